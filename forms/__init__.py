@@ -1,0 +1,1 @@
+"""What a form is: plain Python, no database, no wire."""

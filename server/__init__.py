@@ -1,0 +1,1 @@
+"""How people and machines reach it: the only package that knows Flask."""
