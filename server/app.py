@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 
 from flask import Flask
-from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
@@ -23,8 +22,6 @@ def create_app(settings: Settings) -> Flask:
         SQLALCHEMY_DATABASE_URI=settings.url,
         SQLALCHEMY_ENGINE_OPTIONS=options(settings.url),
         MAX_CONTENT_LENGTH=settings.max_submission_bytes,
-        BABEL_DEFAULT_LOCALE="en",
-        BABEL_TRANSLATION_DIRECTORIES="translations",
     )
     log.configure(settings)
     db.init_app(app)
@@ -32,8 +29,7 @@ def create_app(settings: Settings) -> Flask:
         engine = db.engine
     tune(engine)
     app.extensions["lapangan"] = Services(settings, engine, BlobStore(settings.data_dir / "blobs"))
-    Babel(app, locale_selector=language.chosen)
-    for part in (log, auth, headers, problems):
+    for part in (log, auth, language, headers, problems):
         part.install(app)
     for name in ("health", "api", "tablet", "openrosa", "console"):
         try:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import Flask, request
+from flask_babel import Babel, get_locale
 
 from server.auth import account
 
 LANGUAGES = ("id", "en")
+
+
+def install(app: Flask) -> None:
+    """Every page in the reader's language; `get_locale` and `_` in templates."""
+    app.config.update(BABEL_DEFAULT_LOCALE="en", BABEL_TRANSLATION_DIRECTORIES="translations")
+    Babel(app, locale_selector=chosen)
+    app.jinja_env.globals["get_locale"] = get_locale
 
 
 def chosen() -> str:
