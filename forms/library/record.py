@@ -18,11 +18,12 @@ SYNTHETIC = "Data sintetis / synthetic data."
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Who collects, when, on which informant's entity ("" for none), with which photo ("" for none)."""
+    """Who collects, when, where (latitude, longitude), on which informant's entity and with which photo ("" for none)."""
 
     enumerator: Enumerator
     started_at: datetime
     ended_at: datetime
+    where: tuple[float, float]
     entity_id: str
     photo: str = ""
 
@@ -47,7 +48,7 @@ def registration(setting: Setting, person: Person, rng: Random, *, business: str
         "opening": {"consent": "yes", "consent_extra": "gps"},
         "informant": {"code": person.code, "name": person.name, "role": role, "sex": person.sex, **about},
         "address": {"lingkungan": person.lingkungan, "rt": person.rt, "rw": person.rw, "phone": phone},
-        "closing": {"location": place(rng), "interviewer_notes": SYNTHETIC},
+        "closing": _closing(setting, rng),
         "status": "registered",
     }
 
@@ -207,12 +208,10 @@ def programme_document(setting: Setting, paper: ProgrammePaper) -> Answers:
     }
 
 
-def place(rng: Random) -> str:
-    """A made-up point within the kelurahan: latitude, longitude, altitude and accuracy in metres."""
-    return (
-        f"{-8.233 + rng.uniform(-0.006, 0.006):.6f} {114.360 + rng.uniform(-0.006, 0.006):.6f}"
-        f" {rng.uniform(18, 40):.1f} {rng.uniform(3.5, 9.5):.1f}"
-    )
+def location(where: tuple[float, float], rng: Random) -> str:
+    """A fix some metres off: latitude, longitude, altitude and accuracy in metres."""
+    latitude, longitude = (degrees + rng.uniform(-0.00004, 0.00004) for degrees in where)
+    return f"{latitude:.6f} {longitude:.6f} {rng.uniform(18, 40):.1f} {rng.uniform(3.5, 9.5):.1f}"
 
 
 def tenths(value: Decimal) -> str:
@@ -401,4 +400,4 @@ def _pages(setting: Setting, transcription: str) -> Answers:
 
 def _closing(setting: Setting, rng: Random) -> Answers:
     photo = {"photo": setting.photo} if setting.photo else {}
-    return {**photo, "location": place(rng), "interviewer_notes": SYNTHETIC}
+    return {**photo, "location": location(setting.where, rng), "interviewer_notes": SYNTHETIC}

@@ -139,6 +139,7 @@ class _Work:
     cast: Cast
     informants: Mapping[str, Informant] = field(init=False)
     money: Mapping[str, Money] = field(init=False)
+    places: dict[str, tuple[float, float]] = field(default_factory=dict)
     clocks: list[datetime] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -159,7 +160,8 @@ class _Work:
         ended_at = started_at + timedelta(minutes=self.rng.randint(*minutes), seconds=self.rng.randrange(60))
         self.clocks[device] = ended_at + timedelta(minutes=self.rng.randint(2, 5))
         entity_id = self.informants[code].entity_id if code else ""
-        return Setting(self.enumerator(device), started_at, ended_at, entity_id, photo)
+        where = self.places.setdefault(code or photo, _somewhere(self.rng))
+        return Setting(self.enumerator(device), started_at, ended_at, where, entity_id, photo)
 
     def enumerator(self, device: int) -> Enumerator:
         return self.cast.enumerators[device]
@@ -187,6 +189,11 @@ def _uuid(rng: Random) -> str:
 
 def _phone(rng: Random) -> str:
     return f"08120000{rng.randrange(10_000):04d}"
+
+
+def _somewhere(rng: Random) -> tuple[float, float]:
+    """Latitude and longitude of a made-up spot about where the kelurahan lies."""
+    return -8.233 + rng.uniform(-0.006, 0.006), 114.360 + rng.uniform(-0.006, 0.006)
 
 
 def _informants(work: _Work) -> Iterator[Informant]:
@@ -226,7 +233,7 @@ def _household_money(rng: Random, resident: Resident, rise: float) -> Money:
     return Money(
         income_before=before,
         income_after=round(before * (1 + rise) / 10_000) * 10_000,
-        credit=rng.randrange(1_500_000, 5_000_001, 500_000) if "credit" in resident.aid else 0,
+        credit=rng.randrange(1_500_000, 4_000_001, 500_000) if "credit" in resident.aid else 0,
         grant=rng.randrange(500_000, 1_000_001, 50_000) if "grant" in resident.aid else 0,
     )
 
