@@ -18,7 +18,7 @@ SYNTHETIC = "Data sintetis / synthetic data."
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Who collects, when, where (latitude, longitude), on which informant's entity and with which photo ("" for none)."""
+    """Who collects, when, where (latitude, longitude), about whose entity, with which photo ("" for none)."""
 
     enumerator: Enumerator
     started_at: datetime
