@@ -11,6 +11,7 @@ import orjson
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from jinja2 import Template
 from lxml import etree
 from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -46,6 +47,7 @@ CENTRAL_CODES: Mapping[str, float] = {
 """Where ODK Central has a number of its own for the case; else it is the status and .1 (its lib/util/problem.js)."""
 
 OPENROSA = "http://openrosa.org/http/response"
+NAMESPACES: dict[str | None, str] = {None: OPENROSA}
 
 bp = Blueprint("problems", __name__)
 
@@ -193,7 +195,7 @@ def _json(fault: Fault) -> Response:
 
 
 def _xml(fault: Fault) -> Response:
-    root = etree.Element(f"{{{OPENROSA}}}OpenRosaResponse", {"items": "0"}, nsmap={None: OPENROSA})
+    root = etree.Element(f"{{{OPENROSA}}}OpenRosaResponse", {"items": "0"}, nsmap=NAMESPACES)
     message = etree.SubElement(root, f"{{{OPENROSA}}}message", {"nature": "error"})
     message.text = fault.message
     body = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
@@ -209,7 +211,7 @@ def _html(fault: Fault) -> Response:
 
 def _page(fault: Fault) -> str:
     # A failure gets the page that needs neither the console's layout nor the database: those may be what failed.
-    names = ["problem.html"] if fault.status == 500 else ["console/problem.html", "problem.html"]
+    names: list[str | Template] = ["problem.html"] if fault.status == 500 else ["console/problem.html", "problem.html"]
     return render_template(names, problem=fault, request_id=request_id())
 
 

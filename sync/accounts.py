@@ -10,7 +10,7 @@ from functools import cache
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -90,17 +90,20 @@ def create_account(
     email: str,
     name: str = "",
     password: str = "",
+    password_hash: str = "",
     is_administrator: bool = False,
     language: str = "",
     actor: Actor,
     now: datetime,
 ) -> Account:
-    """A new account; without a password nobody can log in to it. Refuses BadEmail, WeakPassword, EmailTaken."""
+    """A new account; without a password nobody can log in to it. Refuses BadEmail, WeakPassword, EmailTaken.
+
+    `password_hash` is for those who hashed it before they opened the transaction."""
     account = Account(
         account_id=uuid7(),
         email=_email(email),
         name=name.strip() or email.strip().partition("@")[0],
-        password_hash=_hash(password) if password else "",
+        password_hash=hashed(password) if password else password_hash,
         is_administrator=is_administrator,
         is_active=True,
         language=language,
@@ -113,9 +116,26 @@ def create_account(
 
 def set_password(session: Session, account: Account, password: str, *, actor: Actor, now: datetime) -> None:
     """The old password no longer works, and every open session of the account is closed."""
-    account.password_hash = _hash(password)
+    account.password_hash = hashed(password)
     session.execute(delete(Login).where(Login.account_id == account.account_id))
     record(session, "account.password", actor=actor, at=now, target=("account", account.account_id))
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password. Refuses WeakPassword."""
+    password = _composed(password)
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise WeakPassword(field="password")
+    return HASHER.hash(password)
+
+
+def matching(session: Session, words: str = "") -> list[Account]:
+    """The accounts whose name or e-mail contains the words, by e-mail."""
+    found = select(Account).order_by(Account.email)
+    if words:
+        has = [column.icontains(words.strip(), autoescape=True) for column in (Account.email, Account.name)]
+        found = found.where(or_(*has))
+    return list(session.scalars(found))
 
 
 def by_email(session: Session, email: str) -> Account | None:
@@ -225,8 +245,8 @@ def _opens_at(row: LoginFailure, now: datetime) -> datetime:
     free = FREE_BY_EMAIL if row.key.startswith("email:") else FREE_BY_ADDRESS
     if row.failures < free or row.last_at <= now - FORGOTTEN_AFTER:
         return now
-    doublings = min(row.failures - free, 10)
-    return row.last_at + min(FIRST_PAUSE * 2**doublings, LONGEST_PAUSE)
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(row.failures - free, 10), LONGEST_PAUSE)
+    return row.last_at + pause
 
 
 def _email(text: str) -> str:
@@ -234,13 +254,6 @@ def _email(text: str) -> str:
     if len(email) > 255 or not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
         raise BadEmail(email[:255], field="email")
     return email
-
-
-def _hash(password: str) -> str:
-    password = _composed(password)
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise WeakPassword(field="password")
-    return HASHER.hash(password)
 
 
 def _is_password(password_hash: str, password: str) -> bool:

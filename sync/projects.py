@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from forms.errors import Problem
+from forms.errors import Kind, Problem
 from sync.access import Actor, Role, may
 from sync.accounts import NumbersTaken
 from sync.identity import uuid7
@@ -20,6 +21,30 @@ class UnnamedProject(Problem):
     """A project needs a name of 1 to 255 characters. Write one."""
 
     slug = "project/unnamed"
+
+
+class NoSuchRole(Problem):
+    """There is no such role. Choose manager, supervisor, enumerator or viewer."""
+
+    kind = Kind.NOT_FOUND
+    slug = "project/no-such-role"
+
+
+class NotAMember(Problem):
+    """This person does not have that role in the project. Load the list of members again."""
+
+    kind = Kind.NOT_FOUND
+    slug = "project/not-a-member"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account with its role in one project."""
+
+    account_id: str
+    number: int
+    name: str
+    role: str
 
 
 def create_project(
@@ -76,6 +101,35 @@ def set_role(
     record(
         session, "member.update", actor=actor, at=now, project_id=project.project_id, target=target, detail=detail
     )
+
+
+def drop_role(
+    session: Session, project: Project, account: Account, role: Role, *, actor: Actor, now: datetime
+) -> None:
+    """The account no longer has this role in the project. Refuses NotAMember when it never had."""
+    membership = session.get(Membership, (project.project_id, account.account_id))
+    if membership is None or membership.role != role.value:
+        raise NotAMember
+    set_role(session, project, account, None, actor=actor, now=now)
+
+
+def members(session: Session, project: Project) -> list[Member]:
+    """Who works in the project, by number."""
+    rows = session.execute(
+        select(Account.account_id, Account.number, Account.name, Membership.role)
+        .join(Account, Account.account_id == Membership.account_id)
+        .where(Membership.project_id == project.project_id)
+        .order_by(Account.number)
+    )
+    return [Member(*row) for row in rows]
+
+
+def role_named(name: str) -> Role:
+    """The role; Central's "formfill" is our enumerator. Refuses NoSuchRole."""
+    try:
+        return Role({"formfill": "enumerator"}.get(name, name))
+    except ValueError:
+        raise NoSuchRole(name) from None
 
 
 def _number(session: Session, project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from server.api import accounts, app_users, audits, drafts, forms, projects, sessions, submissions
+from server.api.blueprint import bp
 
-bp = Blueprint("api", __name__, url_prefix="/v1")
+__all__ = ["accounts", "app_users", "audits", "bp", "drafts", "forms", "projects", "sessions", "submissions"]

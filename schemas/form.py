@@ -1,0 +1,42 @@
+"""Forms and their versions on the wire, as ODK Central's clients know them."""
+
+from __future__ import annotations
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from schemas.moment import Moment
+
+
+class FormSchema(Schema):
+    """One form, or one version of it: `hash` is the MD5 of the XForm."""
+
+    project_number = fields.Integer(data_key="projectId")
+    form_id = fields.String(data_key="xmlFormId")
+    title = fields.String(data_key="name")
+    version = fields.String(allow_none=True)
+    md5 = fields.String(data_key="hash", allow_none=True)
+    state = fields.String()
+    key_id = fields.Constant(None, data_key="keyId")
+    enketo_id = fields.Constant(None, data_key="enketoId")
+    warnings = fields.List(fields.String())
+    excel_content_type = fields.String(data_key="excelContentType", allow_none=True)
+    published_at = Moment(data_key="publishedAt")
+    created_at = Moment(data_key="createdAt")
+    updated_at = Moment(data_key="updatedAt")
+
+
+class FormChangeSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    state = fields.String(required=True, validate=validate.OneOf(("open", "closing", "closed")))
+
+
+class FormUploadSchema(Schema):
+    """The query of `POST .../forms`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    publish = fields.Boolean(load_default=False)
+    ignore_warnings = fields.Boolean(load_default=False, data_key="ignoreWarnings")

@@ -1,0 +1,71 @@
+"""The draft of a form, and its publication."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from forms.errors import Problem
+from schemas.form import FormSchema, FormUploadSchema
+from server.api.blueprint import bp, done, query, shown
+from server.api.form_files import ReceivedForm, received_form, workbook, xform
+from server.auth import actor
+from server.clock import now
+from server.db import own_transactions, session, writing
+from server.projects import project
+from sync import access, form_list, publish
+
+
+class OtherForm(Problem):
+    """This file is another form: its form ID is not the one in the address. Correct the form_id in its settings."""
+
+    slug = "form/other-form"
+
+
+@bp.post("/projects/<int:number>/forms/<form_id>/draft")
+@own_transactions
+def save_draft(number: int, form_id: str) -> ResponseReturnValue:
+    """The body becomes the draft; without a body, the published version does."""
+    found = project(number)
+    access.require(actor(), "form.update", found.project_id)
+    form = form_list.form(session(), found, form_id, actor=actor())
+    if request.get_data():
+        upload = received_form(ignores_warnings=query(FormUploadSchema())["ignore_warnings"])
+    else:
+        row = form_list.version(session(), form, form.version)
+        upload = ReceivedForm(row.xform, row.workbook, row.workbook_name, tuple(row.warnings))
+    with writing() as opened:
+        saved = upload.save(opened, found.project_id, actor=actor(), now=now())
+        if saved.form_id != form_id:
+            raise OtherForm(saved.form_id)
+    return done()
+
+
+@bp.get("/projects/<int:number>/forms/<form_id>/draft")
+def show_draft(number: int, form_id: str) -> ResponseReturnValue:
+    found = project(number)
+    access.require(actor(), "form.read", found.project_id)
+    form = form_list.form(session(), found, form_id, actor=actor())
+    return shown(FormSchema(), form_list.listed(found, form, form_list.draft(session(), form)))
+
+
+@bp.get("/projects/<int:number>/forms/<form_id>/draft.xml")
+def download_draft(number: int, form_id: str) -> ResponseReturnValue:
+    found = project(number)
+    access.require(actor(), "form.read", found.project_id)
+    return xform(form_list.draft(session(), form_list.form(session(), found, form_id, actor=actor())))
+
+
+@bp.get("/projects/<int:number>/forms/<form_id>/draft.<any(xlsx, xls):extension>")
+def download_draft_workbook(number: int, form_id: str, extension: str) -> ResponseReturnValue:
+    found = project(number)
+    access.require(actor(), "form.read", found.project_id)
+    return workbook(form_list.draft(session(), form_list.form(session(), found, form_id, actor=actor())), extension)
+
+
+@bp.post("/projects/<int:number>/forms/<form_id>/draft/publish")
+def publish_draft(number: int, form_id: str) -> ResponseReturnValue:
+    found = project(number)
+    access.require(actor(), "form.publish", found.project_id)
+    publish.publish(session(), found.project_id, form_id, actor=actor(), now=now())
+    return done()

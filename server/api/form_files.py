@@ -1,0 +1,103 @@
+"""The files of a form, coming in and going out: XLSForm workbooks and XForms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from forms import xlsform
+from forms.errors import Kind, Problem
+from sync import publish
+from sync.access import Actor
+from sync.models import FormVersion
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS = "application/vnd.ms-excel"
+
+XLSX_SIGNATURE, XLS_SIGNATURE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+
+
+class FormWarnings(Problem):
+    """The form can be used, but there are warnings. Read them, then correct it or send it with ignoreWarnings=true."""
+
+    slug = "form/warnings"
+
+
+class NoFile(Problem):
+    """There was no file in this request. Send the workbook or the XForm as its body."""
+
+    slug = "form/no-file"
+
+
+class NoWorkbook(Problem):
+    """This version was made without such an Excel file. Ask for its XML instead."""
+
+    kind = Kind.NOT_FOUND
+    slug = "form/no-workbook"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedForm:
+    """A form that has arrived and has been converted, but not been kept yet."""
+
+    xform: bytes
+    workbook: bytes | None = None
+    workbook_name: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def save(self, session: Session, project_id: str, *, actor: Actor, now: datetime) -> FormVersion:
+        """Keep it as the draft of its form."""
+        return publish.save_draft(
+            session,
+            project_id,
+            self.xform,
+            workbook=self.workbook,
+            workbook_name=self.workbook_name,
+            warnings=self.warnings,
+            actor=actor,
+            now=now,
+        )
+
+
+def received_form(*, ignores_warnings: bool) -> ReceivedForm:
+    """The body of this request as a form. Call it while no transaction is open: a conversion takes seconds.
+
+    Refuses what xlsform.convert refuses, NoFile, and FormWarnings unless they are to be ignored."""
+    data = request.get_data()
+    if not data:
+        raise NoFile
+    if not data.startswith((XLSX_SIGNATURE, XLS_SIGNATURE)):
+        return ReceivedForm(data)
+    name = _file_name("xlsx" if data.startswith(XLSX_SIGNATURE) else "xls")
+    converted = xlsform.convert(data, name)
+    if converted.warnings and not ignores_warnings:
+        raise FormWarnings(" ".join(converted.warnings), warnings=list(converted.warnings))
+    return ReceivedForm(converted.xform, data, name, converted.warnings)
+
+
+def xform(row: FormVersion) -> Response:
+    """The XForm exactly as it was published."""
+    response = Response(row.xform, content_type="application/xml; charset=utf-8")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(row.md5)
+    return response.make_conditional(request)
+
+
+def workbook(row: FormVersion, extension: str) -> Response:
+    """The workbook that the version was made from. Refuses NoWorkbook."""
+    is_xlsx = row.workbook is not None and row.workbook.startswith(XLSX_SIGNATURE)
+    if row.workbook is None or is_xlsx != (extension == "xlsx"):
+        raise NoWorkbook
+    response = Response(row.workbook, content_type=XLSX if is_xlsx else XLS)
+    response.headers.set("Content-Disposition", "attachment", filename=f"{row.form_id}.{extension}")
+    return response
+
+
+def _file_name(extension: str) -> str:
+    # pyxform names a form after its file when the settings sheet does not: the header carries that name.
+    fallback = unquote(request.headers.get("X-XlsForm-FormId-Fallback", "")).strip() or "form"
+    return fallback if fallback.lower().endswith(f".{extension}") else f"{fallback}.{extension}"
