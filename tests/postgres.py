@@ -1,0 +1,90 @@
+"""A real PostgreSQL for the tests: the one of LAPANGAN_TEST_DATABASE_URL, else a throw-away cluster of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import URL, make_url
+
+DEBIAN_BINARIES = Path("/usr/lib/postgresql")
+
+
+class NoPostgres(Exception):
+    """There is no PostgreSQL to test with."""
+
+
+@contextmanager
+def cluster() -> Iterator[URL]:
+    """The address of a server on which databases may be made. Raises NoPostgres, which says what to install."""
+    given = os.environ.get("LAPANGAN_TEST_DATABASE_URL")
+    if given:
+        yield make_url(given).set(drivername="postgresql+psycopg")
+        return
+    folder = Path(tempfile.mkdtemp(prefix="lapangan-pg-"))
+    try:
+        with _own_cluster(_binaries(), folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_database(server: URL, name: str, template: str = "template0") -> URL:
+    """A fresh database, a copy of `template`."""
+    _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return server.set(database=name)
+
+
+def drop_database(server: URL, name: str) -> None:
+    _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _execute(server: URL, statement: str) -> None:
+    address = server.set(drivername="postgresql", database=server.database or "postgres")
+    with psycopg.connect(address.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]  # names of our own, no user's text
+
+
+def _binaries() -> Path:
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).parent
+    found = sorted(DEBIAN_BINARIES.glob("*/bin/initdb"), key=lambda file: int(file.parts[-3]))
+    if not found:
+        raise NoPostgres("needs PostgreSQL: install the package postgresql, or set LAPANGAN_TEST_DATABASE_URL")
+    return found[-1].parent
+
+
+@contextmanager
+def _own_cluster(binaries: Path, folder: Path) -> Iterator[URL]:
+    data = folder / "data"
+    as_user = _unprivileged(folder)
+    _run([*as_user, str(binaries / "initdb"), "-D", str(data), "-U", "lapangan", "-A", "trust", "-E", "UTF8", "-N"])
+    settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    control = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    _run([*control, "-l", str(folder / "log"), "-o", settings, "start"])
+    try:
+        yield URL.create("postgresql+psycopg", "lapangan", database="postgres", query={"host": str(folder)})
+    finally:
+        _run([*control, "-m", "immediate", "stop"])
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root; its package brings a user of its own."""
+    if os.geteuid() != 0:
+        return []
+    shutil.chown(folder, "postgres", "postgres")
+    folder.chmod(0o755)
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
