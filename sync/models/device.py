@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Integer, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base, Id, Name
@@ -31,7 +31,7 @@ class Device(Base):
     """Whose device it is; None for a shared one."""
     token_sha256: Mapped[str] = mapped_column(Id)
     token: Mapped[str] = mapped_column(Name, default="")
-    """Only for app users of ODK Collect, sealed with the secret key: their QR code must be shown again."""
+    """Only for app users of ODK Collect: the nonce from which, with the secret key, their token is derived again."""
     enrolled_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
@@ -46,7 +46,10 @@ class Enrolment(Base):
     """A short code, usable once, that turns a fresh device into an enrolled one."""
 
     __tablename__ = "enrolment"
-    __table_args__ = (ForeignKeyConstraint(["project_id", "device_id"], ["device.project_id", "device.device_id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "device_id"], ["device.project_id", "device.device_id"]),
+        Index(None, "code_sha256"),  # whoever types a code does not know its project yet
+    )
 
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
     code_sha256: Mapped[str] = mapped_column(Id, primary_key=True)

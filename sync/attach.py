@@ -1,0 +1,354 @@
+"""Attachments by content: the bytes first, durable under their SHA-256, then the row.
+
+Finished files lie in `root/<project>/<first two digits>/<sha256>`, unfinished uploads in `root/<project>/partial`.
+A row in `blob` therefore means bytes on disk that hash to their name, whatever died in between."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from forms.errors import Kind, Problem
+from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
+from sync.models import Blob, Submission, SubmissionAttachment, Upload
+
+CHUNK = 256 * 1024
+RESERVE = 64 * 2**20
+"""Bytes that uploads leave free: on a full disk the database could not even note what has arrived."""
+CHECK_EVERY = 8 * 2**20
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class UploadBusy(Problem):
+    """This file is being uploaded by another request right now. Wait a little, then go on from its offset."""
+
+    kind = Kind.BUSY
+    slug = "attachment/upload-busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that are durable on disk. `size` in bytes, hashes in hex."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStore:
+    """The folder of attachments. It knows no database: `keep` makes the row."""
+
+    root: Path
+    reserve: int = RESERVE
+
+    def write(
+        self, project_id: str, chunks: Iterable[bytes], *, limit: int, expected_sha256: str | None = None
+    ) -> Stored:
+        """The bytes, durable under their hash. Refuses BlobTooLarge as soon as they pass `limit`, HashMismatch
+        and StorageFull; then nothing stays behind."""
+        if expected_sha256 is not None:
+            _hash_name(expected_sha256)
+        temporary = self._folder(project_id, "partial") / f"new-{uuid.uuid4().hex}"
+        try:
+            with self._noticing_a_full_disk():
+                stored = self._write_hashed(temporary, chunks, limit)
+                if expected_sha256 not in (None, stored.sha256):
+                    raise HashMismatch(expected_sha256 or "")
+                self._place(temporary, self.path(project_id, stored.sha256))
+        finally:
+            temporary.unlink(missing_ok=True)
+        return stored
+
+    def path(self, project_id: str, sha256: str) -> Path:
+        """Where the finished file is, or would be. Refuses BadName."""
+        return self.root / _project_name(project_id) / _hash_name(sha256)[:2] / sha256
+
+    def has(self, project_id: str, sha256: str) -> bool:
+        return self.path(project_id, sha256).is_file()
+
+    def read(self, project_id: str, sha256: str) -> bytes:
+        """All the bytes of a small file."""
+        return self.path(project_id, sha256).read_bytes()
+
+    def offset(self, project_id: str, sha256: str) -> int:
+        """How many bytes of an unfinished upload are on disk for good."""
+        try:
+            with self._partial(project_id, sha256).open("rb+") as file:
+                os.fsync(file.fileno())
+                return os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            return 0
+
+    def append(
+        self, project_id: str, sha256: str, offset: int, chunks: Iterable[bytes], *, size: int, limit: int
+    ) -> int:
+        """The new offset, after its bytes are on disk. `size` is what the whole file was announced to have.
+
+        What arrived before a connection broke is kept. Refuses BlobTooLarge beyond `size` or `limit`, WrongOffset,
+        UploadBusy while another request appends, StorageFull."""
+        if size > limit:
+            raise BlobTooLarge(limit=limit)
+        with self._noticing_a_full_disk(), self._locked(self._partial(project_id, sha256)) as file:
+            reached = file.seek(0, os.SEEK_END)
+            if reached != offset:
+                raise WrongOffset(offset=reached)
+            try:
+                self._copy(chunks, file, room=size - reached, limit=size)
+            finally:
+                file.flush()
+                os.fsync(file.fileno())
+            return file.tell()
+
+    def finish(self, project_id: str, sha256: str) -> Stored:
+        """The upload in its place, checked against its name. Refuses HashMismatch: then it starts again from 0.
+
+        Safe to repeat: a finished file is only measured again."""
+        place, partial = self.path(project_id, sha256), self._partial(project_id, sha256)
+        if not partial.exists() and place.is_file():
+            return _measured(place)
+        with self._noticing_a_full_disk(), self._locked(partial) as file:
+            stored = _measured(partial)
+            if stored.sha256 != sha256:
+                partial.unlink()
+                raise HashMismatch(sha256)
+            os.fsync(file.fileno())
+            self._place(partial, place)
+        return stored
+
+    def forget(self, project_id: str, sha256: str) -> None:
+        """An unfinished upload is given up."""
+        self._partial(project_id, sha256).unlink(missing_ok=True)
+
+    def sweep(self, *, before: datetime) -> int:
+        """Unfinished files that nobody has touched since `before` are gone; how many there were."""
+        stale = [file for file in self.root.glob("*/partial/*") if file.stat().st_mtime < before.timestamp()]
+        for file in stale:
+            file.unlink(missing_ok=True)
+        return len(stale)
+
+    def check_room(self, size: int = 0) -> None:
+        """Refuse with StorageFull when `size` more bytes would eat into the reserve."""
+        if shutil.disk_usage(self._existing_root()).free < size + self.reserve:
+            raise StorageFull
+
+    def _write_hashed(self, temporary: Path, chunks: Iterable[bytes], limit: int) -> Stored:
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+
+        def hashed() -> Iterator[bytes]:
+            for chunk in chunks:
+                sha256.update(chunk)
+                md5.update(chunk)
+                yield chunk
+
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            self._copy(hashed(), file, room=limit, limit=limit)
+            file.flush()
+            os.fsync(file.fileno())
+            return Stored(sha256.hexdigest(), md5.hexdigest(), file.tell())
+
+    def _copy(self, chunks: Iterable[bytes], file: BinaryIO, *, room: int, limit: int) -> None:
+        self.check_room()
+        unchecked = 0
+        for chunk in chunks:
+            room -= len(chunk)
+            if room < 0:
+                raise BlobTooLarge(limit=limit)
+            file.write(chunk)
+            unchecked += len(chunk)
+            if unchecked >= CHECK_EVERY:
+                self.check_room()
+                unchecked = 0
+
+    def _place(self, temporary: Path, place: Path) -> None:
+        self._folder(place.parent.parent.name, place.parent.name)
+        temporary.replace(place)
+        _fsync_folder(place.parent)
+
+    def _partial(self, project_id: str, sha256: str) -> Path:
+        return self._folder(project_id, "partial") / _hash_name(sha256)
+
+    def _folder(self, project_id: str, name: str) -> Path:
+        """The folder, whose own entry is durable too when it is new."""
+        folder = self.root / _project_name(project_id) / name
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for above in (folder.parent, folder.parent.parent, self.root.parent):
+                _fsync_folder(above)
+        return folder
+
+    def _existing_root(self) -> Path:
+        return next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+
+    @contextmanager
+    def _locked(self, partial: Path) -> Iterator[BinaryIO]:
+        with open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "rb+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UploadBusy from None
+            # Between our open and our lock, another request may have finished and moved this very file.
+            if not partial.exists() or not os.path.samestat(partial.stat(), os.fstat(file.fileno())):
+                raise UploadBusy
+            yield file
+
+    @staticmethod
+    @contextmanager
+    def _noticing_a_full_disk() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StorageFull from error
+            raise
+
+
+def keep(session: Session, project_id: str, stored: Stored, *, media_type: str, now: datetime) -> Blob:
+    """The row of bytes that `BlobStore` has made durable; the submissions that waited for them wait no longer."""
+    dialect = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(
+        dialect(Blob)
+        .values(
+            project_id=project_id, sha256=stored.sha256, size=stored.size, media_type=media_type[:255], created_at=now
+        )
+        .on_conflict_do_nothing()
+    )
+    session.execute(delete(Upload).where(Upload.project_id == project_id, Upload.sha256 == stored.sha256))
+    _arrive(session, project_id, [stored.sha256], now=now)
+    return session.get_one(Blob, (project_id, stored.sha256))
+
+
+def settle(session: Session, project_id: str, *, now: datetime) -> int:
+    """Attachments whose bytes came at the very moment when their submission did are marked as arrived.
+
+    On PostgreSQL two such transactions do not see each other, so a sweep calls this. How many files there were."""
+    known = select(Blob.sha256).where(Blob.project_id == project_id)
+    late = session.scalars(
+        select(SubmissionAttachment.sha256)
+        .where(
+            SubmissionAttachment.project_id == project_id,
+            SubmissionAttachment.arrived_at.is_(None),
+            SubmissionAttachment.sha256.in_(known),
+        )
+        .distinct()
+    ).all()
+    _arrive(session, project_id, [sha256 for sha256 in late if sha256], now=now)
+    return len(late)
+
+
+def blob(session: Session, project_id: str, sha256: str) -> Blob | None:
+    return session.get(Blob, (project_id, sha256))
+
+
+def missing(session: Session, project_id: str, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those of the (sha256, size) whose bytes are not here yet, in the same order, each once. Refuses BadName."""
+    names = [_hash_name(sha256) for sha256, _size in wanted]
+    known: set[str] = set()
+    for start in range(0, len(names), 500):
+        part = names[start : start + 500]
+        known.update(session.scalars(select(Blob.sha256).where(Blob.project_id == project_id, Blob.sha256.in_(part))))
+    return [(sha256, size) for sha256, size in dict(wanted).items() if sha256 not in known]
+
+
+def begin(
+    session: Session, project_id: str, sha256: str, size: int, *, device_id: str | None, limit: int, now: datetime
+) -> Upload:
+    """A resumable upload of `size` bytes may go on from its offset. Refuses BlobTooLarge, BadName."""
+    if size > limit:
+        raise BlobTooLarge(limit=limit)
+    known = session.get(Upload, (project_id, _hash_name(sha256)))
+    if known is not None:
+        known.size = size
+        return known
+    values = {"project_id": project_id, "sha256": sha256, "size": size, "device_id": device_id, "created_at": now}
+    dialect = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(dialect(Upload).values(values).on_conflict_do_nothing())
+    return session.get_one(Upload, (project_id, sha256))
+
+
+def upload(session: Session, project_id: str, sha256: str) -> Upload | None:
+    """The upload that has begun under this hash."""
+    return session.get(Upload, (project_id, _hash_name(sha256)))
+
+
+def _arrive(session: Session, project_id: str, hashes: Sequence[str], *, now: datetime) -> None:
+    rows = (
+        SubmissionAttachment.project_id == project_id,
+        SubmissionAttachment.sha256.in_(hashes),
+        SubmissionAttachment.arrived_at.is_(None),
+    )
+    waiting = sorted(set(session.scalars(select(SubmissionAttachment.instance_id).where(*rows))))
+    if not waiting:
+        return
+    # The submissions' rows are locked before anything is counted: two files of one record may arrive at once.
+    session.execute(
+        select(Submission.instance_id)
+        .where(Submission.project_id == project_id, Submission.instance_id.in_(waiting))
+        .order_by(Submission.instance_id)
+        .with_for_update()
+    ).all()
+    session.execute(update(SubmissionAttachment).where(*rows).values(arrived_at=now))
+    for instance_id in waiting:
+        session.execute(
+            update(Submission)
+            .where(Submission.project_id == project_id, Submission.instance_id == instance_id)
+            .values(attachments_missing=_still_missing(session, project_id, instance_id))
+        )
+
+
+def _still_missing(session: Session, project_id: str, instance_id: str) -> int:
+    return (
+        session.scalar(
+            select(func.count()).where(
+                SubmissionAttachment.project_id == project_id,
+                SubmissionAttachment.instance_id == instance_id,
+                SubmissionAttachment.is_expected,
+                SubmissionAttachment.arrived_at.is_(None),
+            )
+        )
+        or 0
+    )
+
+
+def _measured(file: Path) -> Stored:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with file.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            sha256.update(chunk)
+            md5.update(chunk)
+            size += len(chunk)
+    return Stored(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def _hash_name(sha256: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise BadName(sha256[:100])
+    return sha256
+
+
+def _project_name(project_id: str) -> str:
+    return str(uuid.UUID(project_id))
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
