@@ -1,0 +1,1 @@
+"""One dated step a change, each with a way back."""
