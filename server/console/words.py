@@ -1,0 +1,142 @@
+"""Values in the reader's words: instants, days, money, sizes. Filters and globals of the templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.numbers import format_decimal
+from flask import request, url_for
+from flask_babel import get_locale, gettext
+from markupsafe import Markup
+
+from forms.definition import Text, say
+from server.clock import now
+from server.console.blueprint import bp
+from server.services import services
+
+
+def language() -> str:
+    """The reader's language as forms name it: "id" or "en"."""
+    locale = get_locale()
+    return locale.language if locale is not None else "en"
+
+
+def zone() -> ZoneInfo:
+    """Where the fieldwork is: all times on pages are in this zone."""
+    return ZoneInfo(services().settings.timezone)
+
+
+def local_day(instant: datetime) -> date:
+    return instant.astimezone(zone()).date()
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """The first instant of a local day and of the next one, in UTC."""
+    first = datetime(day.year, day.month, day.day, tzinfo=zone())
+    return first.astimezone(UTC), (first + timedelta(days=1)).astimezone(UTC)
+
+
+@bp.app_template_filter()
+def in_words(instant: datetime | None, style: str = "short") -> str:
+    """ "today, 14.20", "3 Nov 2026, 14.20"; in full with style "long"."""
+    if instant is None:
+        return ""
+    local = instant.astimezone(zone())
+    locale = language()
+    if style == "long":
+        return format_datetime(local, "EEEE, d MMMM y, HH:mm:ss zzz", locale=locale)
+    return f"{_near_day(local.date())}, {format_time(local, 'HH.mm' if locale == 'id' else 'HH:mm', locale=locale)}"
+
+
+def _near_day(day: date) -> str:
+    today = local_day(now())
+    if day == today:
+        return gettext("today")
+    if day == today - timedelta(days=1):
+        return gettext("yesterday")
+    return format_date(day, "d MMM" if day.year == today.year else "d MMM y", locale=language())
+
+
+@bp.app_template_filter()
+def day_in_words(value: date | datetime | None) -> str:
+    """ "Tuesday, 3 November 2026"."""
+    if value is None:
+        return ""
+    day = local_day(value) if isinstance(value, datetime) else value
+    return format_date(day, "EEEE, d MMMM y", locale=language())
+
+
+@bp.app_template_filter()
+def clock_time(instant: datetime | None) -> str:
+    """ "14.20"."""
+    if instant is None:
+        return ""
+    return format_time(instant.astimezone(zone()), "HH.mm" if language() == "id" else "HH:mm", locale=language())
+
+
+@bp.app_template_filter()
+def ago(instant: datetime | None) -> str:
+    """ "3 hours ago"."""
+    if instant is None:
+        return gettext("never")
+    return str(format_timedelta(instant - now(), add_direction=True, locale=language()))
+
+
+@bp.app_template_filter()
+def lasting(seconds: float | None) -> str:
+    """ "3 minutes": a length of time."""
+    return "" if seconds is None else str(format_timedelta(timedelta(seconds=seconds), locale=language()))
+
+
+@bp.app_template_filter()
+def number(value: float | int | None, decimals: int = 0) -> str:
+    """Grouped as the reader's language groups: 1.250.000 or 1,250,000."""
+    if value is None:
+        return "–"
+    return format_decimal(
+        round(value, decimals), format=f"#,##0.{'#' * decimals}" if decimals else "#,##0", locale=language()
+    )
+
+
+@bp.app_template_filter()
+def rupiah(value: float | int | None) -> str:
+    """ "Rp 1.250.000": always grouped the Indonesian way, with a space that does not break."""
+    if value is None:
+        return "–"
+    sign = "−" if value < 0 else ""
+    return f"{sign}Rp\u00a0{format_decimal(abs(round(value)), format='#,##0', locale='id')}"
+
+
+@bp.app_template_filter()
+def size(value: int | None) -> str:
+    """ "1.4 MB"."""
+    if value is None:
+        return ""
+    amount, unit = float(value), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{format_decimal(amount, format='#,##0.#', locale=language())}\u00a0{unit}"
+
+
+@bp.app_template_filter()
+def in_language(text: Text | None, default: str = "") -> str:
+    """Words that come by language (labels, messages), in the reader's one."""
+    return say(text or {}, language(), default)
+
+
+@bp.app_template_filter()
+def lines(text: str) -> Markup:
+    """Text with its line breaks."""
+    return Markup("<br>").join(text.splitlines())
+
+
+@bp.app_template_global()
+def url_with(**changes: object) -> str:
+    """This page's address with other values in the query; None takes one out."""
+    query = {name: value for name, value in request.args.items() if name not in changes and value}
+    query |= {name: str(value) for name, value in changes.items() if value not in (None, "")}
+    return url_for(request.endpoint or "console.home", **(request.view_args or {}), **query)  # type: ignore[arg-type]
