@@ -50,7 +50,6 @@ class Why(enum.Enum):
     REVOKED_DEVICE = "revoked_device"
     NUMBER_REUSED = "number_reused"
     CONTENT_CONFLICT = "content_conflict"
-    DIFFERENT_CONTENT = "different_content"
     POISON = "poison"
     # held: it applies by itself once what it waits for has arrived
     WAITS_FOR_PREDECESSOR = "waits_for_predecessor"
@@ -118,8 +117,6 @@ class Sender:
     account_id: str | None = None
     user_agent: str = ""
     skew_ms: int | None = None
-    is_revoked: bool = False
-    """The device's token is known but revoked: what it sends is kept, in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)

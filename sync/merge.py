@@ -1,0 +1,177 @@
+"""The fold: from the operations on one record to what is shown. Pure; depends on the set, never on the order.
+
+The sync protocol (docs), section 4, is normative."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Vector: TypeAlias = Mapping[str, int]
+"""Origin -> the greatest of its numbers on this record that somebody has seen."""
+
+Value: TypeAlias = str | None
+
+NOTHING: Vector = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation, as far as the fold needs it."""
+
+    op_id: str
+    origin: str
+    n: int
+    prev: int = 0
+    context: Vector = field(default_factory=dict)
+    at: str = ""
+    rank: int = 0
+    set: Mapping[str, Value] = field(default_factory=dict)
+    is_delete: bool = False
+    is_void: bool = False
+    """It only occupies its number: nothing it says counts."""
+
+    def has_seen(self, other: Op) -> bool:
+        """Whether the author of this one had the other before the eyes. An author has seen all of their own."""
+        return other.n <= self.seen(other.origin)
+
+    def seen(self, origin: str) -> int:
+        return self.prev if origin == self.origin else self.context.get(origin, 0)
+
+    @property
+    def precedence(self) -> tuple[int, str, str, int]:
+        """Picks which of several flagged values is displayed; decides nothing else."""
+        return self.rank, self.at, self.origin, self.n
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A path for which people wrote different values without seeing each other; "" is an edit against a delete."""
+
+    path: str
+    siblings: tuple[Op, ...]
+    """The shown one first."""
+    base: Value = None
+    """What all of them had before their eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The record as it stands."""
+
+    values: Mapping[str, Value]
+    """Every path that was ever written; None is a value that was cleared."""
+    writers: Mapping[str, Op]
+    """The operation whose value is displayed, by path."""
+    clashes: tuple[Clash, ...]
+    vector: Vector
+    ready: tuple[Op, ...]
+    """Sorted by precedence."""
+    held: tuple[Op, ...]
+    is_deleted: bool
+
+    @property
+    def shown(self) -> Op | None:
+        """The last operation: of those that no other has seen, the one with the greatest precedence."""
+        heads = [op for op in self.ready if not op.is_void and not _is_covered(op, self.ready)]
+        return heads[-1] if heads else None
+
+
+def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
+    """Merge the operations on one record.
+
+    `derived` paths (calculations, what the device filled in by itself) take the displayed writer's value but
+    never clash: nobody wrote them."""
+    ready, held, vector = _ready({op.op_id: op for op in ops}.values())
+    writes = _writes(ready)
+    values: dict[str, Value] = {}
+    writers: dict[str, Op] = {}
+    clashes: list[Clash] = []
+    for path, ops_of_path in writes.items():
+        live = [op for op in ops_of_path if not _is_covered(op, ops_of_path)] if len(ops_of_path) > 1 else ops_of_path
+        writers[path] = live[-1]
+        values[path] = live[-1].set[path]
+        if len(live) > 1 and path not in derived and len({op.set[path] for op in live}) > 1:
+            clashes.append(Clash(path, tuple(reversed(live)), _base(path, live, ops_of_path)))
+    is_deleted, against = _deletion(ready)
+    return View(
+        values=values,
+        writers=writers,
+        clashes=tuple(sorted((*against, *clashes), key=lambda clash: clash.path)),
+        vector=vector,
+        ready=tuple(ready),
+        held=tuple(held),
+        is_deleted=is_deleted,
+    )
+
+
+def seen_by(ops: Iterable[Op], context: Vector) -> View:
+    """The record as somebody with this context had it before the eyes."""
+    return fold(op for op in ops if op.n <= context.get(op.origin, 0))
+
+
+def closure(op: Op) -> dict[str, int]:
+    """The context of somebody who had the record before the eyes right after this operation."""
+    return {**op.context, op.origin: op.n}
+
+
+def missing(op: Op, vector: Vector) -> str:
+    """What an operation still waits for, given what is ready: "predecessor", "base" or ""."""
+    if op.prev > vector.get(op.origin, 0):
+        return "predecessor"
+    behind = (origin for origin, n in op.context.items() if origin != op.origin and n > vector.get(origin, 0))
+    return "base" if any(behind) else ""
+
+
+def _ready(ops: Iterable[Op]) -> tuple[list[Op], list[Op], dict[str, int]]:
+    """Each origin's unbroken chain, as far as what its author had seen is here too; the rest waits."""
+    waiting = sorted(ops, key=lambda op: (op.n, op.origin, op.op_id))
+    vector: dict[str, int] = {}
+    ready: list[Op] = []
+    while waiting:
+        still = []
+        for op in waiting:
+            if missing(op, vector):
+                still.append(op)
+                continue
+            ready.append(op)
+            vector[op.origin] = max(op.n, vector.get(op.origin, 0))
+        if len(still) == len(waiting):
+            break
+        waiting = still
+    ready.sort(key=lambda op: (*op.precedence, op.op_id))
+    return ready, waiting, vector
+
+
+def _writes(ready: Sequence[Op]) -> Mapping[str, list[Op]]:
+    writes: dict[str, list[Op]] = defaultdict(list)
+    for op in ready:
+        if not op.is_void:
+            for path in op.set:
+                writes[path].append(op)
+    return writes
+
+
+def _is_covered(op: Op, others: Iterable[Op]) -> bool:
+    return any(other.has_seen(op) for other in others if other is not op and not other.is_void)
+
+
+def _base(path: str, live: Sequence[Op], writes: Sequence[Op]) -> Value:
+    common = [op for op in writes if all(sibling.has_seen(op) for sibling in live)]
+    heads = [op for op in common if not _is_covered(op, common)]
+    return heads[-1].set[path] if heads else None
+
+
+def _deletion(ready: Sequence[Op]) -> tuple[bool, list[Clash]]:
+    """A delete that had seen every write deletes; beside an edit that it had not seen, the record stays visible."""
+    deletes = [op for op in ready if op.is_delete and not op.is_void and not _is_covered(op, ready)]
+    if not deletes:
+        return False, []
+    edits = [op for op in ready if not op.is_delete and not op.is_void and op.set]
+    if any(all(delete.has_seen(edit) for edit in edits) for delete in deletes):
+        return True, []
+    unseen = [op for op in edits if not any(delete.has_seen(op) for delete in deletes)]
+    heads = [op for op in unseen if not _is_covered(op, unseen)]
+    return False, [Clash("", (*reversed(heads), *reversed(deletes)))]
