@@ -65,7 +65,8 @@ class Choice:
 class Itemset:
     """Where a select takes its choices: an instance by id and the predicate (XPath source) that filters it.
 
-    `instance` is "" for choices written in the control itself; then `choices` holds them."""
+    `instance` is "" for choices written in the control itself; then `choices` holds them. It is a path ("/data/person")
+    when the choices are what was answered in a repeat."""
 
     instance: str
     predicate: str = ""
@@ -91,6 +92,9 @@ class Question:
     appearance: str = ""
     mediatype: str = ""
     default: str = ""
+    """What the blank form already holds, as text."""
+    dynamic_default: str = ""
+    """XPath source that fills it once, when the form or a new repeat begins."""
     relevant: str = ""
     required: str = ""
     constraint: str = ""
@@ -100,6 +104,7 @@ class Question:
     constraint_message: Text = field(default_factory=dict)
     itemset: Itemset | None = None
     preload: str = ""
+    """jr:preload and its parameter: "timestamp start", "property deviceid", "uid"."""
     range: tuple[str, str, str] | None = None
     """start, end, step of a range control, as written."""
     saveto: str = ""
@@ -158,6 +163,11 @@ class EntityDeclaration:
     update: str = ""
     label: str = ""
     """XPath source of the label."""
+    id: str = ""
+    """XPath source of the id; for a new entity usually uuid()."""
+    base_version: str = ""
+    trunk_version: str = ""
+    branch_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,198 @@
+"""What a form's body shows: groups, repeats and the controls of questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from forms import xml
+from forms.bind import steps
+from forms.definition import Choice, Itemset, Path, Text
+from forms.itext import Itext, text_id
+
+CONTROLS = frozenset({"input", "secret", "select1", "select", "upload", "trigger", "range", "rank"})
+_COUNT = f"{{{xml.JAVAROSA}}}count"
+_INSTANCE = re.compile(r"\s*instance\(\s*(['\"])([^'\"]+)\1\s*\)\s*(?:/\s*[\w.-]+\s*)*")
+_PATH = re.compile(r"\s*(?:current\(\)\s*/\s*)?[\w./:\s-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How one question is asked."""
+
+    kind: str
+    label: Text
+    hint: Text
+    guidance: Text
+    media: Mapping[str, Text]
+    appearance: str
+    mediatype: str
+    itemset: Itemset | None
+    range: tuple[str, str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """How a group or a repeat is shown."""
+
+    is_repeat: bool = False
+    label: Text = field(default_factory=dict)
+    appearance: str = ""
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Controls and sections by the path of their node."""
+
+    controls: Mapping[Path, Control]
+    sections: Mapping[Path, Section]
+
+
+def read_body(body: etree._Element | None, itext: Itext, root_name: str) -> Body:
+    """Everything that is shown; a form without a body shows nothing."""
+    reader = _Reader(itext, root_name)
+    if body is not None:
+        reader.read(body, ())
+    return Body(reader.controls, reader.sections)
+
+
+@dataclass(slots=True)
+class _Reader:
+    itext: Itext
+    root_name: str
+    controls: dict[Path, Control] = field(default_factory=dict)
+    sections: dict[Path, Section] = field(default_factory=dict)
+
+    def read(self, parent: etree._Element, context: Path) -> None:
+        for element in parent:
+            name = xml.local_name(element)
+            if name in {"group", "repeat"}:
+                self._section(element, context, is_repeat=name == "repeat")
+            elif name in CONTROLS:
+                self._control(element, context, name)
+
+    def _section(self, element: etree._Element, context: Path, *, is_repeat: bool) -> None:
+        reference = element.get("nodeset") or element.get("ref")
+        path = context if reference is None else steps(reference, self.root_name, context)
+        if reference is not None:
+            around = self.sections.get(path, Section())
+            self.sections[path] = Section(
+                is_repeat or around.is_repeat,
+                self.itext.words(xml.child(element, "label")) or around.label,
+                element.get("appearance") or around.appearance,
+                (element.get(_COUNT) or around.count).strip(),
+            )
+        self.read(element, path)
+
+    def _control(self, element: etree._Element, context: Path, kind: str) -> None:
+        path = steps(element.get("ref") or element.get("nodeset") or "", self.root_name, context)
+        label, hint = xml.child(element, "label"), xml.child(element, "hint")
+        control = Control(
+            kind="input" if kind == "secret" else kind,
+            label=self.itext.words(label),
+            hint=self.itext.words(hint),
+            guidance=self.itext.guidance(hint),
+            media=self.itext.media(label),
+            appearance=element.get("appearance", ""),
+            mediatype=element.get("mediatype", ""),
+            itemset=read_itemset(element, self.itext),
+            range=_range(element) if kind == "range" else None,
+        )
+        self.controls.setdefault(path, control)
+
+
+def read_itemset(control: etree._Element, itext: Itext) -> Itemset | None:
+    """Where the choices of a control come from; None when it offers none."""
+    itemset = xml.child(control, "itemset")
+    if itemset is None:
+        items = xml.children(control, "item")
+        return Itemset("", choices=tuple(_choice(item, itext) for item in items)) if items else None
+    source, is_randomized = _unshuffled(itemset.get("nodeset") or "")
+    instance, predicate = split_nodeset(source)
+    value, label = xml.child(itemset, "value"), xml.child(itemset, "label")
+    return Itemset(
+        instance,
+        predicate,
+        value_column=_column(value, "name"),
+        label_column=_column(label, "label"),
+        randomized=is_randomized,
+    )
+
+
+def split_nodeset(source: str) -> tuple[str, str]:
+    """The instance (or the path) that a nodeset names, and its predicate; several predicates are joined by "and"."""
+    named = _INSTANCE.match(source)
+    match = named or _PATH.match(source)
+    if match is None:
+        return source.strip(), ""
+    start = named[2] if named else match[0].strip()
+    predicates = top_level(source[match.end() :])
+    if len(predicates) > 1:
+        return start, " and ".join(f"({predicate})" for predicate in predicates)
+    return start, predicates[0] if predicates else ""
+
+
+def top_level(source: str) -> list[str]:
+    """The contents of `[...][...]`, quotes and inner brackets respected."""
+    found: list[str] = []
+    depth, begin, quote = 0, 0, ""
+    for at, letter in enumerate(source):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter == "[":
+            depth += 1
+            begin = at + 1 if depth == 1 else begin
+        elif letter == "]":
+            depth -= 1
+            if depth == 0:
+                found.append(source[begin:at].strip())
+    return found
+
+
+def _unshuffled(source: str) -> tuple[str, bool]:
+    source = source.strip()
+    if not source.startswith("randomize("):
+        return source, False
+    inner = source.removeprefix("randomize(").removesuffix(")")
+    return inner[: _first_comma(inner)], True
+
+
+def _first_comma(source: str) -> int:
+    depth, quote = 0, ""
+    for at, letter in enumerate(source):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([":
+            depth += 1
+        elif letter in ")]":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            return at
+    return len(source)
+
+
+def _column(element: etree._Element | None, default: str) -> str:
+    reference = "" if element is None else (element.get("ref") or "").strip()
+    if reference.startswith("jr:itext("):
+        reference = reference.removeprefix("jr:itext(").removesuffix(")").strip()
+    return reference or default
+
+
+def _choice(item: etree._Element, itext: Itext) -> Choice:
+    label, value = xml.child(item, "label"), xml.child(item, "value")
+    reference = "" if label is None else label.get("ref", "")
+    name = "" if value is None else (value.text or "").strip()
+    return Choice(name, itext.words(label), media=itext.media_by_id(text_id(reference)))
+
+
+def _range(element: etree._Element) -> tuple[str, str, str]:
+    start, end, step = (element.get(name, "").strip() for name in ("start", "end", "step"))
+    return start, end, step
