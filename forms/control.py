@@ -23,15 +23,18 @@ _PATH = re.compile(r"\s*(?:current\(\)\s*/\s*)?[\w./:\s-]+")
 class Control:
     """How one question is asked."""
 
-    kind: str
-    label: Text
-    hint: Text
-    guidance: Text
-    media: Mapping[str, Text]
-    appearance: str
-    mediatype: str
-    itemset: Itemset | None
-    range: tuple[str, str, str] | None
+    kind: str = ""
+    label: Text = field(default_factory=dict)
+    hint: Text = field(default_factory=dict)
+    guidance: Text = field(default_factory=dict)
+    media: Mapping[str, Text] = field(default_factory=dict)
+    appearance: str = ""
+    mediatype: str = ""
+    itemset: Itemset | None = None
+    range: tuple[str, str, str] | None = None
+
+
+UNSHOWN = Control()
 
 
 @dataclass(frozen=True, slots=True)

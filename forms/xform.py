@@ -10,7 +10,7 @@ from lxml import etree
 
 from forms import xml
 from forms.bind import Rules, read_rules
-from forms.control import Body, read_body
+from forms.control import UNSHOWN, Body, read_body
 from forms.definition import (
     Choice,
     DataType,
@@ -165,27 +165,12 @@ class _Reader:
         return Group(path[-1], path, children, section.label, relevant, section.appearance)
 
     def _question(self, element: etree._Element, path: Path) -> Question:
-        bind, control, action = self.rules.bind(path), self.body.controls.get(path), self.rules.actions.get(path)
-        shown = (
-            {}
-            if control is None
-            else {
-                "control": control.kind,
-                "label": control.label,
-                "hint": control.hint,
-                "guidance": control.guidance,
-                "media": control.media,
-                "appearance": control.appearance,
-                "mediatype": control.mediatype,
-                "itemset": control.itemset,
-                "range": control.range,
-            }
-        )
-        kind = "" if control is None else control.kind
+        bind, action = self.rules.bind(path), self.rules.actions.get(path)
+        control = self.body.controls.get(path, UNSHOWN)
         return Question(
             name=path[-1],
             path=path,
-            type=_SHOWN_TYPES.get(kind, bind.type),
+            type=_SHOWN_TYPES.get(control.kind, bind.type),
             default=(element.text or "").strip(),
             dynamic_default=action.value if action and action.begins else "",
             relevant=bind.relevant,
@@ -198,7 +183,15 @@ class _Reader:
             preload=bind.preload,
             saveto=bind.saveto,
             is_set_by_action=action is not None,
-            **shown,
+            control=control.kind,
+            label=control.label,
+            hint=control.hint,
+            guidance=control.guidance,
+            media=control.media,
+            appearance=control.appearance,
+            mediatype=control.mediatype,
+            itemset=control.itemset,
+            range=control.range,
         )
 
     def _meta(self, element: etree._Element, path: Path) -> None:
