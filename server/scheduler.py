@@ -1,0 +1,197 @@
+"""The clock: APScheduler says when, sync.consolidate says what, and a lease says which process.
+
+Every process may run one. Only the leader starts jobs; when it dies the next one leads within seconds, and what it
+missed is made up for once. A slot that has been run, by whomever, is never run again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from config import Settings
+from server.clock import now
+from server.log import log
+from sync.attach import BlobStore
+from sync.consolidate import JOBS, Job, JobBusy, lease, run_job
+from sync.engine import in_transaction
+from sync.models import Installation, JobRun
+
+LEADER = "leader"
+LEADER_TTL = timedelta(seconds=15)
+LEADER_BEAT_S = 5
+ON_TIME = timedelta(minutes=2)
+"""A slot that starts later than this has been caught up."""
+AGAIN = timedelta(seconds=40)
+"""When to look again at a slot that another run stands in the way of; longer than the lease of a killed one."""
+
+LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=32), timedelta(days=366))
+
+
+class Scheduler:
+    """Runs the catalogue's jobs when they are due, while this process leads. `start` makes one."""
+
+    def __init__(self, settings: Settings, engine: Engine, blobs: BlobStore) -> None:
+        self._settings, self._engine, self._blobs = settings, engine, blobs
+        self._lease: lease.Lease | None = None
+        self._leading = threading.Lock()
+        zone = ZoneInfo(settings.timezone)
+        self._clock = BackgroundScheduler(
+            timezone=zone,
+            executors={"default": ThreadPoolExecutor(len(JOBS) + 1)},
+            # A clock that woke up late (the laptop slept) fires once, however often it should have.
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        )
+
+    @property
+    def is_leader(self) -> bool:
+        return self._lease is not None
+
+    def begin(self) -> Scheduler:
+        """Let the clock run. What was missed while nobody ran is caught up as soon as this process leads."""
+        for name, job in JOBS.items():
+            self._clock.add_job(partial(self._due, name), trigger(job, self._settings), id=name)
+        self._clock.add_job(self._lead, "interval", seconds=LEADER_BEAT_S, id=LEADER, next_run_time=now())
+        self._clock.start()
+        return self
+
+    def stop(self) -> None:
+        """No job starts any more; the ones that run are finished; the next process may lead at once."""
+        self._clock.shutdown(wait=True)
+        with self._leading:
+            held, self._lease = self._lease, None
+            if held is not None:
+                in_transaction(self._engine, partial(lease.release, lease=held))
+
+    def _lead(self) -> None:
+        try:
+            with self._leading:
+                became = self._take_or_renew()
+        except SQLAlchemyError:
+            log.warning("the scheduler cannot reach the database; trying again", exc_info=True)
+            return
+        if became:
+            log.info("this process runs the scheduled jobs")
+            for name in JOBS:
+                self._clock.add_job(partial(self._due, name), id=f"catch up {name}", replace_existing=True)
+
+    def _take_or_renew(self) -> bool:
+        """Whether this process has just become the leader."""
+        if self._lease is not None:
+            keep = partial(lease.renew, lease=self._lease, now=now(), ttl=LEADER_TTL)
+            if in_transaction(self._engine, keep):
+                return False
+            self._lease = None
+        self._lease = in_transaction(self._engine, partial(lease.take, name=LEADER, now=now(), ttl=LEADER_TTL))
+        return self._lease is not None
+
+    def _due(self, name: str) -> None:
+        """Run the job's latest slot unless that has been done; earlier ones are never made up for."""
+        slot = last_slot(JOBS[name], self._settings, now()) if self.is_leader else None
+        if slot is None or not self._is_open(name, slot):
+            return
+        cause = "schedule" if now() - slot <= ON_TIME else "catch_up"
+        try:
+            run = self._run(name, slot=slot.isoformat(), cause=cause)
+        except JobBusy:
+            self._look_again(name)
+            return
+        if run.outcome == "running":
+            self._look_again(name)
+        log.info("job", job=name, slot=run.slot, outcome=run.outcome, error=run.error)
+
+    def _look_again(self, name: str) -> None:
+        at = now() + AGAIN
+        self._clock.add_job(partial(self._due, name), "date", run_date=at, id=f"again {name}", replace_existing=True)
+
+    def _is_open(self, name: str, slot: datetime) -> bool:
+        """Nobody has finished this slot, and it lies after the installation was made: a new one has missed nothing."""
+        with Session(self._engine.execution_options(is_reading=True)) as session:
+            known = session.get(JobRun, (name, slot.isoformat()))
+            began = session.scalar(select(Installation.created_at).limit(1))
+        return (known is None or known.outcome == "running") and began is not None and began < slot
+
+    def _run(self, name: str, *, slot: str, cause: str) -> JobRun:
+        return run_job(
+            self._engine,
+            name,
+            slot=slot,
+            cause=cause,
+            account_id=None,
+            now=now(),
+            folder=exports(self._settings),
+            blobs=self._blobs,
+        )
+
+
+def start(settings: Settings, engine: Engine, blobs: BlobStore) -> Scheduler:
+    """A running scheduler; call its `stop` before the process ends."""
+    return Scheduler(settings, engine, blobs).begin()
+
+
+def run_once(
+    settings: Settings,
+    engine: Engine,
+    blobs: BlobStore,
+    name: str,
+    *,
+    account_id: str | None = None,
+    project_id: str | None = None,
+    is_all: bool = False,
+) -> JobRun:
+    """One run at somebody's wish, now. Refuses NoSuchJob, and JobBusy while the job is running."""
+    return run_job(
+        engine,
+        name,
+        slot=f"manual-{uuid4()}",
+        cause="person",
+        account_id=account_id,
+        now=now(),
+        folder=exports(settings),
+        project_id=project_id,
+        is_all=is_all,
+        blobs=blobs,
+    )
+
+
+def exports(settings: Settings) -> Path:
+    """Where the files of the consolidation lie."""
+    return settings.data_dir / "exports"
+
+
+def trigger(job: Job, settings: Settings) -> CronTrigger:
+    """When the job is due, in the zone of the settings."""
+    line = getattr(settings, job.cron_setting) if job.cron_setting else job.cron
+    return CronTrigger.from_crontab(line, timezone=ZoneInfo(settings.timezone))
+
+
+def next_slot(job: Job, settings: Settings, after: datetime) -> datetime | None:
+    found: datetime | None = trigger(job, settings).get_next_fire_time(None, after)
+    return found
+
+
+def last_slot(job: Job, settings: Settings, until: datetime) -> datetime | None:
+    """The latest planned instant that is not after `until`, in UTC; None when there was none for a year."""
+    following = _following(trigger(job, settings))
+    for window in LOOK_BACK:
+        slot, later = None, following(until - window)
+        while later is not None and later <= until:
+            slot, later = later, following(later + timedelta(microseconds=1))
+        if slot is not None:
+            return slot.astimezone(UTC)
+    return None
+
+
+def _following(cron: CronTrigger) -> Callable[[datetime], datetime | None]:
+    return lambda instant: cron.get_next_fire_time(None, instant)

@@ -1,0 +1,56 @@
+"""Scheduled work. `JOBS` is the catalogue; `run_job` runs one of them once for a slot of its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from sync import receive
+from sync.attach import BlobStore
+from sync.consolidate import run
+from sync.consolidate.cleanup import cleanup
+from sync.consolidate.consolidate import consolidate
+from sync.consolidate.job import Job, JobBusy, NoSuchJob, Outcome, Task
+from sync.models import JobRun
+
+__all__ = ["JOBS", "Job", "JobBusy", "NoSuchJob", "Outcome", "Task", "run_job"]
+
+
+def _sweep(engine: Engine, task: Task) -> Outcome:
+    """Judge what landed while nobody was there to judge it."""
+    return Outcome({"judged": receive.sweep(engine, now=task.now)})
+
+
+_CATALOGUE = (
+    Job("consolidate", "Consolidate the approved records", "", "consolidate_at", run_project=consolidate),
+    Job("sweep", "Judge what arrived during an interruption", "*/5 * * * *", run=_sweep),
+    Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
+)
+
+JOBS: Mapping[str, Job] = {job.name: job for job in _CATALOGUE}
+
+
+def run_job(
+    engine: Engine,
+    name: str,
+    *,
+    slot: str,
+    cause: str,
+    account_id: str | None,
+    now: datetime,
+    folder: Path,
+    project_id: str | None = None,
+    is_all: bool = False,
+    blobs: BlobStore | None = None,
+) -> JobRun:
+    """The run of this slot: done now, or found as another process has done or begun it.
+
+    `cause` is "schedule", "catch_up" or "person"; `folder` holds the exports; `project_id` keeps a job that goes
+    through the projects to one of them. Refuses NoSuchJob, and JobBusy while another slot of the job is running."""
+    if name not in JOBS:
+        raise NoSuchJob(name)
+    task = Task(slot, now, folder, account_id, is_all, blobs)
+    return run.run(engine, JOBS[name], task, cause=cause, project_id=project_id)
