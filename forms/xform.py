@@ -24,7 +24,7 @@ from forms.definition import (
     Question,
     Repeat,
 )
-from forms.errors import BrokenForm
+from forms.fault import Fault, broken, fault
 from forms.itext import Itext, file_name, read_itext
 
 MAX_DEPTH = 128
@@ -50,24 +50,6 @@ def read(xform: bytes) -> FormDefinition:
     if faults:
         raise broken(faults)
     return _definition(parts, reader, root)
-
-
-def fault(message: str, question: str = "", column: str = "", path: Path = ()) -> dict[str, object]:
-    """One entry of a BrokenForm's `faults`; the sheet and the row are added where the workbook is known."""
-    return {
-        "sheet": "",
-        "row": None,
-        "column": column,
-        "question": question,
-        "path": "/".join(path),
-        "message": message,
-    }
-
-
-def broken(faults: list[dict[str, object]]) -> BrokenForm:
-    first = faults[0]
-    where = {name: first.get(name) for name in ("sheet", "row", "column", "question")}
-    return BrokenForm(str(first["message"]), **where, faults=faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +108,7 @@ class _Reader:
     itext: Itext
     rules: Rules
     body: Body
-    faults: list[dict[str, object]]
+    faults: list[Fault]
     entities: list[EntityDeclaration]
     known: set[Path]
 
@@ -148,7 +130,9 @@ class _Reader:
                 done.add(name)
                 node = self._node(element, path)
                 if counted[name] > 1 and not isinstance(node, Repeat):
-                    self.faults.append(fault("Two questions in the same group have this name.", name, "name", path))
+                    self.faults.append(
+                        fault("Two questions in the same group have this name.", column="name", path=path)
+                    )
                 yield node
 
     def _node(self, element: etree._Element, path: Path) -> Node:
@@ -202,7 +186,7 @@ class _Reader:
             if name == "entity":
                 self.entities.append(_entity(part, (*path, name), self.rules))
 
-    def unknown(self) -> Iterator[dict[str, object]]:
+    def unknown(self) -> Iterator[Fault]:
         """Faults of whatever binds, sections, controls or actions name that the instance does not have."""
         places = {
             "bind": self.rules.binds,
@@ -213,8 +197,7 @@ class _Reader:
         for place, named in places.items():
             for path in named:
                 if not self._knows(path):
-                    name = path[-1] if path else ""
-                    yield fault(f"The form has a {place} for {'/'.join(path)!r}, but no such question.", name, "", path)
+                    yield fault(f"The form has a {place} for {'/'.join(path)!r}, but no such question.", path=path)
 
     def _knows(self, path: Path) -> bool:
         # Attributes and what an <entity> holds are bound too; nothing is asked there.

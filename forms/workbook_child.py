@@ -1,0 +1,124 @@
+"""Converts workbooks in a process of its own, which limits itself: a workbook is a stranger's program.
+
+In: one line of JSON, [{"kind", "size"}, ...], then the files' bytes one after the other.
+Out: JSON, for each file {"xform", "warnings", "rows", "itemsets"} or {"fault": {...}} or {"unreadable": "why"}."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, BinaryIO
+
+from pyxform.errors import PyXFormError
+from pyxform.xls2json_backends import get_xlsform
+from pyxform.xls2xform import convert
+
+MEMORY_BYTES = 1_000_000_000
+CPU_S = 30
+FIRST_ROW = 2
+"""Of a sheet, below the header, as a spreadsheet counts."""
+
+_ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
+_SHEET = re.compile(r"the '(\w+)' sheet")
+_COLUMN = re.compile(r"the '([\w:() -]+)' (?:value|column)")
+_QUOTED = re.compile(r"['\"“](.+?)['\"”]|\$\{(.+?)\}")
+_CONTAINERS = re.compile(r"(begin|end)[ _](group|repeat|loop)", re.IGNORECASE)
+
+
+def main() -> None:
+    logging.disable()
+    limit()
+    source = sys.stdin.buffer
+    wanted = json.loads(source.readline())
+    json.dump([answer(source, one) for one in wanted], sys.stdout)
+
+
+def limit() -> None:
+    """Bound memory and time of this process. Windows has no such limits; there the parent's clock must do."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        book = get_xlsform(source.read(wanted["size"]), file_type=wanted["kind"])
+    except PyXFormError as error:
+        return {"unreadable": str(error)}
+    sheets = {field.name: getattr(book, field.name) for field in fields(book)}
+    survey = list(sheets.get("survey") or ())
+    warnings: list[str] = []
+    try:
+        result = convert(sheets, warnings=warnings, validate=False)
+    except PyXFormError as error:
+        return {"fault": fault(error, survey)}
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        return {"fault": {"message": f"The conversion failed: {type(error).__name__}: {error}"}}
+    return {"xform": result.xform, "warnings": warnings, "rows": rows_of(survey), "itemsets": result.itemsets}
+
+
+def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the error is, from what it carries, from its text, or from the cell that holds what it quotes."""
+    said, context = str(error), error.context
+    row = _ROW.search(said)
+    sheet, column = _SHEET.search(said), _COLUMN.search(said)
+    found: dict[str, Any] = {
+        "sheet": context.get("sheet") or (sheet[1] if sheet else ""),
+        "row": int(context.get("row") or (row[1] if row else 0)) or None,
+        "column": context.get("column") or (column[1] if column else ""),
+        "message": _ROW.sub("", said).strip(),
+    }
+    if found["row"] is None:
+        found |= quoted_cell(said, survey)
+    found["sheet"] = found["sheet"] or ("survey" if found["row"] else "")
+    if found["sheet"] == "survey" and found["row"]:
+        found["question"] = name_in(survey, found["row"])
+    return found
+
+
+def quoted_cell(said: str, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    words = [one or other for one, other in _QUOTED.findall(said)]
+    for word in words:
+        for number, row in enumerate(survey, FIRST_ROW):
+            for column, value in row.items():
+                if value == word or f"${{{word}}}" in str(value):
+                    return {"sheet": "survey", "row": number, "column": column}
+    return {}
+
+
+def name_in(survey: Sequence[Mapping[str, Any]], number: int) -> str:
+    index = number - FIRST_ROW
+    return cell(survey[index], "name") if 0 <= index < len(survey) else ""
+
+
+def rows_of(survey: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The survey sheet's row of every path: "income/after" -> 31."""
+    rows: dict[str, int] = {}
+    above: list[str] = []
+    for number, row in enumerate(survey, FIRST_ROW):
+        kind, name = cell(row, "type"), cell(row, "name")
+        container = _CONTAINERS.match(kind)
+        if container and container[1].lower() == "end":
+            del above[-1:]
+            continue
+        if name:
+            rows.setdefault("/".join((*above, name)), number)
+        if container:
+            above.append(name)
+    return rows
+
+
+def cell(row: Mapping[str, Any], column: str) -> str:
+    return next((str(value).strip() for name, value in row.items() if str(name).strip().lower() == column), "")
+
+
+if __name__ == "__main__":
+    main()
