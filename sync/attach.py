@@ -14,7 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
-from sync.models import Blob, Submission, SubmissionAttachment, Upload
+from sync.models import Blob, Project, Submission, SubmissionAttachment, Upload
 
 CHUNK = 256 * 1024
 RESERVE = 64 * 2**20
@@ -49,6 +49,7 @@ class Stored:
     sha256: str
     md5: str
     size: int
+    path: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,9 @@ class BlobStore:
                 stored = self._write_hashed(temporary, chunks, limit)
                 if expected_sha256 not in (None, stored.sha256):
                     raise HashMismatch(expected_sha256 or "")
-                self._place(temporary, self.path(project_id, stored.sha256))
+                return self._place(temporary, stored, self.path(project_id, stored.sha256))
         finally:
             temporary.unlink(missing_ok=True)
-        return stored
 
     def path(self, project_id: str, sha256: str) -> Path:
         """Where the finished file is, or would be. Refuses BadName."""
@@ -122,15 +122,14 @@ class BlobStore:
         Safe to repeat: a finished file is only measured again."""
         place, partial = self.path(project_id, sha256), self._partial(project_id, sha256)
         if not partial.exists() and place.is_file():
-            return _measured(place)
+            return replace(_measured(place), path=place)
         with self._noticing_a_full_disk(), self._locked(partial) as file:
             stored = _measured(partial)
             if stored.sha256 != sha256:
                 partial.unlink()
                 raise HashMismatch(sha256)
             os.fsync(file.fileno())
-            self._place(partial, place)
-        return stored
+            return self._place(partial, stored, place)
 
     def forget(self, project_id: str, sha256: str) -> None:
         """An unfinished upload is given up."""
@@ -176,10 +175,11 @@ class BlobStore:
                 self.check_room()
                 unchecked = 0
 
-    def _place(self, temporary: Path, place: Path) -> None:
+    def _place(self, temporary: Path, stored: Stored, place: Path) -> Stored:
         self._folder(place.parent.parent.name, place.parent.name)
         temporary.replace(place)
         _fsync_folder(place.parent)
+        return replace(stored, path=place)
 
     def _partial(self, project_id: str, sha256: str) -> Path:
         return self._folder(project_id, "partial") / _hash_name(sha256)
@@ -230,26 +230,8 @@ def keep(session: Session, project_id: str, stored: Stored, *, media_type: str, 
         .on_conflict_do_nothing()
     )
     session.execute(delete(Upload).where(Upload.project_id == project_id, Upload.sha256 == stored.sha256))
-    _arrive(session, project_id, [stored.sha256], now=now)
+    _arrive(session, project_id, stored.sha256, now=now)
     return session.get_one(Blob, (project_id, stored.sha256))
-
-
-def settle(session: Session, project_id: str, *, now: datetime) -> int:
-    """Attachments whose bytes came at the very moment when their submission did are marked as arrived.
-
-    On PostgreSQL two such transactions do not see each other, so a sweep calls this. How many files there were."""
-    known = select(Blob.sha256).where(Blob.project_id == project_id)
-    late = session.scalars(
-        select(SubmissionAttachment.sha256)
-        .where(
-            SubmissionAttachment.project_id == project_id,
-            SubmissionAttachment.arrived_at.is_(None),
-            SubmissionAttachment.sha256.in_(known),
-        )
-        .distinct()
-    ).all()
-    _arrive(session, project_id, [sha256 for sha256 in late if sha256], now=now)
-    return len(late)
 
 
 def blob(session: Session, project_id: str, sha256: str) -> Blob | None:
@@ -287,24 +269,18 @@ def upload(session: Session, project_id: str, sha256: str) -> Upload | None:
     return session.get(Upload, (project_id, _hash_name(sha256)))
 
 
-def _arrive(session: Session, project_id: str, hashes: Sequence[str], *, now: datetime) -> None:
+def _arrive(session: Session, project_id: str, sha256: str, *, now: datetime) -> None:
+    # Whoever judges submissions holds this lock too. Without it, a file and the submission that names it could
+    # arrive at once and not see each other, and the record would wait for ever.
+    session.execute(select(Project.head).where(Project.project_id == project_id).with_for_update(key_share=True))
     rows = (
         SubmissionAttachment.project_id == project_id,
-        SubmissionAttachment.sha256.in_(hashes),
+        SubmissionAttachment.sha256 == sha256,
         SubmissionAttachment.arrived_at.is_(None),
     )
-    waiting = sorted(set(session.scalars(select(SubmissionAttachment.instance_id).where(*rows))))
-    if not waiting:
-        return
-    # The submissions' rows are locked before anything is counted: two files of one record may arrive at once.
-    session.execute(
-        select(Submission.instance_id)
-        .where(Submission.project_id == project_id, Submission.instance_id.in_(waiting))
-        .order_by(Submission.instance_id)
-        .with_for_update()
-    ).all()
+    waiting = set(session.scalars(select(SubmissionAttachment.instance_id).where(*rows)))
     session.execute(update(SubmissionAttachment).where(*rows).values(arrived_at=now))
-    for instance_id in waiting:
+    for instance_id in sorted(waiting):
         session.execute(
             update(Submission)
             .where(Submission.project_id == project_id, Submission.instance_id == instance_id)

@@ -79,4 +79,6 @@ class FormAttachment(Base):
     sha256: Mapped[str | None] = mapped_column(Id)
     md5: Mapped[str] = mapped_column(String(32), default="")
     media_type: Mapped[str] = mapped_column(Name, default="")
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    """The bytes once more when they are a table that questions look things up in: the checks know no blob store."""
     note: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,127 @@
+"""Form versions as they are used in checks: read and compiled once in a process, from the kept bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from forms.check import CompiledForm, compile_form
+from forms.definition import FormDefinition
+from forms.expression.table import Table
+from forms.xform import read
+from sync.form_table import table
+from sync.models import FormAttachment, FormVersion
+
+CAPACITY = 128
+"""Form versions kept at hand; a project in the field uses a handful."""
+
+COMPILED = "compiled forms"
+"""Where a session keeps the compiled forms that it has used."""
+
+Value = TypeVar("Value")
+Key = tuple[str, ...]
+
+
+class Recent(Generic[Value]):
+    """The values that were used last, safe among threads. A value is made outside the lock, perhaps twice."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        made = make()
+        with self._lock:
+            kept = self._values.setdefault(key, made)
+            self._values.move_to_end(key)
+            while len(self._values) > self._capacity:
+                self._values.popitem(last=False)
+        return kept
+
+
+_definitions: Recent[FormDefinition] = Recent(CAPACITY)
+_compiled: Recent[CompiledForm] = Recent(CAPACITY)
+
+
+def definition(
+    session: Session, project_id: str, form_id: str, version: str, *, with_draft: bool = False
+) -> FormDefinition | None:
+    """What this version asks; None when there is no such published version."""
+    row = session.get(FormVersion, (project_id, form_id, version))
+    if row is None or not (with_draft or row.state == "published"):
+        return None
+    return _definition(row)
+
+
+def compiled(
+    session: Session, project_id: str, form_id: str, version: str, *, with_draft: bool = False
+) -> CompiledForm | None:
+    """This version ready to check answers, with the tables that were uploaded for it.
+
+    Instances that are entity lists change: give them to each check, from `entity_lists.tables`."""
+    # A batch has a hundred items of one form: the session remembers what it has asked the database.
+    asked: dict[Key, CompiledForm] = session.info.setdefault(COMPILED, {})
+    key = (project_id, form_id, version)
+    if key not in asked:
+        row = session.get(FormVersion, key)
+        if row is None or not (with_draft or row.state == "published"):
+            return None
+        asked[key] = _compiled.get((*_key(row), *_uploaded(session, row)), lambda: _compile(session, row))
+    return asked[key]
+
+
+def forget(session: Session, row: FormVersion) -> None:
+    """The version, or what was uploaded for it, has changed in this transaction."""
+    session.info.get(COMPILED, {}).pop((row.project_id, row.form_id, row.version), None)
+
+
+def _definition(row: FormVersion) -> FormDefinition:
+    return _definitions.get(_key(row), lambda: read(row.xform))
+
+
+def _key(row: FormVersion) -> Key:
+    return row.project_id, row.form_id, row.version, row.md5
+
+
+def _compile(session: Session, row: FormVersion) -> CompiledForm:
+    return compile_form(_definition(row), _tables(session, row))
+
+
+def _uploaded(session: Session, row: FormVersion) -> list[str]:
+    found = session.execute(
+        select(FormAttachment.name, FormAttachment.sha256)
+        .where(*_of(row), FormAttachment.sha256.is_not(None))
+        .order_by(FormAttachment.name)
+    ).tuples()
+    return [f"{name}:{sha256}" for name, sha256 in found]
+
+
+def _tables(session: Session, row: FormVersion) -> dict[str, Table]:
+    contents = session.execute(
+        select(FormAttachment.name, FormAttachment.content).where(*_of(row), FormAttachment.content.is_not(None))
+    ).tuples()
+    by_name = {name: content for name, content in contents if content is not None}
+    found: dict[str, Table] = {}
+    for instance in _definition(row).instances.values():
+        name = instance.src.rpartition("/")[2]
+        if name in by_name:
+            found[instance.id] = table(name, by_name[name])
+    return found
+
+
+def _of(row: FormVersion) -> tuple[ColumnElement[bool], ...]:
+    return (
+        FormAttachment.project_id == row.project_id,
+        FormAttachment.form_id == row.form_id,
+        FormAttachment.version == row.version,
+    )

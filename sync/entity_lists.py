@@ -1,0 +1,218 @@
+"""Entity lists: registries that submissions fill and forms look up."""
+
+from __future__ import annotations
+
+import csv as csv_
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from forms.definition import FormDefinition
+from forms.expression.table import Table
+from sync.errors import NoSuchEntity, NoSuchList
+from sync.models import Entity, EntityList, EntityVersion, FormAttachment, Project
+
+OWN_COLUMNS = ("name", "label", "__version")
+"""What every entity has in a CSV for devices (ODK entities specification); properties follow."""
+
+
+def ensure_list(
+    session: Session, project_id: str, name: str, properties: Iterable[str] = (), *, now: datetime
+) -> EntityList:
+    """The list, made if it was not there, with these properties added at the end."""
+    found = session.scalar(_list(project_id, name).with_for_update()) or _make(session, project_id, name, now)
+    added = [one for one in dict.fromkeys(properties) if one not in found.properties]
+    if added:
+        found.properties = [*found.properties, *added]
+        session.flush()
+    return found
+
+
+def lists(session: Session, project: Project) -> list[EntityList]:
+    """The lists of the project by name."""
+    return list(
+        session.scalars(select(EntityList).where(EntityList.project_id == project.project_id).order_by(EntityList.name))
+    )
+
+
+def counts(session: Session, project: Project) -> dict[str, int]:
+    """How many entities each list has."""
+    rows = session.execute(
+        select(Entity.list_name, func.count())
+        .where(Entity.project_id == project.project_id, Entity.is_deleted.is_(False))
+        .group_by(Entity.list_name)
+    )
+    return dict(rows.tuples().all())
+
+
+def named(session: Session, project: Project, name: str) -> EntityList:
+    """Refuses NoSuchList."""
+    found = session.get(EntityList, (project.project_id, name))
+    if found is None:
+        raise NoSuchList(name)
+    return found
+
+
+def entities(
+    session: Session,
+    project: Project,
+    list_name: str,
+    *,
+    text: str = "",
+    has_conflicts: bool | None = None,
+    with_deleted: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Entity]:
+    """The entities of a list by label. Refuses NoSuchList."""
+    named(session, project, list_name)
+    found = select(Entity).where(Entity.project_id == project.project_id, Entity.list_name == list_name)
+    if not with_deleted:
+        found = found.where(Entity.is_deleted.is_(False))
+    if has_conflicts is not None:
+        found = found.where((Entity.conflicts > 0) == has_conflicts)
+    if text:
+        found = found.where(Entity.label.icontains(text.strip(), autoescape=True))
+    found = found.order_by(Entity.label, Entity.entity_id).offset(offset)
+    return list(session.scalars(found if limit is None else found.limit(limit)))
+
+
+def entity(session: Session, project: Project, list_name: str, entity_id: str) -> Entity:
+    """Refuses NoSuchList and NoSuchEntity; a deleted one is still found."""
+    named(session, project, list_name)
+    found = session.get(Entity, (project.project_id, entity_id))
+    if found is None or found.list_name != list_name:
+        raise NoSuchEntity(entity_id)
+    return found
+
+
+def versions(session: Session, found: Entity) -> list[EntityVersion]:
+    """What the entity has been, the newest first."""
+    return list(
+        session.scalars(
+            select(EntityVersion)
+            .where(EntityVersion.project_id == found.project_id, EntityVersion.entity_id == found.entity_id)
+            .order_by(EntityVersion.version.desc())
+        )
+    )
+
+
+def csv(session: Session, project: Project, list_name: str) -> tuple[bytes, str]:
+    """The list as the CSV that devices attach to a form, and its MD5. Refuses NoSuchList."""
+    properties = [str(one) for one in named(session, project, list_name).properties]
+    written = io.StringIO(newline="")
+    writer = csv_.writer(written, lineterminator="\n")
+    writer.writerow([*OWN_COLUMNS, *properties])
+    for row in _rows(session, _living(project.project_id, list_name)):
+        writer.writerow([row.get(column, "") for column in (*OWN_COLUMNS, *properties)])
+    content = written.getvalue().encode()
+    return content, hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def deleted(session: Session, project: Project, list_name: str, entity_ids: Sequence[str]) -> dict[str, bool]:
+    """Whether each entity is gone; ids that this list never had are left out."""
+    rows = session.execute(
+        select(Entity.entity_id, Entity.is_deleted).where(
+            Entity.project_id == project.project_id,
+            Entity.list_name == list_name,
+            Entity.entity_id.in_(entity_ids),
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+def tables(session: Session, project_id: str, definition: FormDefinition) -> dict[str, Table]:
+    """For the checks' Context.lists: the instances of this form that are entity lists, by instance id.
+
+    An attachment that was uploaded under the same name goes before the list, as it does on devices. Tables read the
+    database when they are asked: take fresh ones for each submission, since the one before may have changed a list."""
+    wanted = {
+        instance.id: instance.src.rpartition("/")[2].removesuffix(".csv")
+        for instance in definition.instances.values()
+        if instance.src.endswith(".csv")
+    }
+    if not wanted:
+        return {}
+    known = set(
+        session.scalars(
+            select(EntityList.name).where(EntityList.project_id == project_id, EntityList.name.in_(wanted.values()))
+        )
+    ) - _uploaded(session, project_id, definition)
+    return {id_: EntityTable(session, project_id, name) for id_, name in wanted.items() if name in known}
+
+
+class EntityTable(Table):
+    """An entity list, looked up in the database when a question asks for it.
+
+    Lookups by name go by the primary key; lookups by another column and `rows` read the list once for each table."""
+
+    def __init__(self, session: Session, project_id: str, list_name: str) -> None:
+        super().__init__((), is_pinned=False)
+        self._session, self._project_id, self._list_name = session, project_id, list_name
+        self._whole: Table | None = None
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, str]]:
+        return self._read().rows
+
+    def where(self, column: str, value: str) -> Sequence[Mapping[str, str]]:
+        if column != "name" or self._whole is not None:
+            return self._read().where(column, value)
+        living = _living(self._project_id, self._list_name)
+        return list(_rows(self._session, living.where(Entity.entity_id == value)))
+
+    def _read(self) -> Table:
+        if self._whole is None:
+            self._whole = Table(list(_rows(self._session, _living(self._project_id, self._list_name))))
+        return self._whole
+
+
+def _uploaded(session: Session, project_id: str, definition: FormDefinition) -> set[str]:
+    names = session.scalars(
+        select(FormAttachment.name).where(
+            FormAttachment.project_id == project_id,
+            FormAttachment.form_id == definition.form_id,
+            FormAttachment.version == definition.version,
+            FormAttachment.sha256.is_not(None),
+        )
+    )
+    return {name.removesuffix(".csv") for name in names}
+
+
+def _living(project_id: str, list_name: str) -> Select[str, str, int, dict[str, Any]]:
+    return (
+        select(Entity.entity_id, Entity.label, Entity.version, Entity.data)
+        .where(*_of(project_id, list_name), Entity.is_deleted.is_(False))
+        .order_by(Entity.label, Entity.entity_id)
+    )
+
+
+def _rows(session: Session, found: Select[str, str, int, dict[str, Any]]) -> Iterator[dict[str, str]]:
+    for entity_id, label, version, data in session.execute(found).tuples():
+        row = {name: "" if value is None else str(value) for name, value in data.items()}
+        yield row | {"name": entity_id, "label": label, "__version": str(version)}
+
+
+def _of(project_id: str, list_name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Entity.project_id == project_id, Entity.list_name == list_name
+
+
+def _list(project_id: str, name: str) -> Select[EntityList]:
+    return select(EntityList).where(EntityList.project_id == project_id, EntityList.name == name)
+
+
+def _make(session: Session, project_id: str, name: str, now: datetime) -> EntityList:
+    made = EntityList(project_id=project_id, name=name, properties=[], created_at=now)
+    try:
+        with session.begin_nested():
+            session.add(made)
+            session.flush()
+    except IntegrityError:
+        return session.execute(_list(project_id, name)).scalar_one()
+    return made
