@@ -131,7 +131,7 @@ class _Reader:
                 node = self._node(element, path)
                 if counted[name] > 1 and not isinstance(node, Repeat):
                     self.faults.append(
-                        fault("Two questions in the same group have this name.", column="name", path=path)
+                        fault("Two questions in one group have this name.", column="name", path=path)
                     )
                 yield node
 

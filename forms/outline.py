@@ -1,0 +1,75 @@
+"""The bare shape of a form: which names stand where. Made once for each form version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from forms import xml
+from forms.definition import Answers, DataType, FormDefinition, Group, Path, Question, Repeat
+from forms.derived import Derived
+
+META = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A question."""
+
+    name: str
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A group, a repeat, or the form itself."""
+
+    name: str
+    is_repeat: bool
+    has_meta: bool
+    """Whether a <meta> element belongs here that is no question: of the form, or of an entity."""
+    children: tuple[Leaf | Branch, ...]
+    tags: Mapping[str, Leaf | Branch] = field(repr=False)
+    """The children by element name, with the namespaces that devices write."""
+    nothing: Mapping[str, None] = field(repr=False)
+    """Every child's name, in order, without an answer."""
+    leaves: tuple[Leaf, ...] = field(repr=False)
+    branches: tuple[Branch, ...] = field(repr=False)
+
+    def blank(self) -> Answers:
+        """This part of the form, not filled in: new dicts and lists, for the caller to keep."""
+        record: Answers = dict(self.nothing)
+        for branch in self.branches:
+            record[branch.name] = [] if branch.is_repeat else branch.blank()
+        return record
+
+
+def _outline(definition: FormDefinition) -> Branch:
+    namespaces = {xml.XFORMS, definition.namespace} - {""}
+    with_meta = {entity.path[:-2] for entity in definition.entities} | {()}
+    return _branch(definition.root, namespaces, with_meta)
+
+
+def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) -> Branch:
+    children = tuple(
+        Leaf(child.name, child.type is DataType.BINARY)
+        if isinstance(child, Question)
+        else _branch(child, namespaces, with_meta)
+        for child in node.children
+    )
+    tags = {child.name: child for child in children}
+    tags |= {f"{{{namespace}}}{child.name}": child for namespace in namespaces for child in children}
+    return Branch(
+        node.name,
+        isinstance(node, Repeat),
+        node.path in with_meta,
+        children,
+        tags,
+        {child.name: None for child in children},
+        tuple(child for child in children if isinstance(child, Leaf)),
+        tuple(child for child in children if isinstance(child, Branch)),
+    )
+
+
+outline: Derived[Branch] = Derived(_outline)
+"""The outline of a definition."""
