@@ -21,6 +21,11 @@ class Geopoint:
     altitude: float | None = None
     accuracy: float | None = None
 
+    def numbers(self) -> tuple[float, ...]:
+        """As written: those that are known."""
+        known = (self.latitude, self.longitude, self.altitude, self.accuracy)
+        return tuple(number for number in known if number is not None)
+
 
 INT_MIN, INT_MAX = -2_147_483_648, 2_147_483_647
 LONGEST_NUMBER = 400
@@ -164,3 +169,22 @@ _LENIENT: Mapping[DataType, Callable[[str], re.Match[str] | None]] = {
     DataType.DATE: re.compile(r"[0-9]{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12][0-9])").fullmatch,
     DataType.BOOLEAN: re.compile(r"(?i:true|false|yes|no)").fullmatch,
 }
+
+
+def written(value: object) -> str:
+    """The text of a value that `parse` made: `parse(type, written(value)) == value`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Geopoint):
+        return " ".join(written(number) for number in value.numbers())
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    if isinstance(value, tuple):
+        return ("; " if any(isinstance(one, Geopoint) for one in value) else " ").join(map(written, value))
+    return str(value)
