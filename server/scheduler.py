@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor as Pool
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,9 @@ from sync.attach import BlobStore
 from sync.consolidate import JOBS, Job, JobBusy, lease, run_job
 from sync.engine import in_transaction
 from sync.models import Installation, JobRun
+
+_wishes = Pool(max_workers=1, thread_name_prefix="run now")
+"""What people ask for runs one after the other: a page may be opened by many, the machine is one."""
 
 LEADER = "leader"
 LEADER_TTL = timedelta(seconds=15)
@@ -163,6 +168,14 @@ def run_once(
         is_all=is_all,
         blobs=blobs,
     )
+
+
+def begin_once(
+    settings: Settings, engine: Engine, blobs: BlobStore, name: str, *, account_id: str, project_id: str, is_all: bool
+) -> Future[JobRun]:
+    """As `run_once`, beside the request that asked for it. The process ends only when it has finished."""
+    who = {"account_id": account_id, "project_id": project_id}
+    return _wishes.submit(partial(run_once, settings, engine, blobs, name, **who, is_all=is_all))
 
 
 def exports(settings: Settings) -> Path:

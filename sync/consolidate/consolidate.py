@@ -51,6 +51,8 @@ class _Made:
     left_out: int
     """Neither deleted nor rejected, but not approved."""
     cut: list[str]
+    files: list[tuple[str, str]]
+    """Form ID and file name."""
 
 
 def consolidate(engine: Engine, project: Project, task: Task) -> Outcome:
@@ -66,7 +68,7 @@ def consolidate(engine: Engine, project: Project, task: Task) -> Outcome:
     _publish_folder(making, folder)
     in_transaction(engine, partial(_keep, project=project, task=task, made=made))
     _forget_old(home)
-    files = tuple(_listed(file, task.folder, project.number) for file in sorted(folder.iterdir()))
+    files = tuple(_listed(folder / file, form_id, task.folder, project.number) for form_id, file in made.files)
     summary = {
         "records": made.taken,
         "left_out": made.left_out,
@@ -100,6 +102,7 @@ def _make(session: Session, project: Project, task: Task, folder: Path) -> _Made
     counts: dict[str, dict[str, int]] = {}
     seen: list[Observation] = []
     cut: list[str] = []
+    files: list[tuple[str, str]] = []
     forms = session.scalars(select(Form).where(Form.project_id == project.project_id).order_by(Form.form_id)).all()
     for form, stem in _stems(forms):
         versions = _versions(session, form)
@@ -108,10 +111,11 @@ def _make(session: Session, project: Project, task: Task, folder: Path) -> _Made
         with FormExport(folder, stem, versions, lookups) as export:
             seen += _write(export, session.execute(_records(where, form.form_id)).yield_per(AT_ONCE), names)
         counts[form.form_id] = {"records": export.records, "rows": export.rows}
+        files += [(form.form_id, file) for file in export.files]
         cut += [f"{stem}.xlsx: {sheet}" for sheet in export.cut]
     taken = sum(count["records"] for count in counts.values())
     found = tuple(figures(INCOME, seen)) if seen else ()
-    return _Made(counts, found, taken, _left_out(session, project), cut)
+    return _Made(counts, found, taken, _left_out(session, project), cut, files)
 
 
 def _write(export: FormExport, records: Iterable[Any], names: Mapping[str, str]) -> Iterator[Observation]:
@@ -266,5 +270,6 @@ def _folder_name(task: Task) -> str:
     return f"{task.now:%Y%m%dT%H%M%SZ}-{re.sub('[^0-9A-Za-z]+', '', task.slot)[-12:]}"
 
 
-def _listed(file: Path, folder: Path, number: int) -> dict[str, Any]:
-    return {"project": number, "name": file.relative_to(folder).as_posix(), "size": file.stat().st_size}
+def _listed(file: Path, form_id: str, folder: Path, number: int) -> dict[str, Any]:
+    name, size = file.relative_to(folder).as_posix(), file.stat().st_size
+    return {"project": number, "form": form_id, "name": name, "size": size}

@@ -70,13 +70,15 @@ class FormExport:
     records: int = field(init=False, default=0)
     rows: int = field(init=False, default=0)
     """Of all tables."""
+    files: list[str] = field(init=False, default_factory=list)
+    """The names of what it writes, the workbook first."""
     _sheets: list[_Sheet] = field(init=False, default_factory=list)
     _workbook: Workbook = field(init=False)
     _open: ExitStack = field(init=False, default_factory=ExitStack)
 
     def __enter__(self) -> FormExport:
         self.tables = tables(self.versions, self.lookups)
-        self._workbook = Workbook(self.folder / f"{self.stem}.xlsx")
+        self._workbook = Workbook(self.folder / self._named(f"{self.stem}.xlsx"))
         with self._open as opening:  # closes what was opened when one of them cannot be
             for language in (None, *self.languages()):
                 for table in self.tables:
@@ -113,13 +115,19 @@ class FormExport:
         name = "-".join(filter(None, (self.stem, table.name)))
         tag = "" if language is None else f".{language_tag(language) or 'label'}"
         # A byte order mark: without it Excel takes UTF-8 for the local code page.
-        file = opening.enter_context((self.folder / f"{name}{tag}.csv").open("w", encoding="utf-8-sig", newline=""))
+        file = opening.enter_context(
+            (self.folder / self._named(f"{name}{tag}.csv")).open("w", encoding="utf-8-sig", newline="")
+        )
         title = table.path[-1] if table.path else self.stem
         sheet = _Sheet(table, file, self._workbook.add_sheet(title, tag.removeprefix(".")), language)
         headers = self._headers(table, language)
         csv.writer(file).writerow([csv_cell(header, DataType.STRING) for header in headers])
         self._workbook.head(sheet.title, headers)
         self._sheets.append(sheet)
+
+    def _named(self, file: str) -> str:
+        self.files.append(file)
+        return file
 
     def _headers(self, table: Table, language: str | None) -> list[str]:
         default = self.versions[0].default_language

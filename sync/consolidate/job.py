@@ -49,7 +49,7 @@ class Outcome:
 
     summary: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Mapping[str, Any], ...] = ()
-    """{"project": number, "name": path below the exports folder, "size": bytes}"""
+    """{"project": number, "form": form ID, "name": path below the exports folder, "size": bytes}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The files of a form, from a small one that has everything: a group, nested repeats, choices, a place, two languages."""
+"""The files of a form, from a small one that has a group, nested repeats, choices and two languages."""
 
 from __future__ import annotations
 
