@@ -1,0 +1,140 @@
+"""A form as a file somebody sends: a workbook or an XForm, read, compiled and looked over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forms.check import compile_form
+from forms.definition import FormDefinition
+from forms.errors import BrokenForm, UnreadableWorkbook
+from forms.fault import broken
+from forms.finding import Severity
+from forms.lint import Notice, lint
+from forms.xform import read
+from forms.xlsform import Conversion, convert_all
+
+MAX_XFORM_BYTES = 20_000_000
+SURVEY = "survey"
+COLUMNS = {
+    "calculate": "calculation",
+    "label": "label",
+    "required_message": "required_message",
+    "count": "repeat_count",
+    "itemset": "choice_filter",
+    "saveto": "save_to",
+}
+"""Columns of the survey sheet, where they are not called as the XForm's attributes are."""
+
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A form that can be published."""
+
+    xform: bytes
+    definition: FormDefinition
+    workbook: bytes | None = None
+    """As it was sent; None when an XForm was sent."""
+    workbook_name: str = ""
+    warnings: tuple[str, ...] = ()
+    rows: Mapping[str, int] | None = None
+    """The survey sheet's row of every question by path."""
+    itemsets: bytes | None = None
+    """The attachment itemsets.csv that was made with the form."""
+
+
+def read_form_file(content: bytes, file_name: str) -> FormFile:
+    """UnreadableWorkbook, WorkbookTooLarge, UnsafeXml, MalformedXml; BrokenForm with `faults`, which name sheet, row
+    and column of a workbook, for whatever the form's own logic says wrong."""
+    return read_form_files([(content, file_name)])[0]
+
+
+def read_form_files(files: Sequence[tuple[bytes, str]]) -> list[FormFile]:
+    """As `read_form_file`, for several; their workbooks are converted together, which is faster."""
+    workbooks = [file for file in files if not is_xform(*file)]
+    conversions = iter(convert_all(workbooks) if workbooks else ())
+    found = []
+    for content, name in files:
+        if is_xform(content, name):
+            found.append(_from_xform(content))
+        else:
+            found.append(_from_workbook(content, name, next(conversions)))
+    return found
+
+
+def is_xform(content: bytes, file_name: str) -> bool:
+    """Whether the bytes are XML; a text file named .csv or .md is not, whatever it begins with."""
+    if Path(file_name).suffix.lower() in {".csv", ".md"}:
+        return False
+    for mark in _MARKS:
+        content = content.removeprefix(mark)
+    return content.lstrip(b" \t\r\n\0")[:1] == b"<"
+
+
+def _from_xform(content: bytes) -> FormFile:
+    if len(content) > MAX_XFORM_BYTES:
+        raise UnreadableWorkbook(f"{len(content):,} bytes; an XForm may have {MAX_XFORM_BYTES:,}")
+    definition = read(content)
+    return FormFile(content, definition, warnings=tuple(_looked_over(definition, {})))
+
+
+def _from_workbook(content: bytes, name: str, conversion: Conversion) -> FormFile:
+    try:
+        definition = read(conversion.xform)
+        noticed = _looked_over(definition, conversion.rows)
+    except BrokenForm as refusal:
+        raise broken([_placed(fault, conversion.rows) for fault in _faults(refusal)]) from refusal
+    warnings = (*conversion.warnings, *noticed)
+    return FormFile(conversion.xform, definition, content, name, warnings, conversion.rows, conversion.itemsets)
+
+
+def _looked_over(definition: FormDefinition, rows: Mapping[str, int]) -> list[str]:
+    """The warnings of a form whose logic compiles. BrokenForm for what cannot work."""
+    compile_form(definition)
+    notices = lint(definition)
+    wrong = [_fault_of(notice) for notice in notices if notice.severity is Severity.ERROR]
+    if wrong:
+        raise broken(wrong)
+    return [_said(notice, rows) for notice in notices]
+
+
+def _fault_of(notice: Notice) -> dict[str, Any]:
+    return {"path": notice.path, "question": notice.path.rpartition("/")[2], "message": notice.message}
+
+
+def _said(notice: Notice, rows: Mapping[str, int]) -> str:
+    """As the conversion words its own: the row first."""
+    row = rows.get(notice.path)
+    place = f"[row : {row}] " if row else f"{notice.path}: " if notice.path else ""
+    return place + notice.message
+
+
+def _faults(refusal: BrokenForm) -> list[dict[str, Any]]:
+    return refusal.members.get("faults") or [{"message": refusal.detail}]
+
+
+def _placed(fault: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Any]:
+    """The fault with its place in the workbook, where the question is in the survey sheet."""
+    row = fault.get("row") or row_of(str(fault.get("path") or ""), str(fault.get("question") or ""), rows)
+    if row is None:
+        return dict(fault)
+    column = str(fault.get("column") or "")
+    return dict(fault) | {"sheet": SURVEY, "row": row, "column": COLUMNS.get(column, column)}
+
+
+def row_of(path: str, question: str, rows: Mapping[str, int]) -> int | None:
+    """The row of a path; else of the only question of that name; else of the nearest group around it."""
+    if path in rows:
+        return rows[path]
+    named = [row for one, row in rows.items() if question and one.rpartition("/")[2] == question]
+    if len(named) == 1:
+        return named[0]
+    while path:
+        path = path.rpartition("/")[0]
+        if path in rows:
+            return rows[path]
+    return None
