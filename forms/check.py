@@ -1,0 +1,227 @@
+"""Relevance, calculation, required, constraint and choices of one form version -> findings about one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+from forms.definition import Answers, FormDefinition, say
+from forms.errors import BrokenForm
+from forms.expression.code import assign, call, function, give, name, target
+from forms.expression.table import Row, Table
+from forms.finding import Finding
+from forms.program import spread
+from forms.program.build import Builder, assemble, prepare, tables_of
+from forms.program.layout import Layout
+from forms.program.load import loaders, unload
+from forms.program.logic import logic
+from forms.program.rules import rules
+from forms.program.run import NoList, Run, Slots
+from forms.program.source import Fault
+
+Rows: TypeAlias = Table | Sequence[Row]
+_DAY = timedelta(days=1)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known about one submission besides its answers.
+
+    `attachments` are the file names that have arrived, None while they may still come. `lists` replace the form's
+    own external lists by instance id; what depends on them is never certain, since they live on."""
+
+    started_at: datetime | None
+    ended_at: datetime | None
+    received_at: datetime | None = None
+    attachments: frozenset[str] | None = None
+    is_edited: bool = False
+    lists: Mapping[str, Table] = field(default_factory=dict)
+    instance_id: str = ""
+
+
+class CompiledForm:
+    """One form version, ready to judge. Safe to share between threads; the same record gives the same findings."""
+
+    def __init__(self, definition: FormDefinition, builder: Builder, tables: Mapping[str, Table]) -> None:
+        self.definition = definition
+        self.notices = {key: dict(found.notes.notices) for key, found in builder.variants.items()}
+        self._layout: Layout = builder.layout
+        self._tables = dict(tables)
+        self._language = _language_code(definition.default_language)
+        self._types = spread.checkers(definition)
+        names = _generate(builder)
+        self._load: Callable[[Answers, str], Slots] = names["load0"]
+        self._logic: Callable[[Run, Slots], None] = names["logic"]
+        self._check: Callable[[Run, Slots], None] = names["check"]
+        self._name: Callable[[Run, Slots], str] | None = names.get("instance_name")
+
+    def check(self, answers: Answers, context: Context, wrong: frozenset[str] | None = None) -> tuple[Finding, ...]:
+        """Everything that the answers do not meet. `wrong` are the paths whose values are known not to be of their
+        type and were reported by the caller; None: they are looked for, and reported, here."""
+        mistyped: list[Finding] = []
+        if wrong is None:
+            mistyped = spread.mistyped(self._types, answers)
+            wrong = frozenset(finding.path for finding in mistyped)
+        run = self._run(context)
+        self._check(run, self._slots(answers, wrong))
+        if not wrong and not mistyped:
+            return tuple([finding for _, finding in run.found])
+        kept = [found for spec, found in run.found if not spread.is_suppressed(spec.reads, found.path, wrong)]
+        return (*mistyped, *kept)
+
+    def complete(self, answers: Answers, context: Context) -> Answers:
+        """What a client would have stored: defaults for what is absent, calculations, no irrelevant answers."""
+        return self._filled(spread.with_defaults(self.definition, answers, context), context, is_beginning=True)
+
+    def calculate(self, answers: Answers, context: Context) -> Answers:
+        """The answers with every calculation worked out and irrelevant answers dropped, no defaults added."""
+        return self._filled(answers, context, is_beginning=False)
+
+    def instance_name(self, answers: Answers, context: Context) -> str:
+        """What the form calls this record (meta/instanceName), or "" when it does not say or cannot."""
+        if self._name is None:
+            return ""
+        run, slots = self._logic_done(answers, context, is_beginning=False)
+        try:
+            return self._name(run, slots)
+        except NoList:
+            return ""
+
+    def _filled(self, answers: Answers, context: Context, *, is_beginning: bool) -> Answers:
+        _, slots = self._logic_done(answers, context, is_beginning=is_beginning)
+        return unload(self._layout, slots)
+
+    def _logic_done(self, answers: Answers, context: Context, *, is_beginning: bool) -> tuple[Run, Slots]:
+        mistyped = spread.mistyped(self._types, answers)
+        run = self._run(context)
+        run.is_filling, run.is_beginning = True, is_beginning
+        moment = context.ended_at or context.received_at or context.started_at
+        if moment is not None:
+            run.low_day = run.high_day = moment.date().isoformat()
+            run.low_moment = run.high_moment = _written(moment)
+        slots = self._slots(answers, frozenset(finding.path for finding in mistyped))
+        self._logic(run, slots)
+        return run, slots
+
+    def _slots(self, answers: Answers, wrong: frozenset[str]) -> Slots:
+        if wrong:
+            answers = spread.without(self.definition, answers, wrong)
+        try:
+            return self._load(answers, "")
+        except (TypeError, ValueError, AttributeError):
+            # Not shaped as the form is, or of a type that was not looked at: kept apart, never judged.
+            shaped = spread.shaped(self.definition, answers)
+            wrong = frozenset(finding.path for finding in spread.mistyped(self._types, shaped))
+            return self._load(spread.without(self.definition, shaped, wrong), "")
+
+    def _run(self, context: Context) -> Run:
+        low, high = _interval(context)
+        return Run(
+            self._tables,
+            context.lists,
+            low.date().isoformat(),
+            high.date().isoformat(),
+            _written(low),
+            _written(high),
+            self._language,
+            _offset_minutes(context),
+            context.attachments,
+            context.is_edited,
+            metadata={"instanceID": context.instance_id} if context.instance_id else {},
+        )
+
+    def label(self, path: tuple[str, ...], language: str) -> str:
+        """A question's label as written, in the reader's language or the form's."""
+        node = self.definition.at(path)
+        return "" if node is None else say(node.label, language, self.definition.default_language)
+
+
+def compile_form(definition: FormDefinition, rows: Mapping[str, Rows] | None = None) -> CompiledForm:
+    """The form's logic, compiled. `rows` are its external lists by instance id, as this version pins them.
+    BrokenForm when an expression cannot be compiled; its `faults` name each by path and column."""
+    builder = prepare(definition)
+    tables = tables_of(definition)
+    for instance_id, found in (rows or {}).items():
+        tables[instance_id] = found if isinstance(found, Table) else Table(found)
+    if builder.sources.faults:
+        raise _broken(builder.sources.faults)
+    compiled = CompiledForm(definition, builder, tables)
+    if builder.sources.faults:
+        raise _broken(builder.sources.faults)
+    return compiled
+
+
+def _generate(builder: Builder) -> dict[str, Callable[..., Any]]:
+    """load0 fills the slots, logic() decides, check() decides and judges."""
+    statements = loaders(builder)
+    pass_on = assign(target("_"), call("logic", name("c"), name("f0")))
+    statements.append(function("logic", ["c", "f0"], [*logic(builder), give(name("f0"))]))
+    statements.append(function("check", ["c", "f0"], [pass_on, *rules(builder), give(name("f0"))]))
+    named = builder.variants.get((("meta", "instanceName"), "instance_name"))
+    if named is not None:
+        statements.append(function("instance_name", ["c", "f0"], [give(named.trees[0][0])]))
+    return assemble(builder.program, statements)
+
+
+def _broken(faults: list[Fault]) -> BrokenForm:
+    listed = [
+        {
+            "sheet": "survey",
+            "row": None,
+            "column": fault.column,
+            "question": fault.path[-1] if fault.path else "",
+            "path": "/".join(fault.path),
+            "message": fault.message,
+        }
+        for fault in faults
+    ]
+    first = listed[0]
+    detail = f"{first['path'] or 'form'} ({first['column']}): {first['message']}"
+    return BrokenForm(detail, faults=listed, **{key: first[key] for key in ("sheet", "row", "column", "question")})
+
+
+def _interval(context: Context) -> tuple[datetime, datetime]:
+    """When the interview may have been: from its start to its end or its arrival, a day more on both sides."""
+    ends = [moment for moment in (context.ended_at, context.received_at) if moment is not None]
+    if not ends and context.started_at is None:
+        return _EARLIEST, _LATEST
+    end = min(ends, key=_instant) if ends and not context.is_edited else max(ends, key=_instant, default=None)
+    start = context.started_at or end or _EARLIEST
+    end = end or start
+    low, high = (start, end) if _instant(start) <= _instant(end) else (end, start)
+    zone = start.tzinfo if start.tzinfo is not None else low.tzinfo
+    return _shifted(low, -_DAY, zone), _shifted(high, _DAY, zone)
+
+
+def _shifted(moment: datetime, by: timedelta, zone: Any) -> datetime:
+    try:
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return (aware.astimezone(zone) if zone is not None else aware) + by
+    except OverflowError:
+        return moment
+
+
+def _instant(moment: datetime) -> float:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - _EARLIEST).total_seconds()
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _offset_minutes(context: Context) -> int:
+    for moment in (context.started_at, context.ended_at):
+        offset = moment.utcoffset() if moment is not None else None
+        if offset is not None:
+            return int(offset.total_seconds() // 60)
+    return 0
+
+
+def _language_code(language: str) -> str:
+    """ "Bahasa Indonesia (id)" -> "id"."""
+    return language.rpartition("(")[2].rstrip(")").strip() or language

@@ -1,0 +1,246 @@
+"""Paths resolved against the form: which slots a path reaches, through which repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from forms.definition import DataType, Path, Question, Repeat
+from forms.expression import code
+from forms.expression.code import Tree
+from forms.expression.names import nearest
+from forms.expression.scope import Bound, Kind, Notes, Read, Reading, Scope
+from forms.expression.syntax import BadExpression, Step
+from forms.expression.value import Value
+from forms.program.layout import Place
+
+META = "meta"
+_KINDS = {DataType.DATE: Kind.DATE, DataType.DATETIME: Kind.MOMENT}
+
+Loop = tuple[Tree, Tree, list[Tree]]
+"""Variable, what it runs through, and conditions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """One place that a path has reached."""
+
+    path: Path
+    bound: Mapping[Path, Bound]
+    """Frames that have a variable here."""
+    loops: tuple[Loop, ...] = ()
+    looped: tuple[Path, ...] = ()
+    """The repeats that the loops run through, in their order."""
+    names: tuple[str, ...] = ()
+    """Variables of the loops."""
+    crossed: bool = False
+    """It went from the root into a repeat that is bound."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """One path on its way: steps move it on, predicates narrow it."""
+
+    scope: Scope
+    notes: Notes
+    counter: list[int]
+    cursors: list[Cursor] = field(default_factory=list)
+
+    def start_at_root(self) -> None:
+        bound = self.scope.frames
+        if self.scope.reading is Reading.OTHER:
+            bound = {(): bound[()]}
+        self.cursors = [Cursor(("",), bound)]
+
+    def start_here(self, scope: Scope) -> None:
+        self.cursors = [Cursor(scope.path, scope.frames)]
+
+    def fresh(self) -> int:
+        self.counter[0] += 1
+        return self.counter[0]
+
+    def move(self, step: Step) -> None:
+        """One step on, without its predicates. BadExpression when it leads nowhere."""
+        before = self.cursors
+        self.cursors = [after for cursor in before for after in self._moved(cursor, step)]
+        if not self.cursors:
+            raise BadExpression(self._nowhere(before, step))
+
+    def _moved(self, cursor: Cursor, step: Step) -> list[Cursor]:
+        if step.axis == "self":
+            return [cursor]
+        if step.axis == "parent":
+            return self._climbed(cursor)
+        if cursor.path == ("",):
+            root = self.scope.layout.definition.root_name
+            below = replace(cursor, path=())
+            if step.axis == "child":
+                return [below] if step.name in (root, "*") else []
+            return self._descended(below, step.name)
+        if step.axis == "descendant":
+            return self._descended(cursor, step.name)
+        return [self._entered(cursor, child) for child in self._children(cursor.path, step.name)]
+
+    def _children(self, path: Path, name: str) -> list[Path]:
+        if path[:1] == (META,) or (path == () and name == META):
+            return [(*path, name)]
+        name = name.rpartition(":")[2]
+        children = self.scope.layout.children.get(path, ())
+        return [child.path for child in children if name in (child.name, "*")]
+
+    def _descended(self, cursor: Cursor, name: str) -> list[Cursor]:
+        """//name: every node of that name below, in document order."""
+        found: list[Cursor] = []
+        waiting = [cursor]
+        while waiting:
+            here = waiting.pop()
+            below = [self._entered(here, child.path) for child in self.scope.layout.children.get(here.path, ())]
+            found += [one for one in below if name in (one.path[-1], "*")]
+            waiting += reversed(below)
+        return sorted(found, key=lambda one: list(self.scope.layout.places).index(one.path))
+
+    def _climbed(self, cursor: Cursor) -> list[Cursor]:
+        if cursor.path in ((), ("",)):
+            return []
+        if cursor.path not in self.scope.layout.frames:
+            return [replace(cursor, path=cursor.path[:-1])]
+        bound = {path: held for path, held in cursor.bound.items() if path[: len(cursor.path)] != cursor.path}
+        loops, looped = cursor.loops, cursor.looped
+        if cursor.path in looped:
+            at = looped.index(cursor.path)
+            loops, looped = loops[:at], looped[:at]
+        return [replace(cursor, path=cursor.path[:-1], bound=bound, loops=loops, looped=looped)]
+
+    def _entered(self, cursor: Cursor, path: Path) -> Cursor:
+        layout = self.scope.layout
+        if path not in layout.frames:
+            return replace(cursor, path=path)
+        if path in cursor.bound:
+            return replace(cursor, path=path, crossed=True)
+        place = layout.places[path]
+        holder = cursor.bound[place.frame.path]
+        frame, position = f"g{self.fresh()}", f"m{self.fresh()}"
+        source = code.item(code.name(holder.frame), place.slot)
+        return replace(
+            cursor,
+            path=path,
+            bound={**cursor.bound, path: Bound(frame, position)},
+            loops=(*cursor.loops, (code.pair_target(position, frame), code.numbered(source), [])),
+            looped=(*cursor.looped, path),
+            names=(*cursor.names, frame, position),
+        )
+
+    def _nowhere(self, before: list[Cursor], step: Step) -> str:
+        if step.axis == "parent":
+            return "the path climbs above the root of the form"
+        known = {child.name for cursor in before for child in self.scope.layout.children.get(cursor.path, ())}
+        if before and before[0].path == ("",):
+            known = {self.scope.layout.definition.root_name}
+        where = "/".join(before[0].path) if before and before[0].path not in ((), ("",)) else ""
+        place = f" in {where}" if where else ""
+        everywhere = {path[-1] for path in self.scope.layout.places}
+        return f"there is no question {step.name}{place}{nearest(step.name, known or everywhere)}"
+
+    def unbound(self, cursor: Cursor) -> Cursor:
+        """The cursor with its repeat run through again: a predicate looks at every occurrence."""
+        if cursor.path not in self.scope.layout.frames or not cursor.path or cursor.path in cursor.looped:
+            return cursor
+        bound = {path: held for path, held in cursor.bound.items() if path[: len(cursor.path)] != cursor.path}
+        return self._entered(replace(cursor, bound=bound, crossed=False), cursor.path)
+
+    def predicate_scope(self, cursor: Cursor) -> tuple[Cursor, Scope]:
+        """Where a predicate on this cursor is evaluated; the cursor may have had to be unbound for it."""
+        cursor = self.unbound(cursor)
+        position = f"m{self.fresh()}"
+        if cursor.path in cursor.looped:
+            position = cursor.bound[cursor.path].position
+        scope = self.scope.inside_frame(cursor.path, cursor.bound, position, (*cursor.names, position))
+        return cursor, scope
+
+    def narrowed(self, cursor: Cursor, condition: Tree, position: str) -> Cursor:
+        """The cursor where `condition` holds; what is left is counted from 1 again."""
+        if cursor.path not in cursor.looped:
+            only = code.listed(code.constant(None))
+            loop: Loop = (code.pair_target(position, f"u{self.fresh()}"), code.numbered(only), [condition])
+            return replace(cursor, loops=(*cursor.loops, loop), looped=(*cursor.looped, ()))
+        at = cursor.looped.index(cursor.path)
+        held = cursor.bound[cursor.path]
+        _, source, conditions = cursor.loops[at]
+        kept = code.each(
+            code.name(held.frame), [(code.pair_target(held.position, held.frame), source, [*conditions, condition])]
+        )
+        again: Loop = (code.pair_target(held.position, held.frame), code.numbered(kept), [])
+        return replace(cursor, loops=(*cursor.loops[:at], again, *cursor.loops[at + 1 :]))
+
+    # What has been reached
+
+    def value(self) -> Value:
+        """The node, or the texts of the nodes."""
+        if self.cursors == [Cursor(("",), self.cursors[0].bound)]:
+            raise BadExpression("a path cannot end at the root of the document")
+        if any(cursor.path[:1] == (META,) for cursor in self.cursors):
+            return self._meta()
+        for cursor in self.cursors:
+            self._note(cursor)
+        if len(self.cursors) == 1 and not self.cursors[0].loops:
+            return self._single(self.cursors[0])
+        parts = [self._several(cursor) for cursor in self.cursors]
+        numbers = None if any(part.number is None for part in parts) else [part.number for part in parts if part.number]
+        return Value(
+            code.joined_lists([part.tree for part in parts]),
+            Kind.NODES,
+            4 + 2 * max(len(cursor.loops) for cursor in self.cursors),
+            code.joined_lists(numbers) if numbers else None,
+            is_node=True,
+            counted=code.joined_lists([part.counted or part.tree for part in parts]),
+        )
+
+    def _meta(self) -> Value:
+        from_meta = "/".join(self.cursors[0].path[1:])
+        return Value(code.method(code.name("c"), "meta", code.constant(from_meta)), Kind.TEXT, 2, is_node=True)
+
+    def _note(self, cursor: Cursor) -> None:
+        own = self.scope.current.frames
+        is_bound = all(cursor.bound[path] == own.get(path) for path in _repeats(self.scope, cursor.path))
+        self.notes.reads.add(Read(cursor.path, is_bound))
+        if cursor.crossed:
+            self.notes.differ("absolute-in-repeat", path="/".join(cursor.path))
+
+    def _place(self, cursor: Cursor) -> tuple[Place | None, Tree]:
+        place = self.scope.layout.places.get(cursor.path)
+        frame = self.scope.layout.frame_at(cursor.path)
+        if place is not None and not isinstance(place.node, Repeat):
+            frame = place.frame
+        return place, code.name(cursor.bound[frame.path].frame)
+
+    def _single(self, cursor: Cursor) -> Value:
+        place, frame = self._place(cursor)
+        if place is None or not isinstance(place.node, Question):
+            return Value(code.constant(""), Kind.TEXT, 2, is_node=True, counted=self._counted(cursor, place, frame))
+        number = code.item(frame, place.number) if place.has_number else None
+        kind = _KINDS.get(place.node.type, Kind.TEXT)
+        counted = self._counted(cursor, place, frame)
+        return Value(code.item(frame, place.slot), kind, 2, number, is_node=True, counted=counted)
+
+    def _several(self, cursor: Cursor) -> Value:
+        place, frame = self._place(cursor)
+        loops = list(cursor.loops) or [(code.target("_"), code.listed(code.constant(None)), [])]
+        counted = self._counted(cursor, place, frame)
+        if place is None or not isinstance(place.node, Question):
+            return Value(code.each(code.constant(""), loops), Kind.NODES, 4, counted=counted)
+        number = code.each(code.item(frame, place.number), loops) if place.has_number else None
+        texts = code.each(code.item(frame, place.slot), loops)
+        return Value(texts, Kind.NODES, 4, number, is_node=True, counted=counted)
+
+    def _counted(self, cursor: Cursor, place: Place | None, frame: Tree) -> Tree:
+        """A list as long as there are relevant nodes."""
+        loops = list(cursor.loops) or [(code.target("_"), code.listed(code.constant(None)), [])]
+        flag = 0 if place is None or isinstance(place.node, Repeat) else self.scope.layout.flag_of(cursor.path)
+        if flag:
+            variable, source, conditions = loops[-1]
+            loops[-1] = (variable, source, [*conditions, code.item(frame, flag)])
+        return code.each(code.constant(""), loops)
+
+
+def _repeats(scope: Scope, path: Path) -> list[Path]:
+    return [path[:size] for size in range(1, len(path) + 1) if path[:size] in scope.layout.frames]

@@ -1,0 +1,127 @@
+"""Where an expression stands, and what is learnt while it is compiled."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from forms.definition import Path
+from forms.program.layout import Frame, Layout
+
+
+class Kind(enum.Enum):
+    """What an expression is, as far as it is known before it runs. A date is its text; a number is what days count."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    TRUTH = "truth"
+    DATE = "date"
+    MOMENT = "moment"
+    NODES = "nodes"
+    """Texts of any number of nodes."""
+    ANY = "any"
+    """A number, a text or a truth: known when it runs."""
+
+
+class Reading(enum.Enum):
+    """Where JavaRosa and ODK Web Forms differ: what we adopt, and what the other of the two does."""
+
+    ADOPTED = "adopted"
+    OTHER = "other"
+
+
+class Taint(enum.Enum):
+    """Why an expression cannot be decided again from the record alone."""
+
+    TIME = "time"
+    """today() and now(): decided at both ends of the interview."""
+    CHANCE = "chance"
+    """random(), uuid(), once(), a property of the device: only the device knows."""
+    LANGUAGE = "language"
+    """Labels and month names: in the language that the device showed."""
+    ZONE = "zone"
+    """The device's time zone; or engines that count in their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A node that an expression reads; bound when it is the one in the same repeat."""
+
+    path: Path
+    is_bound: bool
+
+
+@dataclass(slots=True)
+class Notes:
+    """What one expression reads, depends on, and does that an author should know."""
+
+    reads: set[Read] = field(default_factory=set)
+    taints: set[Taint] = field(default_factory=set)
+    lists: set[str] = field(default_factory=set)
+    """External lists that it looks things up in, by instance id."""
+    diverges: bool = False
+    """Engines differ on it: see `Reading`."""
+    notices: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """For authors: a code and its parameters."""
+
+    def differ(self, notice: str, **params: str) -> None:
+        self.diverges = True
+        self.notice(notice, **params)
+
+    def notice(self, code: str, **params: str) -> None:
+        self.notices.setdefault(code, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The variables that hold a frame and its position."""
+
+    frame: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A context node and the variables around it."""
+
+    layout: Layout
+    path: Path
+    frames: Mapping[Path, Bound]
+    names: tuple[str, ...]
+    """Every variable in sight, for code that moves into a function of its own."""
+    reading: Reading = Reading.ADOPTED
+    clock: str = "low"
+    """Which end of the interview today() and now() take: "low" or "high"."""
+    row: str = ""
+    """Inside a predicate on a list: the variable that holds the row."""
+    position: str = ""
+    """Inside a predicate: the variable that holds the position."""
+    outer: Scope | None = None
+    """What current() means: the scope of the whole expression."""
+
+    @property
+    def current(self) -> Scope:
+        return self.outer or self
+
+    def inside_row(self, row: str, position: str) -> Scope:
+        return replace(self, row=row, position=position, names=(*self.names, row, position), outer=self.current)
+
+    def inside_frame(self, path: Path, bound: Mapping[Path, Bound], position: str, names: tuple[str, ...]) -> Scope:
+        return replace(
+            self,
+            path=path,
+            frames=bound,
+            row="",
+            position=position,
+            names=(*self.names, *(name for name in names if name not in self.names)),
+            outer=self.current,
+        )
+
+
+def scope_at(layout: Layout, path: Path, reading: Reading = Reading.ADOPTED, clock: str = "low") -> Scope:
+    """The scope of a rule about the node at `path`: every repeat around it is bound."""
+    frames: tuple[Frame, ...] = layout.frame_at(path).chain()
+    bound = {frame.path: Bound(frame.name, frame.position) for frame in frames}
+    names = ("c", *(frame.name for frame in frames), *(frame.position for frame in frames[1:]))
+    return Scope(layout, path, bound, names, reading, clock)

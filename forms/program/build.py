@@ -1,0 +1,178 @@
+"""A definition -> the compiled program of its version: parse, lay out, compile, order, generate."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from forms.definition import Choice, FormDefinition, Path, Question, Repeat
+from forms.expression.code import Tree
+from forms.expression.emit import Emitter, Program
+from forms.expression.functions import RUNTIME
+from forms.expression.scope import Kind, Notes, Reading, Scope, Taint, scope_at
+from forms.expression.syntax import BadExpression, Expression
+from forms.expression.table import Table
+from forms.program.layout import Layout, lay_out
+from forms.program.order import Cycle, Order, Task, Unit
+from forms.program.run import NoList
+from forms.program.source import Sources
+
+DEEPEST_REPEAT = 15
+"""Python allows 20 loops inside one another."""
+
+
+@dataclass(slots=True)
+class Variants:
+    """One expression, compiled in each reading and, where it asks for the time, at both ends of the interview."""
+
+    trees: list[list[Tree]]
+    """By reading, then by clock."""
+    notes: Notes
+
+    @property
+    def is_timed(self) -> bool:
+        return Taint.TIME in self.notes.taints
+
+    @property
+    def is_hidden(self) -> bool:
+        """Only the device could know the outcome."""
+        return bool(self.notes.taints & {Taint.CHANCE, Taint.LANGUAGE})
+
+
+@dataclass(slots=True)
+class Builder:
+    """Everything that is known while one form version is compiled."""
+
+    definition: FormDefinition
+    sources: Sources
+    layout: Layout
+    program: Program = field(default_factory=Program)
+    variants: dict[tuple[Path, str], Variants] = field(default_factory=dict)
+    order: Order = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = Order(self.layout, {})
+
+    def compile(self) -> None:
+        """Compile every expression, and put relevance and calculation in order."""
+        for path in self.layout.frames:
+            if len(self.layout.frames[path].chain()) > DEEPEST_REPEAT:
+                self.sources.fault(path, "type", f"repeats are nested more than {DEEPEST_REPEAT} deep")
+                return
+        for (path, attribute), expression in self.sources.parsed.items():
+            self._compile(path, attribute, expression)
+        self._arrange()
+
+    def _compile(self, path: Path, attribute: str, expression: Expression) -> None:
+        if attribute == "choice_filter":
+            return  # compiled with the choices that it filters
+        compiled = self.expression(path, attribute, expression, self.scope(path, attribute), self.want(path, attribute))
+        if compiled is not None:
+            self.variants[path, attribute] = compiled
+
+    def scope(self, path: Path, attribute: str) -> Scope:
+        if path[:1] == ("meta",) or path not in self.layout.places:
+            return scope_at(self.layout, ())
+        if attribute == "count":
+            return self.outside(path)
+        return scope_at(self.layout, path)
+
+    def outside(self, path: Path) -> Scope:
+        """A repeat's own node, before any occurrence of it: where jr:count stands."""
+        around = scope_at(self.layout, path[:-1])
+        return Scope(self.layout, path, around.frames, around.names)
+
+    def want(self, path: Path, attribute: str) -> Kind | None:
+        if attribute in ("relevant", "required", "constraint", "readonly", "entity_create", "entity_update"):
+            return Kind.TRUTH
+        if attribute == "count":
+            return Kind.NUMBER
+        place = self.layout.places.get(path)
+        if attribute == "calculate" and place is not None and self.is_number(path):
+            return Kind.NUMBER
+        return None if attribute == "calculate" else Kind.TEXT
+
+    def is_number(self, path: Path) -> bool:
+        """The node's number is what a calculation of it gives (a date's number is only its days)."""
+        place = self.layout.places[path]
+        return place.has_number and isinstance(place.node, Question) and place.node.type.value != "date"
+
+    def expression(
+        self, path: Path, attribute: str, expression: Expression, scope: Scope, want: Kind | None
+    ) -> Variants | None:
+        """All variants; None, with a fault, when it cannot be compiled."""
+        notes = Notes()
+        try:
+            trees = [self._clocks(expression, scope, want, notes, Reading.ADOPTED)]
+            if notes.diverges:
+                trees.append(self._clocks(expression, scope, want, notes, Reading.OTHER))
+        except BadExpression as refusal:
+            self.sources.fault(path, attribute, str(refusal))
+            return None
+        return Variants(trees, notes)
+
+    def _clocks(
+        self, expression: Expression, scope: Scope, want: Kind | None, notes: Notes, reading: Reading
+    ) -> list[Tree]:
+        low = self._one(expression, scope, want, notes, reading, "low")
+        if Taint.TIME not in notes.taints:
+            return [low]
+        return [low, self._one(expression, scope, want, notes, reading, "high")]
+
+    def _one(
+        self, expression: Expression, scope: Scope, want: Kind | None, notes: Notes, reading: Reading, clock: str
+    ) -> Tree:
+        there = Scope(scope.layout, scope.path, scope.frames, scope.names, reading, clock)
+        return Emitter(self.program, notes).compiled(expression, there, want)
+
+    def _arrange(self) -> None:
+        tasks = {"relevant": Task.RELEVANCE, "calculate": Task.CALCULATION}
+        notes: dict[Unit, Notes] = {
+            (path, tasks[attribute]): compiled.notes
+            for (path, attribute), compiled in self.variants.items()
+            if attribute in tasks and path in self.layout.places
+        }
+        self.order = Order(self.layout, notes)
+        try:
+            self.order.arrange()
+        except Cycle as cycle:
+            path = cycle.paths[0]
+            self.sources.fault(path, "relevant" if path not in notes else "calculate", f"it waits for itself: {cycle}")
+
+
+def prepare(definition: FormDefinition) -> Builder:
+    """Parsed, laid out and compiled; the faults are in `sources.faults`."""
+    sources = Sources(definition)
+    sources.read()
+    builder = Builder(definition, sources, lay_out(definition, sources.numeric()))
+    builder.compile()
+    return builder
+
+
+def assemble(program: Program, statements: list[ast.stmt]) -> dict[str, Callable[..., Any]]:
+    """Python's compiler makes the functions; only names of ours and constants are in the tree, never text to be read."""
+    module = ast.Module(body=[*program.functions, *statements], type_ignores=[])
+    names: dict[str, Any] = {"__builtins__": {}, **RUNTIME, **program.constants, "NoList": NoList}
+    exec(compile(module, "<form>", "exec"), names)  # noqa: S102  # a syntax tree of our own making
+    return names
+
+
+def tables_of(definition: FormDefinition) -> dict[str, Table]:
+    """The lists that are written in the form itself."""
+    return {
+        instance.id: Table([_row(choice, definition) for choice in instance.choices])
+        for instance in definition.instances.values()
+        if not instance.src
+    }
+
+
+def _row(choice: Choice, definition: FormDefinition) -> Mapping[str, str]:
+    labels = {f"label::{language}": words for language, words in choice.label.items()}
+    label = choice.label.get(definition.default_language) or next(iter(choice.label.values()), "")
+    return {"name": choice.name, "label": label, **labels, **choice.columns}
+
+
+def repeats_of(layout: Layout) -> list[Repeat]:
+    return [place.node for place in layout.places.values() if isinstance(place.node, Repeat)]

@@ -1,0 +1,108 @@
+"""In which order relevance and calculation run: each after everything that it reads."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+
+from forms.definition import Path
+from forms.expression.scope import Notes, Taint
+from forms.program.layout import Layout
+
+
+class Task(enum.Enum):
+    RELEVANCE = "relevant"
+    CALCULATION = "calculation"
+
+
+Unit = tuple[Path, Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a verdict inherits from all that it reads."""
+
+    is_doubtful: bool = False
+    lists: frozenset[str] = frozenset()
+    reads: frozenset[Path] = frozenset()
+
+    def joined(self, others: Iterable[Doubt]) -> Doubt:
+        known = [self, *others]
+        return Doubt(
+            any(one.is_doubtful for one in known),
+            frozenset().union(*(one.lists for one in known)),
+            frozenset().union(*(one.reads for one in known)),
+        )
+
+
+class Cycle(ValueError):
+    """Nodes that wait for one another; `paths` are theirs, in the order of the circle."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        super().__init__(" -> ".join("/".join(path) for path in paths))
+        self.paths = paths
+
+
+@dataclass(slots=True)
+class Order:
+    """Units in the order in which they run, and what each verdict depends on."""
+
+    layout: Layout
+    notes: Mapping[Unit, Notes]
+    sequence: list[Unit] = field(default_factory=list)
+    doubts: dict[Unit, Doubt] = field(default_factory=dict)
+
+    def arrange(self) -> None:
+        """Fill in the sequence; Cycle when there is none."""
+        rank = {unit: at for at, unit in enumerate(self.notes)}
+        sorter = TopologicalSorter({unit: self._before(unit) for unit in self.notes})
+        try:
+            sorter.prepare()
+        except CycleError as found:
+            raise Cycle(tuple(path for path, _ in found.args[1])) from found
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=rank.__getitem__)
+            self.sequence += ready
+            sorter.done(*ready)
+        for unit in self.sequence:
+            self.doubts[unit] = self._doubt(unit)
+
+    def _before(self, unit: Unit) -> list[Unit]:
+        path, task = unit
+        before = self.relevances(path if task is Task.CALCULATION else path[:-1])
+        for read in self.notes[unit].reads:
+            if read.path == path and not read.is_bound:
+                continue  # another occurrence of the same repeat, as in a running total: they run in their order
+            before += self.units_of(read.path)
+        return before
+
+    def relevances(self, path: Path) -> list[Unit]:
+        """The relevance of a node and of everything around it."""
+        sizes = range(1, len(path) + 1)
+        return [unit for size in sizes if (unit := (path[:size], Task.RELEVANCE)) in self.notes]
+
+    def units_of(self, path: Path) -> list[Unit]:
+        """What must have run before a node is read."""
+        own = (path, Task.CALCULATION)
+        return [*self.relevances(path), *([own] if own in self.notes else [])]
+
+    def _doubt(self, unit: Unit) -> Doubt:
+        notes = self.notes[unit]
+        doubts = [self.doubts[one] for one in self._before(unit) if one in self.doubts]
+        return own_doubt(notes, spreads=True, is_relevance=unit[1] is Task.RELEVANCE).joined(doubts)
+
+    def doubt_about(self, notes: Notes, path: Path) -> Doubt:
+        """What a rule about the node at `path` inherits: by what it reads, and by the node's own relevance."""
+        units = [*self.units_of(path), *(unit for read in notes.reads for unit in self.units_of(read.path))]
+        own = own_doubt(notes, spreads=False)
+        return Doubt(own.is_doubtful, own.lists, own.reads | {path}).joined(self.doubts[unit] for unit in units)
+
+
+def own_doubt(notes: Notes, *, spreads: bool, is_relevance: bool = False) -> Doubt:
+    """A rule may itself be read at two times and still be certain; what reads it may not. Where the engines differ on
+    a calculation, the record holds the result of one of them, and that decides for what reads it."""
+    taints = notes.taints if spreads else notes.taints - {Taint.TIME}
+    doubtful = bool(taints) or (is_relevance and notes.diverges)
+    return Doubt(doubtful, frozenset(notes.lists), frozenset(read.path for read in notes.reads))

@@ -1,0 +1,175 @@
+"""Walks over nested answers: types, shapes, defaults, and what a wrong value makes doubtful."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from forms.definition import Answers, DataType, FormDefinition, Group, Node, Path, Question, Repeat
+from forms.finding import Finding, Rule, Severity
+from forms.lexical import PARSERS, is_taken_by_one_engine
+
+_TEXT = frozenset(
+    {DataType.STRING, DataType.BARCODE, DataType.INTENT, DataType.SELECT1, DataType.SELECT, DataType.RANK}
+)
+_POSITION = re.compile(r"\[[0-9]+\]")
+LONGEST_VALUE = 1_000
+
+
+class Clock(Protocol):
+    """The times that a client records by itself."""
+
+    @property
+    def started_at(self) -> Any: ...
+
+    @property
+    def ended_at(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checkers:
+    """The leaves of one group or repeat whose texts have rules, and the sections below it."""
+
+    leaves: tuple[tuple[str, DataType, Callable[[str], object]], ...]
+    groups: tuple[tuple[str, Checkers], ...]
+    repeats: tuple[tuple[str, Checkers], ...]
+
+
+def checkers(definition: FormDefinition) -> Checkers:
+    return _checkers(definition.root.children)
+
+
+def _checkers(nodes: Iterable[Node]) -> Checkers:
+    nodes = tuple(nodes)
+    typed = [node for node in nodes if isinstance(node, Question) and node.type not in _TEXT]
+    groups = [(node.name, _checkers(node.children)) for node in nodes if isinstance(node, Group)]
+    repeats = [(node.name, _checkers(node.children)) for node in nodes if isinstance(node, Repeat)]
+    return Checkers(
+        tuple((node.name, node.type, PARSERS[node.type]) for node in typed),
+        tuple(one for one in groups if _is_useful(one[1])),
+        tuple(one for one in repeats if _is_useful(one[1])),
+    )
+
+
+def _is_useful(found: Checkers) -> bool:
+    return bool(found.leaves or found.groups or found.repeats)
+
+
+def mistyped(known: Checkers, answers: Any, prefix: str = "") -> list[Finding]:
+    """A finding for each text that is not of its question's type."""
+    found: list[Finding] = []
+    if not isinstance(answers, dict):
+        return found
+    for name, type, parse in known.leaves:
+        text = answers.get(name)
+        if text:
+            try:
+                parse(text)
+            except (ValueError, TypeError) as reason:
+                found.append(_wrong_type(f"{prefix}{name}", type, str(text), str(reason)))
+    for name, below in known.groups:
+        if answers.get(name):
+            found += mistyped(below, answers[name], f"{prefix}{name}/")
+    for name, below in known.repeats:
+        for position, one in enumerate(_listed(answers.get(name)), 1):
+            found += mistyped(below, one, f"{prefix}{name}[{position}]/")
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _wrong_type(path: str, type: DataType, text: str, reason: str) -> Finding:
+    is_doubtful = is_taken_by_one_engine(type, text)
+    severity = Severity.WARNING if is_doubtful else Severity.ERROR
+    params = {"type": type.value, "reason": reason}
+    return Finding(severity, Rule.TYPE, path, text[:LONGEST_VALUE], certain=not is_doubtful, params=params)
+
+
+def without(definition: FormDefinition, answers: Answers, wrong: frozenset[str]) -> Answers:
+    """A copy without the answers at these paths."""
+    return _without(definition.root.children, answers, wrong, "")
+
+
+def _without(nodes: tuple[Node, ...], answers: Answers, wrong: frozenset[str], prefix: str) -> Answers:
+    kept: Answers = {}
+    for node in nodes:
+        value = answers.get(node.name)
+        path = f"{prefix}{node.name}"
+        if isinstance(node, Group) and isinstance(value, dict):
+            kept[node.name] = _without(node.children, value, wrong, f"{path}/")
+        elif isinstance(node, Repeat) and isinstance(value, list):
+            kept[node.name] = [
+                _without(node.children, one, wrong, f"{path}[{position}]/") for position, one in enumerate(value, 1)
+            ]
+        elif isinstance(node, Question) and path not in wrong:
+            kept[node.name] = value
+    return kept
+
+
+def shaped(definition: FormDefinition, answers: Any) -> Answers:
+    """Only what has the form's own shape: texts in questions, lists in repeats."""
+    return _shaped(definition.root.children, answers)
+
+
+def _shaped(nodes: tuple[Node, ...], answers: Any) -> Answers:
+    kept: Answers = {}
+    given = answers if isinstance(answers, dict) else {}
+    for node in nodes:
+        value = given.get(node.name)
+        if isinstance(node, Group):
+            kept[node.name] = _shaped(node.children, value)
+        elif isinstance(node, Repeat):
+            kept[node.name] = [_shaped(node.children, one) for one in _listed(value)]
+        elif isinstance(value, str):
+            kept[node.name] = value
+    return kept
+
+
+def is_suppressed(reads: frozenset[Path], path: str, wrong: frozenset[str]) -> bool:
+    """Whether a verdict on `path` rests on a wrong value. One in another occurrence of the same repeat does not count."""
+    return any(_plain(one) in reads and not _is_elsewhere(path, one) for one in wrong)
+
+
+def _plain(path: str) -> Path:
+    return tuple(_POSITION.sub("", path).split("/"))
+
+
+def _is_elsewhere(path: str, other: str) -> bool:
+    """Both are in one repeat, at different positions."""
+    for one, two in zip(path.split("/"), other.split("/"), strict=False):
+        if one != two:
+            return _POSITION.sub("", one) == _POSITION.sub("", two)
+    return False
+
+
+def with_defaults(definition: FormDefinition, answers: Answers, clock: Clock) -> Answers:
+    """The answers, with the form's defaults and the client's own times where nothing was answered."""
+    return _with_defaults(definition.root.children, answers, clock)
+
+
+def _with_defaults(nodes: tuple[Node, ...], answers: Mapping[str, Any], clock: Clock) -> Answers:
+    filled: Answers = dict(answers)
+    for node in nodes:
+        value = answers.get(node.name)
+        if isinstance(node, Group):
+            filled[node.name] = _with_defaults(node.children, value or {}, clock)
+        elif isinstance(node, Repeat):
+            filled[node.name] = [_with_defaults(node.children, one, clock) for one in _listed(value)]
+        elif node.name not in answers:
+            filled[node.name] = node.default or _preloaded(node, clock) or None
+    return filled
+
+
+def _preloaded(question: Question, clock: Clock) -> str:
+    ended_at = clock.ended_at or clock.started_at
+    times = {"timestamp start": clock.started_at, "timestamp end": ended_at, "date today": clock.started_at or ended_at}
+    moment = times.get(question.preload)
+    if moment is None:
+        return ""
+    return str(
+        moment.date().isoformat() if question.type is DataType.DATE else moment.isoformat(timespec="milliseconds")
+    )
