@@ -25,7 +25,8 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
-from sync.models import Blob, Project, Submission, SubmissionAttachment, Upload
+from sync.lock import lock_project
+from sync.models import Blob, Submission, SubmissionAttachment, Upload
 
 CHUNK = 256 * 1024
 RESERVE = 64 * 2**20
@@ -272,7 +273,7 @@ def upload(session: Session, project_id: str, sha256: str) -> Upload | None:
 def _arrive(session: Session, project_id: str, sha256: str, *, now: datetime) -> None:
     # Whoever judges submissions holds this lock too. Without it, a file and the submission that names it could
     # arrive at once and not see each other, and the record would wait for ever.
-    session.execute(select(Project.head).where(Project.project_id == project_id).with_for_update(key_share=True))
+    lock_project(session, project_id)
     rows = (
         SubmissionAttachment.project_id == project_id,
         SubmissionAttachment.sha256 == sha256,
