@@ -1,0 +1,1 @@
+"""What `lapangan` can do on the command line, one module per family of commands."""

@@ -1,0 +1,197 @@
+"""What the field client tells the person who uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.markup import escape
+from rich.progress import TaskID
+
+from server.commands.finding import question
+from server.commands.screen import attention, done, out, progress, size, table
+from server.commands.screen import gettext as _
+from sync.device import FieldDevice, Membership, OwnRecord, Progress, Received, Stage, Status, Synced
+
+REASONS: Mapping[str, str] = {
+    "invalid_json": "The server could not read it.",
+    "invalid_operation": "The server could not read it.",
+    "malformed_xml": "The server could not read it.",
+    "no_instance_id": "The server could not read it.",
+    "unknown_form": "The server has no such form.",
+    "form_closed": "The form is closed.",
+    "other_form": "The same record came with another form.",
+    "not_permitted": "This device may not do that.",
+    "revoked_device": "This device's access was taken back.",
+    "number_reused": "It looks like a copy of this folder is in use elsewhere.",
+    "content_conflict": "The server has this record with other content.",
+    "different_content": "The server has this record with other content.",
+    "poison": "The server could not work on it.",
+    "waits_for_predecessor": "It waits for an earlier record.",
+    "waits_for_base": "It waits for the record that it changes.",
+    "waits_for_version": "It waits for its form version.",
+    "waits_for_record": "It waits for the record that it is about.",
+    "too_large": "It is too large for the server. Tell the supervisor.",
+    "other_project": "It belongs to another project.",
+}
+
+
+class Bar:
+    """A progress bar over a whole sync: text, then files, then what comes back."""
+
+    def __init__(self) -> None:
+        self._progress = progress()
+        self._task: TaskID | None = None
+        self._stage: Stage | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.__exit__(kind, error, at)
+
+    def watch(self, told: Progress) -> None:
+        """One step of the field client, shown."""
+        words = _STAGES.get(told.stage)
+        if words is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task("", about="")
+        about = told.about
+        if told.stage in (Stage.UPLOAD, Stage.UPLOADED, Stage.ASK_FILES):
+            about = f"{size(told.done)} / {size(told.total)} {told.about}"
+        elif told.total:
+            about = f"{told.done} / {told.total} {told.about}"
+        self._progress.update(
+            self._task, description=_(words), completed=told.done, total=told.total or None, about=about.strip()
+        )
+
+
+_STAGES: Mapping[Stage, str] = {
+    Stage.PUSH: "Sending records",
+    Stage.RECEIPTS_KEPT: "Sending records",
+    Stage.ASK_FILES: "Sending photos",
+    Stage.UPLOAD: "Sending photos",
+    Stage.UPLOADED: "Sending photos",
+    Stage.PULL: "Receiving",
+    Stage.PULLED: "Receiving",
+    Stage.FETCH_FORM: "Getting forms",
+    Stage.WAIT: "The line is bad; waiting a little",
+}
+
+
+def show_status(member: Membership, status: Status) -> None:
+    """In one look: what is safe and what is not yet."""
+    out.print(f"[bold]{escape(member.project_name)}[/] – {escape(member.device_name)} – {escape(member.base)}")
+    _tell_waiting(status)
+    if status.kept:
+        done(_("%(count)d records are on the server.", count=status.kept))
+    if status.attention:
+        attention(_("%(count)d of them need the supervisor's attention.", count=status.attention))
+    _tell_others(status)
+
+
+def show_synced(synced: Synced) -> None:
+    """What arrived, in honest words."""
+    items = synced.pushed.items
+    if items:
+        done(_("%(count)d records sent.", count=sum(1 for item in items if item.get("safe"))))
+    again = synced.pushed.count("duplicate")
+    if again:
+        done(_("%(count)d of them had arrived before; they are counted once.", count=again))
+    if synced.pushed.flagged():
+        attention(_("In %(count)d of them the server noticed something.", count=synced.pushed.flagged()))
+    if synced.uploaded.files:
+        sent = {"count": synced.uploaded.files, "size": size(synced.uploaded.size)}
+        done(_("%(count)d photos and files sent (%(size)s).", **sent))
+    if synced.uploaded.lost:
+        attention(_("%(count)d files are no longer on this device.", count=synced.uploaded.lost))
+    if synced.pulled.records:
+        done(_("%(count)d changes received.", count=synced.pulled.records))
+    _tell_waiting(synced.status)
+    _tell_others(synced.status)
+
+
+def _tell_waiting(status: Status) -> None:
+    if not status.waiting and not status.files_waiting:
+        done(_("Nothing waits on this device: everything is on the server."))
+    if status.waiting:
+        attention(
+            _("%(count)d records wait on this device. Send them with: lapangan device sync", count=status.waiting)
+        )
+    if status.files_waiting:
+        told = {"count": status.files_waiting, "size": size(status.bytes_waiting)}
+        attention(_("%(count)d photos and files wait (%(size)s).", **told))
+
+
+def _tell_others(status: Status) -> None:
+    if status.refused:
+        attention(_("%(count)d records the server will not take. See: lapangan device receipts", count=status.refused))
+    if status.returned:
+        attention(_("%(count)d records came back. See: lapangan device inbox", count=status.returned))
+
+
+def show_receipts(records: Sequence[OwnRecord]) -> None:
+    """Each record with what became of it."""
+    if not records:
+        out.print(_("Nothing has been collected on this device yet."))
+        return
+    shown = table(_("Record"), _("Form"), _("Made"), _("What became of it"), _("Photos"))
+    for record in records:
+        made = f"{record.made_at.astimezone():%Y-%m-%d %H:%M}"
+        files = f"{record.files_sent}/{record.files}" if record.files else ""
+        name = record.instance_name or record.instance_id
+        shown.add_row(name, record.form_id, made, "\n".join(receipt_lines(record)), files, style=_style(record))
+    out.print(shown)
+
+
+def receipt_lines(record: OwnRecord) -> list[str]:
+    """What the server said about one record."""
+    if record.state == "waiting":
+        return [_("Waits to be sent")]
+    if record.state == "refused":
+        return [_("Not taken"), _(REASONS.get(record.why, record.why))]
+    said = {
+        "held": _("Safe; shown as soon as what it waits for arrives"),
+        "quarantined": _("Safe, but the supervisor must look at it"),
+        "conflict": _("Safe; somebody else changed the same thing"),
+    }
+    lines = [said.get(record.verdict, _("Safe on the server"))]
+    if record.why:
+        lines.append(_(REASONS.get(record.why, record.why)))
+    if record.errors or record.warnings:
+        lines.append(_("noticed: %(errors)d errors, %(warnings)d to look at", **_counts(record)))
+    return lines
+
+
+def _counts(record: OwnRecord) -> dict[str, int]:
+    return {"errors": record.errors, "warnings": record.warnings}
+
+
+def _style(record: OwnRecord) -> str:
+    if record.state == "waiting":
+        return "dim"
+    needs_eye = record.state == "refused" or record.verdict in ("quarantined", "conflict") or record.errors
+    return "yellow" if needs_eye else ""
+
+
+def show_inbox(opened: FieldDevice) -> None:
+    """The returned records, each with its remarks and how to correct it."""
+    returned = opened.returned()
+    if not returned:
+        done(_("Nothing came back: there is nothing to correct."))
+    for received in returned:
+        _show_returned(opened, received)
+
+
+def _show_returned(opened: FieldDevice, received: Received) -> None:
+    definition = opened.library.compiled(received.form_id, received.version).definition
+    state = _("rejected") if received.review_state == "rejected" else _("to be corrected")
+    out.print(f"[bold]{escape(received.instance_name or received.instance_id)}[/] ({escape(state)})")
+    for remark in received.remarks:
+        where = question(definition, remark.path)
+        out.print(f"  [yellow]{escape(where)}[/]: {escape(remark.body)} [dim]{escape(remark.author)}[/]")
+    command = f"lapangan device correct {received.instance_id} --answers FILE"
+    out.print(f"  {escape(_('Correct it with:'))} [dim]{escape(command)}[/]", soft_wrap=True)

@@ -1,0 +1,138 @@
+"""`lapangan doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from config import Settings, from_env
+from server.commands.screen import attention, done
+from server.commands.screen import gettext as _
+from sync import install
+from sync.engine import connect, sqlite_driver
+
+SAFE_SQLITE = (3, 51, 3)
+"""Before it a WAL reset can corrupt the file (sqlite.org, "WAL-reset bug")."""
+SMALLEST_FREE = 500 * 10**6
+LARGEST_SKEW_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing that was looked at; `cure` says what to do, "" when all is well."""
+
+    what: str
+    cure: str = ""
+
+
+@click.command()
+def doctor() -> None:
+    """See whether this installation is healthy, and what to do where it is not. Ends with 1 when something is."""
+    settings = from_env()
+    engine = connect(settings.url)
+    looks: tuple[Callable[[Settings, Engine], Iterator[Seen]], ...] = (
+        _database,
+        _storage,
+        _permissions,
+        _disk,
+        _sqlite,
+        _zone,
+    )
+    ill = False
+    try:
+        for look in looks:
+            for seen in look(settings, engine):
+                (attention if seen.cure else done)(f"{seen.what} {seen.cure}".strip())
+                ill = ill or bool(seen.cure)
+    finally:
+        engine.dispose()
+    raise SystemExit(int(ill))
+
+
+def _database(settings: Settings, engine: Engine) -> Iterator[Seen]:
+    name = engine.url.render_as_string(hide_password=True)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            theirs = _clock_of(connection.scalar(text("SELECT CURRENT_TIMESTAMP")))
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        yield Seen(_("Database: %(name)s cannot be reached.", name=name), reason)
+        return
+    yield Seen(_("Database: %(name)s answers.", name=name))
+    yield _migrations(engine)
+    skew = abs((datetime.now(UTC) - theirs).total_seconds())
+    cure = _("Set the clocks of both machines by NTP.") if skew > LARGEST_SKEW_S else ""
+    yield Seen(_("Clock: %(now)s UTC, the database agrees within %(skew)d s.", now=_utc(), skew=skew), cure)
+
+
+def _migrations(engine: Engine) -> Seen:
+    current, newest = install.current_revision(engine), install.newest_revision()
+    if current == newest:
+        return Seen(_("Tables: up to date (%(revision)s).", revision=current))
+    return Seen(
+        _("Tables: %(current)s, this program needs %(newest)s.", current=current or _("none yet"), newest=newest),
+        _("Run: lapangan serve (it upgrades first)."),
+    )
+
+
+def _clock_of(told: object) -> datetime:
+    at = told if isinstance(told, datetime) else datetime.fromisoformat(str(told))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _storage(settings: Settings, _engine: Engine) -> Iterator[Seen]:
+    for folder in (settings.data_dir, settings.data_dir / "blobs", settings.data_dir / "exports"):
+        if folder.exists():
+            cure = "" if _is_writable(folder) else _("Give this program permission to write there.")
+            yield Seen(_("Storage: %(folder)s.", folder=folder), cure)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _permissions(settings: Settings, _engine: Engine) -> Iterator[Seen]:
+    for name in ("secret-key", "lapangan.sqlite3"):
+        file = settings.data_dir / name
+        if file.exists() and os.name == "posix":
+            is_open = bool(stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXO if name != "secret-key" else 0o077))
+            cure = _("Others on this machine can read it. Run: chmod 600 %(file)s", file=file) if is_open else ""
+            yield Seen(_("Permissions of %(name)s.", name=name), cure)
+
+
+def _disk(settings: Settings, _engine: Engine) -> Iterator[Seen]:
+    free = shutil.disk_usage(settings.data_dir).free
+    cure = _("Make room: on a full disk nothing can be received.") if free < SMALLEST_FREE else ""
+    yield Seen(_("Disk: %(free).1f GB free.", free=free / 10**9), cure)
+
+
+def _sqlite(_settings: Settings, engine: Engine) -> Iterator[Seen]:
+    if engine.dialect.name != "sqlite":
+        return
+    driver = sqlite_driver()
+    version = tuple(int(part) for part in driver.sqlite_version.split("."))
+    cure = _("Install the package pysqlite3: older ones can damage the file.") if version < SAFE_SQLITE else ""
+    yield Seen(_("SQLite %(version)s.", version=driver.sqlite_version), cure)
+
+
+def _zone(settings: Settings, _engine: Engine) -> Iterator[Seen]:
+    yield Seen(_("Time zone of the jobs: %(zone)s.", zone=settings.timezone))
+
+
+def _utc() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"

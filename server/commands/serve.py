@@ -1,0 +1,62 @@
+"""`lapangan serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+
+import click
+
+from config import Settings, from_env
+from server.commands.database import opened
+from server.commands.screen import attention, done
+from server.commands.screen import gettext as _
+from server.serving import Serving
+
+
+@click.command()
+@click.option("--host", help="The address to listen on; 0.0.0.0 for all. Else LAPANGAN_HOST, 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Else LAPANGAN_PORT, 8080.")
+def serve(host: str | None, port: int | None) -> None:
+    """Run the server until Ctrl-C. The database is upgraded first."""
+    settings = from_env()
+    settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
+    with opened(settings):
+        pass  # upgraded now, before anybody is let in
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    server = Serving(settings)
+    server.stop_on_signals()
+    workers = _workers(settings)
+    done(_("Lapangan is running at %(url)s", url=settings.base_url or server.url))
+    done(_("Its data are in %(folder)s. Stop it with Ctrl-C.", folder=settings.data_dir))
+    children = [_fork(server) for _worker in range(workers - 1)]
+    try:
+        server.run()
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+        for child in children:
+            os.waitpid(child, 0)
+    done(_("Stopped. Everything that was received is kept."))
+
+
+def _workers(settings: Settings) -> int:
+    if settings.workers > 1 and settings.url.startswith("sqlite"):
+        attention(_("SQLite has one writer: LAPANGAN_WORKERS is 1. Use PostgreSQL for more."))
+        return 1
+    return settings.workers
+
+
+def _fork(server: Serving) -> int:
+    """Another process on the same socket, before any thread or connection exists that could not be shared."""
+    child = os.fork()
+    if child == 0:
+        try:
+            server.run()
+        finally:
+            os._exit(0)
+    return child

@@ -1,0 +1,90 @@
+"""Why the field client cannot go on."""
+
+from __future__ import annotations
+
+from forms.errors import Kind, Problem
+from forms.finding import Finding
+
+
+class NotEnrolled(Problem):
+    """This device is not connected to a project yet. Ask the supervisor for a code, then run: lapangan device enrol"""
+
+    kind = Kind.UNAUTHENTICATED
+    slug = "device/not-enrolled"
+
+
+class AlreadyEnrolled(Problem):
+    """This device folder already belongs to a project. Use another folder for another project (--folder)."""
+
+    kind = Kind.CONFLICT
+    slug = "device/already-enrolled"
+
+
+class NotAnEnrolment(Problem):
+    """This is neither an address nor a code with a server. Copy the whole address that the supervisor shows."""
+
+    slug = "device/not-an-enrolment"
+
+
+class ServerUnreachable(Problem):
+    """The server cannot be reached. Nothing is lost: what you collected waits on this device. Try again later."""
+
+    kind = Kind.UNAVAILABLE
+    slug = "device/server-unreachable"
+
+
+class ServerRefused(Problem):
+    """The server did not accept this. Nothing is lost: what you collected waits on this device."""
+
+    slug = "device/server-refused"
+
+
+class AccessEnded(Problem):
+    """The server no longer knows this device. Keep this folder as it is and ask the supervisor for a new code."""
+
+    kind = Kind.UNAUTHENTICATED
+    slug = "device/access-ended"
+
+
+class FormNotHere(Problem):
+    """This form, or this version of it, is not on this device. While there is network, run: lapangan device pull"""
+
+    kind = Kind.NOT_FOUND
+    slug = "device/form-not-here"
+
+
+class RecordNotHere(Problem):
+    """There is no such record on this device. See what came back with: lapangan device inbox"""
+
+    kind = Kind.NOT_FOUND
+    slug = "device/record-not-here"
+
+
+class FileNotHere(Problem):
+    """An answer names a photo or another file that is not there. Put it into the media folder (--media)."""
+
+    kind = Kind.NOT_FOUND
+    slug = "device/file-not-here"
+
+
+class SyncRunning(Problem):
+    """This device is already sending in another window. Wait until that has finished."""
+
+    kind = Kind.BUSY
+    slug = "device/sync-running"
+
+
+class UnreadableAnswers(Problem):
+    """This file of answers cannot be read. Correct what is named and try again."""
+
+    slug = "device/unreadable-answers"
+
+
+class BreaksRules(Problem):
+    """These answers break rules of the form. Correct them, or keep them as they are with --as-is."""
+
+    slug = "device/breaks-rules"
+
+    def __init__(self, detail: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(detail)
+        self.findings = findings

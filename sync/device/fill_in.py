@@ -1,0 +1,260 @@
+"""From answers to a record: completed, checked and written by the very rules that the server applies."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from forms import flat, instance
+from forms.check import CompiledForm, Context, compile_form
+from forms.definition import Answers, DataType, EntityDeclaration, FormDefinition, Group, Question
+from forms.expression.table import Table
+from forms.finding import Finding, Rule, Severity
+from forms.instance import EntityElement
+from schemas.answers import judge
+from sync.device.errors import BreaksRules, FileNotHere
+from sync.device.outbox import Draft, EntityChange
+
+META = "meta"
+SAID_BY_SERVER = (Rule.CLOCK, Rule.VERSION)
+"""Rules that only mean something where the record arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who fills in, on which device."""
+
+    device_id: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is known about one piece of work beside its answers; everything may be left out."""
+
+    version: str = ""
+    """Of the form; the one to use now unless named."""
+    instance_id: str = ""
+    entity_id: str = ""
+    """Of the entity that the record creates."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    as_is: bool = False
+    """Keep it although it breaks rules: a supervisor will see that."""
+    deprecated_id: str = ""
+    is_edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A record, ready to be kept."""
+
+    definition: FormDefinition
+    answers: Answers
+    findings: tuple[Finding, ...]
+    instance_id: str
+    instance_name: str
+    xml: str
+    file_names: tuple[str, ...]
+    entities: tuple[EntityElement, ...]
+
+    def draft(self) -> Draft:
+        """As the first operation on a new record."""
+        set_ = {path: value for path, value in flat.flatten(self.definition, self.answers).items() if value is not None}
+        return self._draft(self.instance_id, set_, {})
+
+    def correction(self, record_id: str, base: Mapping[str, Any], seen: Mapping[str, int]) -> Draft:
+        """As an operation on a record that its author saw in the state `base` (`seen` is that state's vector)."""
+        before = flat.flatten(self.definition, dict(base))
+        after = flat.flatten(self.definition, self.answers)
+        changes = {path: value for path, value in after.items() if value != before.get(path)}
+        return self._draft(record_id, changes, seen)
+
+    def _draft(self, record_id: str, changes: Mapping[str, str | None], seen: Mapping[str, int]) -> Draft:
+        return Draft(
+            kind="submission",
+            record_id=record_id,
+            form_id=self.definition.form_id,
+            version=self.definition.version,
+            instance_id=self.instance_id,
+            instance_name=self.instance_name,
+            changes=changes,
+            xml=self.xml,
+            context=seen,
+            entities=[
+                EntityChange(one.dataset, one.id, one.label, one.properties)
+                for one in self.entities
+                if one.create or one.update
+            ],
+        )
+
+
+def fill_in(
+    compiled: CompiledForm,
+    answers: Answers,
+    file_names: frozenset[str],
+    lists: Mapping[str, Table],
+    author: Author,
+    work: Work,
+    *,
+    now: datetime,
+) -> Filled:
+    """The record of these answers: defaults, calculations and the device's own answers filled in, irrelevant ones
+    left out, findings as the server will have them."""
+    definition = compiled.definition
+    started_at, ended_at = work.started_at or now, work.ended_at or now
+    context = Context(
+        started_at=started_at,
+        ended_at=ended_at,
+        received_at=now,
+        attachments=file_names,
+        is_edited=work.is_edited,
+        lists=lists,
+    )
+    given = _preloaded(definition, answers, author, started_at, ended_at)
+    whole = _with_meta(compiled).complete(given, context)
+    meta = whole.pop(META, None) or {}
+    instance_id = f"uuid:{uuid.uuid4()}" if work.deprecated_id or not work.instance_id else work.instance_id
+    entities = tuple(
+        element
+        for index, declared in enumerate(definition.entities)
+        if (element := _entity(declared, _text(meta, f"entity_{index}"), work.entity_id))
+    )
+    findings = judge(compiled, whole, context).findings
+    name = str(meta.get("instanceName") or "")
+    xml = instance.write(
+        definition,
+        whole,
+        instance_id=instance_id,
+        instance_name=name,
+        deprecated_id=work.deprecated_id,
+        entities=entities,
+    )
+    return Filled(
+        definition=definition,
+        answers=whole,
+        findings=tuple(one for one in findings if one.rule not in SAID_BY_SERVER),
+        instance_id=instance_id,
+        instance_name=name,
+        xml=xml,
+        file_names=_known_files(instance.attachment_names(definition, whole), file_names, as_is=work.as_is),
+        # Read back from what is sent: the list on this device then changes exactly as the server's will.
+        entities=instance.entity_elements(definition, instance.open_instance(xml)),
+    )
+
+
+def require_kept_rules(filled: Filled, *, as_is: bool) -> None:
+    """Refuse with BreaksRules what the server would flag as an error, unless it is to be kept as it is."""
+    wrong = tuple(one for one in filled.findings if one.severity is Severity.ERROR)
+    if wrong and not as_is:
+        raise BreaksRules(filled.instance_name, filled.findings)
+
+
+def overlay(base: dict[str, Any], changes: Mapping[str, Any]) -> Answers:
+    """`base` with the answers of `changes` in the place of its own; a repeat is replaced as a whole."""
+    for name, value in changes.items():
+        inner = base.get(name)
+        base[name] = overlay(dict(inner), value) if isinstance(value, dict) and isinstance(inner, dict) else value
+    return base
+
+
+def _known_files(named: tuple[str, ...], here: frozenset[str], *, as_is: bool) -> tuple[str, ...]:
+    """The files to keep. A record whose photo is lost is still worth sending, if its author says so."""
+    missing = [name for name in named if name not in here]
+    if missing and not as_is:
+        raise FileNotHere(", ".join(missing), names=missing)
+    return tuple(name for name in named if name in here)
+
+
+def _preloaded(
+    definition: FormDefinition, answers: Answers, author: Author, started_at: datetime, ended_at: datetime
+) -> Answers:
+    """What the device itself answers, where nobody has (ODK XForms specification, jr:preload)."""
+    told = {
+        "timestamp start": _stamp(started_at),
+        "timestamp end": _stamp(ended_at),
+        "date today": started_at.astimezone().date().isoformat(),
+        "property deviceid": author.device_id,
+        "property username": author.user,
+    }
+    given = dict(answers)
+    for question in definition.questions():
+        if question.preload in told and len(question.path) == 1 and not given.get(question.name):
+            given[question.name] = told[question.preload] or None
+    return given
+
+
+def _stamp(at: datetime) -> str:
+    local = at if at.tzinfo is None or at.utcoffset() else at.astimezone()
+    return local.isoformat(timespec="milliseconds")
+
+
+_completers: dict[int, tuple[CompiledForm, CompiledForm]] = {}
+
+
+def _with_meta(compiled: CompiledForm) -> CompiledForm:
+    """The form with what its meta block calculates (name, entities) as questions, so that `complete` answers them."""
+    known = _completers.get(id(compiled))
+    if known is not None and known[0] is compiled:
+        return known[1]
+    definition = compiled.definition
+    told = [_calculated((META, "instanceName"), definition.instance_name)]
+    told += [
+        Group(f"entity_{index}", (META, f"entity_{index}"), tuple(_of_entity(declared, index)))
+        for index, declared in enumerate(definition.entities)
+    ]
+    meta = Group(META, (META,), tuple(one for one in told if isinstance(one, Group) or one.calculate))
+    root = replace(definition.root, children=(*definition.root.children, meta))
+    made = compile_form(replace(definition, root=root))
+    _completers[id(compiled)] = (compiled, made)
+    return made
+
+
+def _of_entity(declared: EntityDeclaration, index: int) -> list[Question]:
+    sources = {
+        "create": declared.create,
+        "update": declared.update,
+        "label": declared.label,
+        "id": declared.id,
+        "base_version": declared.base_version,
+        "trunk_version": declared.trunk_version,
+        "branch_id": declared.branch_id,
+    }
+    return [_calculated((META, f"entity_{index}", name), source) for name, source in sources.items() if source]
+
+
+def _calculated(path: tuple[str, ...], source: str) -> Question:
+    return Question(name=path[-1], path=path, type=DataType.STRING, calculate=source)
+
+
+def _text(meta: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {key: str(value or "") for key, value in (meta.get(name) or {}).items()}
+
+
+def _entity(declared: EntityDeclaration, told: Mapping[str, str], entity_id: str) -> EntityElement | None:
+    """What the record says about an entity, None where it says nothing."""
+    creates, updates = _is_true(told.get("create", "")), _is_true(told.get("update", ""))
+    if not creates and not updates:
+        return None
+    id_ = (entity_id if creates else "") or told.get("id") or str(uuid.uuid4())
+    return EntityElement(
+        dataset=declared.dataset,
+        id=id_,
+        create=creates,
+        update=updates,
+        base_version=_number(told.get("base_version", "")) if updates else None,
+        trunk_version=_number(told.get("trunk_version", "")) if updates else None,
+        branch_id=told.get("branch_id", "") if updates else "",
+        label=told.get("label") or None,
+    )
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in ("1", "true", "true()")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None

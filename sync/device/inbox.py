@@ -1,0 +1,181 @@
+"""What the server has sent: forms to fetch, lists of entities, and the records that came back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from sync.device.store import Store
+
+RETURNED = ("has_issues", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a supervisor wrote, about one question (`path`) or about the whole record."""
+
+    path: str
+    body: str
+    author: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record as the server shows it to this device."""
+
+    instance_id: str
+    form_id: str
+    version: str
+    instance_name: str
+    review_state: str
+    answers: Mapping[str, Any]
+    vector: Mapping[str, int]
+    remarks: tuple[Remark, ...]
+    is_seen: bool
+
+    @property
+    def is_returned(self) -> bool:
+        """It waits for a correction."""
+        return self.review_state in RETURNED
+
+
+@dataclass(frozen=True, slots=True)
+class FormName:
+    """A version of a form."""
+
+    form_id: str
+    version: str
+
+
+class Inbox:
+    """The records of one device folder, in the server's last word."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def keep_page(self, page: Mapping[str, Any]) -> None:
+        """A page of the feed and its cursor, stored together: it is safe to get the same page again."""
+        with self.store.transaction():
+            for record in page.get("records", ()):
+                self._keep(record)
+            for gone in page.get("drop", ()):
+                self._drop(gone)
+            self.store.keep_setting("cursor", str(page.get("cursor") or ""))
+
+    def start_again(self) -> None:
+        """The server has forgotten how far we were: what it sent is asked for anew; own work is untouched."""
+        with self.store.transaction():
+            self.store.run("DELETE FROM record")
+            self.store.keep_setting("cursor", "")
+
+    def overlaid(self) -> None:
+        """The pull is complete: what own work did to the lists, and the server has placed, is in its state now."""
+        self.store.run(
+            "DELETE FROM entity_change WHERE op_id IN (SELECT op_id FROM operation JOIN receipt USING (op_id)"
+            " WHERE state = 'kept' AND verdict IN ('accepted', 'merged', 'conflict', 'duplicate'))"
+        )
+
+    def received(self) -> list[Received]:
+        """The submissions that the server shows to this device, returned ones first."""
+        comments = self._comments()
+        found = [_received(body, seen, comments) for body, seen in self._bodies("submission")]
+        return sorted(found, key=lambda one: (not one.is_returned, one.instance_name, one.instance_id))
+
+    def one(self, instance_id: str) -> Received | None:
+        return next((found for found in self.received() if found.instance_id == instance_id), None)
+
+    def mark_seen(self) -> None:
+        self.store.run("UPDATE record SET is_seen = 1 WHERE kind IN ('submission', 'comment', 'review')")
+
+    def current_forms(self) -> list[FormName]:
+        """The version of each form that new records should use, as the server said last."""
+        bodies = [body for body, _seen in self._bodies("form")]
+        return [
+            FormName(_form_id(body), str(body.get("version") or ""))
+            for body in bodies
+            if not body.get("deleted") and body.get("state", "open") != "closed"
+        ]
+
+    def entities(self, list_name: str) -> list[dict[str, str]]:
+        """The rows of a list as a form looks them up: the server's state, with own work laid over it."""
+        rows = {
+            str(body.get("record")): _row(body) for body, _seen in self._bodies("entity") if _is_in(body, list_name)
+        }
+        for change in self.store.rows(
+            "SELECT entity_id, label, properties FROM entity_change WHERE list = ? ORDER BY number", list_name
+        ):
+            row = rows.setdefault(change["entity_id"], _new_row(change["entity_id"]))
+            row.update(orjson.loads(change["properties"]))
+            row["label"] = change["label"] if change["label"] is not None else row["label"]
+            row["__version"] = str(int(row["__version"]) + 1)
+        return list(rows.values())
+
+    def lists(self) -> set[str]:
+        """The names of the entity lists that are here."""
+        told = {str(body.get("list") or body.get("form")) for body, _seen in self._bodies("entity")}
+        return told | {row[0] for row in self.store.rows("SELECT DISTINCT list FROM entity_change")}
+
+    def _keep(self, record: Mapping[str, Any]) -> None:
+        kind, record_id = str(record.get("kind") or ""), str(record.get("record") or "")
+        if kind == "entity":
+            record = {**record, "branch": self._branch(record_id, record)}
+        self.store.run(
+            "INSERT INTO record (kind, record_id, body) VALUES (?, ?, ?) ON CONFLICT (kind, record_id)"
+            " DO UPDATE SET body = excluded.body, is_seen = (record.body = excluded.body AND record.is_seen)",
+            *(kind, record_id, orjson.dumps(dict(record), option=orjson.OPT_SORT_KEYS)),
+        )
+
+    def _branch(self, record_id: str, record: Mapping[str, Any]) -> str:
+        """Offline changes to one version of an entity share a branch (ODK entities specification, branchId)."""
+        row = self.store.one("SELECT body FROM record WHERE kind = 'entity' AND record_id = ?", record_id)
+        known = orjson.loads(row["body"]) if row is not None else {}
+        return str(known["branch"]) if known and known.get("version") == record.get("version") else _uuid4()
+
+    def _drop(self, gone: Any) -> None:
+        """It is no longer this device's business. A record with work that the server lacks is never dropped."""
+        kind, record_id = (gone.get("kind"), gone.get("record")) if isinstance(gone, Mapping) else gone
+        if not self.store.one("SELECT 1 FROM operation WHERE record_id = ? AND state = 'waiting'", record_id):
+            self.store.run("DELETE FROM record WHERE kind = ? AND record_id = ?", kind, record_id)
+
+    def _bodies(self, kind: str) -> Iterable[tuple[dict[str, Any], bool]]:
+        rows = self.store.rows("SELECT body, is_seen FROM record WHERE kind = ? ORDER BY record_id", kind)
+        return [(orjson.loads(row["body"]), bool(row["is_seen"])) for row in rows]
+
+    def _comments(self) -> dict[str, list[dict[str, Any]]]:
+        """By the submission that they are about."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for body, _seen in self._bodies("comment"):
+            found.setdefault(str(body.get("about") or body.get("instance_id") or ""), []).append(body)
+        return found
+
+
+def _form_id(body: Mapping[str, Any]) -> str:
+    return str(body.get("record") or "")
+
+
+def _is_in(body: Mapping[str, Any], list_name: str) -> bool:
+    return str(body.get("list") or body.get("form")) == list_name and not body.get("deleted")
+
+
+def _row(body: Mapping[str, Any]) -> dict[str, str]:
+    """An entity as a row of its list (ODK entities specification: the columns that clients add)."""
+    version = str(body.get("version") or 1)
+    properties = {str(name): str(value or "") for name, value in (body.get("data") or {}).items()}
+    told = {"name": str(body.get("record")), "label": str(body.get("label") or "")}
+    return properties | told | {"__version": version, "__trunkVersion": version, "__branchId": str(body["branch"])}
+
+
+def _new_row(entity_id: str) -> dict[str, str]:
+    """An entity that this device has made and the server does not have: it starts a branch without a trunk."""
+    branch = str(uuid.uuid5(uuid.NAMESPACE_URL, f"lapangan:branch:{entity_id}"))
+    return {"name": entity_id, "label": "", "__version": "0", "__trunkVersion": "", "__branchId": branch}
+
+
+def _uuid4() -> str:
+    return str(uuid.uuid4())

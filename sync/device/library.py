@@ -1,0 +1,71 @@
+"""The forms on the device, every version that was ever pulled, ready to be filled in without network."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forms import xform
+from forms.check import CompiledForm, compile_form
+from forms.definition import FormDefinition
+from forms.expression.table import Table
+from sync.device.errors import FormNotHere
+from sync.device.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class FormHere:
+    """A form version that can be filled in on this device."""
+
+    form_id: str
+    version: str
+    title: str
+    is_current: bool
+
+
+class Library:
+    """The forms of one device folder."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox = inbox
+        self._compiled: dict[tuple[str, str], CompiledForm] = {}
+
+    def forms(self) -> list[FormHere]:
+        """By title, the version to use first."""
+        rows = self.inbox.store.rows(
+            "SELECT form_id, version, title, is_current FROM form ORDER BY title, is_current DESC, version DESC"
+        )
+        return [FormHere(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+    def compiled(self, form_id: str, version: str = "") -> CompiledForm:
+        """The form, of the version to use now unless named. Refuses FormNotHere."""
+        row = self.inbox.store.one(
+            "SELECT version, xform FROM form WHERE form_id = ? AND (version = ? OR (? = '' AND is_current))",
+            *(form_id, version, version),
+        )
+        if row is None:
+            raise FormNotHere(f"{form_id} {version}".strip())
+        key = (form_id, row["version"])
+        if key not in self._compiled:
+            self._compiled[key] = compile_form(xform.read(row["xform"]))
+        return self._compiled[key]
+
+    def lists(self, definition: FormDefinition) -> Mapping[str, Table]:
+        """What the form looks things up in, by instance id: entity lists as they are now, and its own tables."""
+        return {
+            instance.id: Table(self._rows(definition, instance.src.rsplit("/", 1)[-1]))
+            for instance in definition.instances.values()
+            if instance.src
+        }
+
+    def _rows(self, definition: FormDefinition, file_name: str) -> list[dict[str, str]]:
+        row = self.inbox.store.one(
+            "SELECT content FROM form_file WHERE form_id = ? AND version = ? AND name = ?",
+            *(definition.form_id, definition.version, file_name),
+        )
+        list_name = file_name.removesuffix(".csv")
+        if row is None or list_name in self.inbox.lists():
+            return self.inbox.entities(list_name)
+        return list(csv.DictReader(io.StringIO(row["content"].decode("utf-8-sig"), newline="")))

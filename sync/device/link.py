@@ -1,0 +1,130 @@
+"""The way to the server: one request at a time, tried again with patience, answered in plain words."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from sync.device.errors import AccessEnded, ServerRefused, ServerUnreachable
+from sync.device.progress import Progress, Stage, Watch, unwatched
+
+USER_AGENT = "Lapangan field client"
+TIMEOUT_S = (10, 60)
+"""To connect; between two bytes of an answer."""
+LONGEST_PAUSE_S = 120.0
+
+
+class TooMuch(Exception):
+    """The server or the line cannot take that much at once: send less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    json: Any = None
+
+
+@dataclass(slots=True)
+class Link:
+    """An address and the token that opens it."""
+
+    base: str
+    token: str = field(default="", repr=False)
+    watch: Watch = unwatched
+    attempts: int = 4
+    sleep: Callable[[float], None] = time.sleep
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def close(self) -> None:
+        self.session.close()
+
+    def ask(self, method: str, path: str, *, expected: frozenset[int] = frozenset(), **request: Any) -> Answer:
+        """The answer, of 2xx or of an `expected` status.
+
+        Busy servers and broken lines are tried again, after Retry-After where the server says it. Refuses
+        ServerUnreachable at last, AccessEnded for a token that is not known, ServerRefused for all else."""
+        for attempt in range(self.attempts):
+            answer = self._once(method, path, request)
+            if answer is not None and not _is_passing(answer.status):
+                return self._settled(answer, expected)
+            if attempt + 1 < self.attempts:
+                self._pause(attempt, answer)
+        raise ServerUnreachable(f"{self.base} {words(answer) if answer else ''}".strip(), address=self.base)
+
+    def ask_once(self, method: str, path: str, *, expected: frozenset[int] = frozenset(), **request: Any) -> Answer:
+        """As `ask`, for what should be sent in smaller pieces next time. Raises TooMuch on a timeout or 413."""
+        try:
+            answer = self._send(method, path, request)
+        except requests.Timeout as error:
+            raise TooMuch from error
+        except requests.RequestException:
+            return self.ask(method, path, expected=expected, **request)
+        if answer.status == 413:
+            raise TooMuch
+        if _is_passing(answer.status):
+            self._pause(0, answer)
+            return self.ask(method, path, expected=expected, **request)
+        return self._settled(answer, expected)
+
+    def _once(self, method: str, path: str, request: Mapping[str, Any]) -> Answer | None:
+        try:
+            return self._send(method, path, request)
+        except requests.RequestException:
+            return None
+
+    def _send(self, method: str, path: str, request: Mapping[str, Any]) -> Answer:
+        headers = {"User-Agent": USER_AGENT, **request.get("headers", {})}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        rest = {name: value for name, value in request.items() if name != "headers"}
+        response = self.session.request(method, self.base + path, headers=headers, timeout=TIMEOUT_S, **rest)
+        return Answer(response.status_code, response.headers, response.content, _json(response))
+
+    def _settled(self, answer: Answer, expected: frozenset[int]) -> Answer:
+        if answer.status < 300 or answer.status in expected:
+            return answer
+        if answer.status == 401:
+            raise AccessEnded(self.base)
+        raise ServerRefused(words(answer), status=answer.status)
+
+    def _pause(self, attempt: int, answer: Answer | None) -> None:
+        pause = min(2.0**attempt * random.uniform(0.5, 1.0), LONGEST_PAUSE_S)
+        if answer is not None:
+            pause = max(pause, min(_retry_after_s(answer), LONGEST_PAUSE_S))
+        self.watch(Progress(Stage.WAIT, 0, round(pause), self.base))
+        self.sleep(pause)
+
+
+def words(answer: Answer) -> str:
+    """What the server said, as its problem body puts it."""
+    if isinstance(answer.json, dict) and answer.json.get("title"):
+        return f"{answer.json['title']} {answer.json.get('detail') or ''}".strip()
+    return f"(HTTP {answer.status})"
+
+
+def _is_passing(status: int) -> bool:
+    """A state of the server that may be over in a while."""
+    return status in (408, 425, 429, 507) or status >= 500
+
+
+def _retry_after_s(answer: Answer) -> float:
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+def _json(response: requests.Response) -> Any:
+    if "json" not in response.headers.get("Content-Type", ""):
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        return None

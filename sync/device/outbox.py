@@ -1,0 +1,319 @@
+"""What this device has made and the server does not surely have yet, and what the server said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from sync.device.media import Kept
+from sync.device.store import Store
+from sync.identity import uuid7
+
+LARGEST_BATCH = 100
+LARGEST_BATCH_BYTES = 2**20
+
+PLACED = ("accepted", "merged", "conflict", "duplicate")
+"""Verdicts after which the record can be seen on the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityChange:
+    """What an operation does to an entity; `label` None leaves it as it is."""
+
+    list: str
+    entity_id: str
+    label: str | None
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An operation before it has its number."""
+
+    kind: str
+    record_id: str
+    form_id: str
+    version: str
+    instance_id: str
+    instance_name: str
+    changes: Mapping[str, str | None]
+    xml: str
+    context: Mapping[str, int] = field(default_factory=dict)
+    attachments: Sequence[Kept] = ()
+    entities: Sequence[EntityChange] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An operation on its way out, as it goes over the wire."""
+
+    op_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How much is where, in numbers."""
+
+    waiting: int
+    kept: int
+    refused: int
+    attention: int
+    """Of `kept`: what the server could not place and shows to the supervisor."""
+    files_waiting: int
+    bytes_waiting: int
+    returned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """One piece of work of this device and the last word of the server about it ("" when there was none)."""
+
+    op_id: str
+    form_id: str
+    instance_id: str
+    instance_name: str
+    made_at: datetime
+    state: str
+    verdict: str
+    why: str
+    detail: str
+    errors: int
+    warnings: int
+    conflicts: int
+    files: int
+    files_sent: int
+    times: int
+    """How often it was sent and answered."""
+
+
+class Outbox:
+    """The operations and files of one device folder."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, draft: Draft, *, origin: str, user: str, now: datetime) -> str:
+        """The op_id, once the operation, its number and its files' names are on disk together."""
+        op_id = uuid7()
+        with self.store.transaction():
+            n = self._next(origin)
+            body = orjson.dumps(self._line(draft, op_id, origin, n, user, now))
+            self.store.run(
+                "INSERT INTO operation (op_id, origin, n, kind, record_id, form_id, version, instance_id,"
+                " instance_name, body, made_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')",
+                *(op_id, origin, n, draft.kind, draft.record_id, draft.form_id, draft.version, draft.instance_id),
+                *(draft.instance_name, body, now.isoformat()),
+            )
+            self.store.run_many(
+                "INSERT INTO attachment (op_id, name, sha256, size, type) VALUES (?, ?, ?, ?, ?)",
+                [(op_id, kept.name, kept.sha256, kept.size, kept.type) for kept in draft.attachments],
+            )
+            self.store.run_many(
+                "INSERT INTO entity_change (op_id, list, entity_id, label, properties) VALUES (?, ?, ?, ?, ?)",
+                [(op_id, one.list, one.entity_id, one.label, orjson.dumps(one.properties)) for one in draft.entities],
+            )
+        return op_id
+
+    def batch(self, most: int = LARGEST_BATCH) -> list[Waiting]:
+        """The oldest operations that wait, at most `most` of them and 1 MiB; at least one, if any waits."""
+        chosen: list[Waiting] = []
+        size = 0
+        for row in self.store.rows(
+            "SELECT op_id, body FROM operation WHERE state = 'waiting' ORDER BY number LIMIT ?", most
+        ):
+            size += len(row["body"]) + 1
+            if chosen and size > LARGEST_BATCH_BYTES:
+                break
+            chosen.append(Waiting(row["op_id"], row["body"]))
+        return chosen
+
+    def waiting(self) -> int:
+        return self.store.number("SELECT count(*) FROM operation WHERE state = 'waiting'")
+
+    def keep_receipts(self, receipt: Mapping[str, Any], *, now: datetime) -> None:
+        """The server's words are stored; in the same transaction, what it has leaves the outbox."""
+        with self.store.transaction():
+            for item in receipt.get("items", ()):
+                self._keep_receipt(item, receipt, now)
+            self._note_server(receipt)
+
+    def note_server(self, told: Mapping[str, Any]) -> None:
+        """After a restore of the server's backup (a new epoch), what came after the fork waits again."""
+        with self.store.transaction():
+            self._note_server(told)
+
+    def send_again(self, op_ids: Sequence[str]) -> None:
+        """These wait again, although the server has answered them. Nothing is doubled by it."""
+        self.store.run_many(
+            "UPDATE operation SET state = 'waiting' WHERE op_id = ? AND body IS NOT NULL", [(one,) for one in op_ids]
+        )
+
+    def files(self) -> list[Kept]:
+        """Files of operations that the server has, not sent yet, each content once, the smallest first."""
+        rows = self.store.rows(
+            "SELECT min(name) AS name, sha256, size, min(type) AS type FROM attachment JOIN operation USING (op_id)"
+            " WHERE NOT is_sent AND state = 'kept' GROUP BY sha256, size ORDER BY size, sha256"
+        )
+        return [Kept(row["name"], row["sha256"], row["size"], row["type"]) for row in rows]
+
+    def file_sent(self, sha256: str) -> None:
+        self.store.run("UPDATE attachment SET is_sent = 1 WHERE sha256 = ?", sha256)
+
+    def files_needed(self, hashes: Sequence[str]) -> None:
+        """The server says that it lacks these: they are to be sent again."""
+        self.store.run_many("UPDATE attachment SET is_sent = 0 WHERE sha256 = ?", [(one,) for one in hashes])
+
+    def release(self, durable_seq: int) -> list[str]:
+        """Forget what even a restored server has; the hashes of files that nothing here needs any more."""
+        with self.store.transaction():
+            self.store.run(
+                "UPDATE operation SET body = NULL WHERE state = 'kept' AND body IS NOT NULL AND op_id IN"
+                " (SELECT op_id FROM receipt WHERE seq IS NOT NULL AND seq <= ?)",
+                durable_seq,
+            )
+        rows = self.store.rows(
+            "SELECT sha256 FROM attachment JOIN operation USING (op_id) GROUP BY sha256"
+            " HAVING min(is_sent) = 1 AND max(body IS NOT NULL) = 0"
+        )
+        return [row["sha256"] for row in rows]
+
+    def status(self) -> Status:
+        """Numbers for one look."""
+        states = {row[0]: row[1] for row in self.store.rows("SELECT state, count(*) FROM operation GROUP BY state")}
+        files = self.store.one(
+            "SELECT count(*), coalesce(sum(size), 0) FROM"
+            " (SELECT DISTINCT sha256, size FROM attachment JOIN operation USING (op_id)"
+            " WHERE NOT is_sent AND state != 'refused')"
+        )
+        attention = self.store.number("SELECT count(*) FROM receipt WHERE verdict = 'quarantined'")
+        return Status(
+            states.get("waiting", 0), states.get("kept", 0), states.get("refused", 0), attention, files[0], files[1]
+        )
+
+    def records(self) -> list[OwnRecord]:
+        """Everything that this device made, the newest first."""
+        rows = self.store.rows(
+            "SELECT op_id, form_id, instance_id, instance_name, made_at, state, verdict, why, detail, errors, warnings,"
+            " conflicts, times, (SELECT count(*) FROM attachment WHERE op_id = operation.op_id) AS files,"
+            " (SELECT count(*) FROM attachment WHERE op_id = operation.op_id AND is_sent) AS files_sent"
+            " FROM operation LEFT JOIN receipt USING (op_id) ORDER BY number DESC"
+        )
+        return [_own_record(row) for row in rows]
+
+    def vector(self, record_id: str) -> dict[str, int]:
+        """How far this device itself has written the record, by origin."""
+        rows = self.store.rows("SELECT origin, max(n) FROM operation WHERE record_id = ? GROUP BY origin", record_id)
+        return {row[0]: row[1] for row in rows}
+
+    def bodies(self, record_id: str) -> Iterator[dict[str, Any]]:
+        """The operations on a record that are still here in full, the oldest first."""
+        for row in self.store.rows(
+            "SELECT body FROM operation WHERE record_id = ? AND body IS NOT NULL ORDER BY number", record_id
+        ):
+            yield orjson.loads(row["body"])
+
+    def _next(self, origin: str) -> int:
+        self.store.run("INSERT INTO counter VALUES (?, 1) ON CONFLICT (origin) DO UPDATE SET n = counter.n + 1", origin)
+        return self.store.number("SELECT n FROM counter WHERE origin = ?", origin)
+
+    def _line(self, draft: Draft, op_id: str, origin: str, n: int, user: str, now: datetime) -> dict[str, Any]:
+        """The operation as it replicates."""
+        prev = self.store.number(
+            "SELECT max(n) FROM operation WHERE origin = ? AND record_id = ?", origin, draft.record_id
+        )
+        return {
+            "op": op_id,
+            "origin": origin,
+            "n": n,
+            "prev": prev,
+            "kind": draft.kind,
+            "record": draft.record_id,
+            "context": dict(draft.context),
+            "at": self._tick(now),
+            "rank": 0,
+            "user": user,
+            "form": draft.form_id,
+            "version": draft.version,
+            "set": dict(draft.changes),
+            "deleted": False,
+            "xml": draft.xml,
+            "attachments": [
+                {"name": kept.name, "sha256": kept.sha256, "size": kept.size, "type": kept.type}
+                for kept in draft.attachments
+            ],
+        }
+
+    def _tick(self, now: datetime) -> str:
+        """A hybrid logical clock: never behind what it said before, whatever somebody does to the device's clock."""
+        physical = int(now.timestamp() * 1000)
+        last_ms, _, last_count = self.store.setting("clock", "0-0").partition("-")
+        last = (int(last_ms, 16), int(last_count, 16))
+        ms, count = (physical, 0) if physical > last[0] else (last[0], last[1] + 1)
+        at = f"{ms:012x}-{count:04x}"
+        self.store.keep_setting("clock", at)
+        return at
+
+    def _keep_receipt(self, item: Mapping[str, Any], receipt: Mapping[str, Any], now: datetime) -> None:
+        op_id, verdict = str(item.get("op") or ""), str(item.get("verdict") or "")
+        if verdict == "retry" or self.store.one("SELECT 1 FROM operation WHERE op_id = ?", op_id) is None:
+            return
+        told = (item.get("seq"), str(item.get("why") or ""), str(item.get("detail") or ""))
+        noticed = (int(item.get("errors") or 0), int(item.get("warnings") or 0), _count(item.get("conflicts")))
+        # A duplicate says again what was said first: the first words stay.
+        self.store.run(
+            "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (op_id) DO UPDATE SET"
+            " times = times + 1, epoch = excluded.epoch, seq = coalesce(excluded.seq, seq),"
+            " verdict = CASE excluded.verdict WHEN 'duplicate' THEN receipt.verdict ELSE excluded.verdict END",
+            *(op_id, _first(item), int(receipt.get("epoch") or 0), *told, *noticed, now.isoformat()),
+        )
+        state = "kept" if item.get("safe") is True else "refused"
+        self.store.run("UPDATE operation SET state = ? WHERE op_id = ?", state, op_id)
+
+    def _note_server(self, told: Mapping[str, Any]) -> None:
+        """`told` is a receipt or a page of the feed: {"epoch", "forks": [{"epoch", "seq"}], "durable_seq"}."""
+        known, epoch = int(self.store.setting("epoch", "0")), int(told.get("epoch") or 0)
+        if epoch > known > 0:
+            for fork in told.get("forks") or ():
+                self.store.run(
+                    "UPDATE operation SET state = 'waiting' WHERE state = 'kept' AND body IS NOT NULL AND op_id IN"
+                    " (SELECT op_id FROM receipt WHERE epoch <= ? AND (seq IS NULL OR seq > ?))",
+                    *(int(fork["epoch"]), int(fork["seq"])),
+                )
+        if epoch > known:
+            self.store.keep_setting("epoch", str(epoch))
+
+
+def _first(item: Mapping[str, Any]) -> str:
+    """The verdict to show: a duplicate's is the one that was given when it came first."""
+    verdict = str(item.get("verdict") or "")
+    return str(item.get("first") or verdict) if verdict == "duplicate" else verdict
+
+
+def _count(told: object) -> int:
+    """Conflicts as a number or as a list of paths."""
+    return told if isinstance(told, int) else len(told) if isinstance(told, (list, tuple)) else 0
+
+
+def _own_record(row: Any) -> OwnRecord:
+    return OwnRecord(
+        op_id=row["op_id"],
+        form_id=row["form_id"],
+        instance_id=row["instance_id"],
+        instance_name=row["instance_name"],
+        made_at=datetime.fromisoformat(row["made_at"]),
+        state=row["state"],
+        verdict=row["verdict"] or "",
+        why=row["why"] or "",
+        detail=row["detail"] or "",
+        errors=row["errors"] or 0,
+        warnings=row["warnings"] or 0,
+        conflicts=row["conflicts"] or 0,
+        files=row["files"],
+        files_sent=row["files_sent"],
+        times=row["times"] or 0,
+    )

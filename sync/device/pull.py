@@ -1,0 +1,122 @@
+"""Then the other way: what changed on the server since the cursor, and the forms that are new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from forms import xform
+from forms.definition import FormDefinition
+from sync.device.errors import ServerUnreachable
+from sync.device.inbox import FormName, Inbox
+from sync.device.link import Link
+from sync.device.outbox import Outbox
+from sync.device.progress import Progress, Stage, Watch
+
+PAGE = 500
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What came."""
+
+    records: int = 0
+    forms: list[FormName] = field(default_factory=list)
+    durable_seq: int = 0
+    needed: list[str] = field(default_factory=list)
+    """Hashes of this device's files that the server lacks."""
+
+
+@dataclass(slots=True)
+class Puller:
+    """One run to the end of the feed."""
+
+    inbox: Inbox
+    outbox: Outbox
+    link: Link
+    project_path: str
+    watch: Watch
+
+    def run(self) -> Pulled:
+        """The inbox is in the state of the server, and the forms that it names are here."""
+        pulled = Pulled()
+        while self._page(pulled):
+            self.watch(Progress(Stage.PULLED, pulled.records))
+        self.inbox.overlaid()
+        self.outbox.files_needed(pulled.needed)
+        self._fetch_forms(pulled)
+        return pulled
+
+    def _page(self, pulled: Pulled) -> bool:
+        """One page; whether there may be more."""
+        cursor = self.inbox.store.setting("cursor")
+        self.watch(Progress(Stage.PULL, pulled.records))
+        page = self._ask(cursor)
+        if page is None:
+            self.inbox.start_again()
+            return True
+        self.outbox.note_server(page)
+        self.inbox.keep_page(page)
+        pulled.records += len(page.get("records", ()))
+        pulled.durable_seq = int(page.get("durable_seq") or 0)
+        pulled.needed.extend(page.get("needs", ()))
+        return bool(page.get("records")) and page.get("cursor") != cursor
+
+    def _ask(self, cursor: str) -> Mapping[str, Any] | None:
+        """A page of the feed; None when the server has forgotten this cursor."""
+        query = {"limit": PAGE, "cursor": cursor} if cursor else {"limit": PAGE}
+        answer = self.link.ask("GET", f"{self.project_path}/sync/pull", expected=frozenset({410}), params=query)
+        if answer.status == 410:
+            return None
+        if not isinstance(answer.json, dict):
+            raise ServerUnreachable(f"{self.link.base} answered, but not as this server does.", address=self.link.base)
+        return answer.json
+
+    def _fetch_forms(self, pulled: Pulled) -> None:
+        store = self.inbox.store
+        current = self.inbox.current_forms()
+        here = {(row[0], row[1]) for row in store.rows("SELECT form_id, version FROM form")}
+        missing = [name for name in current if (name.form_id, name.version) not in here]
+        for index, name in enumerate(missing):
+            self.watch(Progress(Stage.FETCH_FORM, index, len(missing), name.form_id))
+            self._fetch_form(name)
+        with store.transaction():
+            store.run("UPDATE form SET is_current = 0")
+            store.run_many(
+                "UPDATE form SET is_current = 1 WHERE form_id = ? AND version = ?",
+                [(name.form_id, name.version) for name in current],
+            )
+        pulled.forms.extend(missing)
+
+    def _fetch_form(self, name: FormName) -> None:
+        """A form and its own files, kept for ever: a record is checked and corrected by the version it was made with."""
+        path = (
+            f"{self.project_path}/forms/{quote(name.form_id, safe='')}/versions/{quote(name.version or '___', safe='')}"
+        )
+        content = self.link.ask("GET", f"{path}.xml").body
+        definition = xform.read(content)
+        files = self._files(path, definition)
+        store = self.inbox.store
+        with store.transaction():
+            store.run_many(
+                "INSERT OR REPLACE INTO form_file VALUES (?, ?, ?, ?)",
+                [(name.form_id, name.version, file, data) for file, data in files.items()],
+            )
+            store.run(
+                "INSERT OR REPLACE INTO form VALUES (?, ?, ?, ?, 1)",
+                *(name.form_id, name.version, definition.title, content),
+            )
+
+    def _files(self, path: str, definition: FormDefinition) -> dict[str, bytes]:
+        """The tables that the form looks things up in; entity lists come by the feed, pictures are not needed here."""
+        found = {}
+        for name in definition.media:
+            if name.lower().endswith(".csv"):
+                answer = self.link.ask(
+                    "GET", f"{path}/attachments/{quote(name, safe='')}", expected=frozenset({403, 404})
+                )
+                if answer.status < 300:
+                    found[name] = answer.body
+        return found
