@@ -11,6 +11,7 @@ from forms.definition import Answers, FormDefinition, say
 from forms.errors import BrokenForm
 from forms.expression.code import assign, call, function, give, name, target
 from forms.expression.table import Row, Table
+from forms.fault import broken, fault
 from forms.finding import Finding
 from forms.program import spread
 from forms.program.build import Builder, assemble, prepare, tables_of
@@ -168,20 +169,7 @@ def _generate(builder: Builder) -> dict[str, Callable[..., Any]]:
 
 
 def _broken(faults: list[Fault]) -> BrokenForm:
-    listed = [
-        {
-            "sheet": "survey",
-            "row": None,
-            "column": fault.column,
-            "question": fault.path[-1] if fault.path else "",
-            "path": "/".join(fault.path),
-            "message": fault.message,
-        }
-        for fault in faults
-    ]
-    first = listed[0]
-    detail = f"{first['path'] or 'form'} ({first['column']}): {first['message']}"
-    return BrokenForm(detail, faults=listed, **{key: first[key] for key in ("sheet", "row", "column", "question")})
+    return broken([fault(one.message, column=one.column, path=one.path) for one in faults])
 
 
 def _interval(context: Context) -> tuple[datetime, datetime]:

@@ -70,7 +70,7 @@ class Emitter:
             return value.as_truth(found, scope.reading, self.notes)
         if want is Kind.NODES:
             return value.as_nodes(found)
-        if found.kind is Kind.NODES:
+        if found.kind is Kind.NODES and not found.is_listed:
             self.notes.notice("several-nodes")
         return value.as_text(found)
 
@@ -103,7 +103,8 @@ class Emitter:
     def _binary(self, binary: Binary, scope: Scope, want: Kind | None) -> Deep[Value]:
         operator = binary.operator
         if operator in ("and", "or"):
-            return (yield self._logic(binary, scope))
+            found: Value = yield self._logic(binary, scope)
+            return found
         wanted = None if operator in _COMPARISONS or operator == "|" else Kind.NUMBER
         left: Value = yield self.emit(binary.left, scope, wanted)
         right: Value = yield self.emit(binary.right, scope, wanted)
@@ -151,19 +152,17 @@ class Emitter:
     # Paths
 
     def _path(self, path: Path, scope: Scope, want: Kind | None) -> Deep[Value]:
+        """Which of the kinds of path it is decides who compiles it."""
         start, steps = path.start, path.steps
         if isinstance(start, Path) and not path.predicates:
-            merged = Path(start.start, (*start.steps, *steps), start.predicates)
-            return (yield self._path(merged, scope, want))
+            return self._path(Path(start.start, (*start.steps, *steps), start.predicates), scope, want)
         if isinstance(start, Call) and start.name == "instance":
-            return (yield self._list_path(start, path, scope))
+            return self._list_path(start, path, scope)
         if isinstance(start, Call) and start.name == "current" and not path.predicates:
-            return (yield self._main_path(None, steps, scope.current))
+            return self._main_path(None, steps, scope.current)
         if isinstance(start, str | None) and not path.predicates:
-            if start is None and scope.row:
-                return self._cell(steps, scope)
-            return (yield self._main_path(start, steps, scope))
-        return (yield self._nth(path, scope))
+            return self._cell(steps, scope) if start is None and scope.row else self._main_path(start, steps, scope)
+        return self._nth(path, scope)
 
     def _main_path(self, start: str | None, steps: tuple[Step, ...], scope: Scope) -> Deep[Value]:
         walk = Walk(scope, self.notes, self.program.counter)
@@ -199,8 +198,9 @@ class Emitter:
             return self.made(code.compare("=", place, found.tree), Kind.TRUTH, scope, found).tree
         return self.to(found, Kind.TRUTH, scope)
 
-    def _cell(self, steps: tuple[Step, ...], scope: Scope) -> Value:
+    def _cell(self, steps: tuple[Step, ...], scope: Scope) -> Deep[Value]:
         """A column of the row that a predicate looks at."""
+        yield from ()
         names = [step.name for step in steps if step.axis != "self"]
         if any(step.axis not in ("child", "self") or step.predicates for step in steps):
             raise BadExpression("inside a list's predicate, a path names one column; use current()/.. for a question")
@@ -225,8 +225,8 @@ class Emitter:
         row = self.program.fresh("r")
         inner = scope.inside_row(row, self.program.fresh("m"))
         found = self._column(columns, inner)
-        loop = (code.target(row), rows.tree, [])
-        return Value(code.each(found.tree, [loop]), Kind.NODES, rows.depth + 3, is_node=True, counted=rows.tree)
+        each_row = code.each(found.tree, [(code.target(row), rows.tree, [])])
+        return Value(each_row, Kind.NODES, rows.depth + 3, is_node=True, is_listed=True, counted=rows.tree)
 
     def rows(self, table: Tree, predicates: list[Expression], scope: Scope) -> Deep[Value]:
         """The rows that every predicate leaves, by index where the first one allows it."""
@@ -258,7 +258,8 @@ class Emitter:
         row, position = self.program.fresh("r"), self.program.fresh("m")
         inner = scope.inside_row(row, position)
         condition: Tree = yield self._condition(predicate, inner)
-        loop = (code.pair_target(position, row), code.numbered(rows.tree), [self._shallow(condition, inner)])
+        conditions = [self._shallow(condition, inner)]
+        loop = (code.pair_target(position, row), code.numbered(rows.tree), conditions)
         return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, levels=4)
 
     def _shallow(self, condition: Tree, scope: Scope) -> Tree:

@@ -18,7 +18,7 @@ MANY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`wants` are the kinds of the arguments, the last one repeating up to `most`; `runs` is the name in the program."""
+    """`wants` are the kinds of the arguments, the last repeating up to `most`; `runs` is its name in the program."""
 
     gives: Kind
     wants: tuple[Kind, ...]

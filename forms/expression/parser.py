@@ -63,13 +63,14 @@ class _Parser:
             return Number(float(self.take().text))
         if word.kind == "literal":
             return Literal(self.take().text)
+        found: Expression = yield self.compound()
+        return found
+
+    def compound(self) -> Deep[Expression]:
         if self.is_symbol("("):
-            inner: Expression = yield self.parenthesis()
-            return (yield self.filtered(inner))
-        if word.kind == "name" and self.is_symbol("(", 1) and word.text not in _NODE_TESTS:
-            call: Expression = yield self.call()
-            return (yield self.filtered(call))
-        return (yield self.path())
+            return self.filtered(self.parenthesis())
+        is_call = self.next.kind == "name" and self.is_symbol("(", 1) and self.next.text not in _NODE_TESTS
+        return self.filtered(self.call()) if is_call else self.path()
 
     def parenthesis(self) -> Deep[Expression]:
         self.take()
@@ -88,7 +89,8 @@ class _Parser:
         self.take()
         return Call(name, tuple(arguments))
 
-    def filtered(self, start: Expression) -> Deep[Expression]:
+    def filtered(self, beginning: Deep[Expression]) -> Deep[Expression]:
+        start: Expression = yield beginning
         predicates: tuple[Expression, ...] = yield self.predicates()
         if not self.is_symbol("/") and not self.is_symbol("//"):
             return Path(start, (), predicates) if predicates else start

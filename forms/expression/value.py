@@ -25,6 +25,8 @@ class Value:
     """A cheaper way to the number (or to the numbers, of nodes)."""
     is_node: bool = False
     """It is one node of the record or one cell of a list, not something worked out."""
+    is_listed: bool = False
+    """Nodes of a list, of which the first is meant."""
     counted: Tree | None = None
     """Of nodes: what to count, when that is less than the texts."""
 
@@ -38,7 +40,7 @@ def as_text(value: Value) -> Tree:
     converter = {Kind.NUMBER: "number_text", Kind.TRUTH: "bool_text", Kind.NODES: "first", Kind.ANY: "text"}
     if value.kind not in converter:
         return value.tree
-    if value.kind is Kind.NUMBER and isinstance(value.tree, ast.Constant):
+    if value.kind is Kind.NUMBER and isinstance(value.tree, ast.Constant) and isinstance(value.tree.value, float):
         return code.constant(numbers.number_text(value.tree.value))
     return code.call(converter[value.kind], value.tree)
 
@@ -123,7 +125,8 @@ def compared(operator: str, left: Value, right: Value, reading: Reading, notes: 
 def _single(value: Value, notes: Notes) -> Value:
     if value.kind is not Kind.NODES:
         return value
-    notes.notice("several-nodes")
+    if not value.is_listed:
+        notes.notice("several-nodes")
     number = None if value.number is None else code.call("first_number", value.number)
     return Value(code.call("first", value.tree), Kind.TEXT, value.depth + 1, number, is_node=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from forms.definition import Choice, FormDefinition, Path, Question, Repeat
+from forms.definition import Choice, FormDefinition, Path, Question
 from forms.expression.code import Tree
 from forms.expression.emit import Emitter, Program
 from forms.expression.functions import RUNTIME
@@ -139,7 +139,8 @@ class Builder:
             self.order.arrange()
         except Cycle as cycle:
             path = cycle.paths[0]
-            self.sources.fault(path, "relevant" if path not in notes else "calculate", f"it waits for itself: {cycle}")
+            attribute = "calculate" if (path, Task.CALCULATION) in notes else "relevant"
+            self.sources.fault(path, attribute, f"it waits for itself: {cycle}")
 
 
 def prepare(definition: FormDefinition) -> Builder:
@@ -152,7 +153,7 @@ def prepare(definition: FormDefinition) -> Builder:
 
 
 def assemble(program: Program, statements: list[ast.stmt]) -> dict[str, Callable[..., Any]]:
-    """Python's compiler makes the functions; only names of ours and constants are in the tree, never text to be read."""
+    """Python's compiler makes the functions: the tree holds names of ours and constants, never text to be read."""
     module = ast.Module(body=[*program.functions, *statements], type_ignores=[])
     names: dict[str, Any] = {"__builtins__": {}, **RUNTIME, **program.constants, "NoList": NoList}
     exec(compile(module, "<form>", "exec"), names)  # noqa: S102  # a syntax tree of our own making
@@ -172,7 +173,3 @@ def _row(choice: Choice, definition: FormDefinition) -> Mapping[str, str]:
     labels = {f"label::{language}": words for language, words in choice.label.items()}
     label = choice.label.get(definition.default_language) or next(iter(choice.label.values()), "")
     return {"name": choice.name, "label": label, **labels, **choice.columns}
-
-
-def repeats_of(layout: Layout) -> list[Repeat]:
-    return [place.node for place in layout.places.values() if isinstance(place.node, Repeat)]

@@ -60,11 +60,8 @@ def _repeat(builder: Builder, node: Repeat) -> ast.stmt:
     """Positions are those of the record as it was sent."""
     place, inner = builder.layout.places[node.path], builder.layout.frames[node.path]
     before = code.constant(f"{'/'.join(node.path[len(place.frame.path) :])}[")
-    prefix = code.method(
-        code.constant(""),
-        "join",
-        code.listed(code.name("p"), before, code.call("str", code.name("n")), code.constant("]/")),
-    )
+    position = code.call("str", code.name("n"))
+    prefix = code.method(code.constant(""), "join", code.listed(code.name("p"), before, position, code.constant("]/")))
     frames = code.each(
         code.call(f"load{inner.index}", code.name("x"), prefix),
         [(code.pair_target("n", "x"), code.numbered(code.name("t")), [])],

@@ -39,12 +39,13 @@ def _frame(builder: Builder, unit: Unit) -> Frame:
 
 def _looks_around(builder: Builder, unit: Unit, written: set[Path]) -> bool:
     """Whether a unit reads other occurrences of what the same loop works out."""
-    reads = builder.order.notes[unit].reads
-    return any(
-        not read.is_bound
-        and any(path == read.path[: len(path)] or read.path == path[: len(read.path)] for path in written)
-        for read in reads
-    )
+    around = [read.path for read in builder.order.notes[unit].reads if not read.is_bound]
+    return any(_overlap(path, read) for path in written for read in around)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
 
 
 def in_loops(builder: Builder, frame: Frame, body: list[ast.stmt]) -> list[ast.stmt]:

@@ -29,9 +29,7 @@ def _rules_below(builder: Builder, root: Frame) -> list[ast.stmt]:
     frame, flag = root, 0
     for place in builder.layout.places.values():
         statements = _rules_about(builder, place)
-        here = (
-            builder.layout.flag_of(place.node.path) if not isinstance(place.node, Repeat) else _around(builder, place)
-        )
+        here = _flag(builder, place)
         if (place.frame, here) != (frame, flag):
             body += in_loops(builder, frame, _flagged(frame, flag, waiting))
             waiting, frame, flag = [], place.frame, here
@@ -39,8 +37,10 @@ def _rules_below(builder: Builder, root: Frame) -> list[ast.stmt]:
     return [*body, *in_loops(builder, frame, _flagged(frame, flag, waiting))]
 
 
-def _around(builder: Builder, place: Place) -> int:
-    return builder.layout.flag_of(place.node.path[:-1])
+def _flag(builder: Builder, place: Place) -> int:
+    """The relevance under which a node's rules stand; a repeat's is that of what is around it."""
+    path = place.node.path
+    return builder.layout.flag_of(path[:-1] if isinstance(place.node, Repeat) else path)
 
 
 def _flagged(frame: Frame, flag: int, body: list[ast.stmt]) -> list[ast.stmt]:
@@ -152,9 +152,8 @@ def _fixed(builder: Builder, place: Place, question: Question) -> list[ast.stmt]
     if question.type is DataType.RANK:
         return _rank(builder, place, question)
     if question.type is DataType.BINARY and question.control:
-        spec = builder.program.keep(_bare(place, Rule.ATTACHMENT))
-        check = code.method(code.name("c"), "expect_attachment", spec, code.name(place.frame.name))
-        return [code.do(check)]
+        kept = builder.program.keep(_bare(place, Rule.ATTACHMENT))
+        return [code.do(code.method(code.name("c"), "expect_attachment", kept, code.name(place.frame.name)))]
     return []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from forms.definition import DataType, FormDefinition, Node, Path, Question, Repeat
+from forms.definition import DataType, FormDefinition, Node, Path, Question
 from forms.expression.deep import Deep, run
 from forms.expression.functions import SIGNATURES
 from forms.expression.parser import parse
@@ -23,6 +23,7 @@ COLUMNS = {
 """Attribute of the definition -> the column of an XLSForm in which an author wrote it."""
 ALWAYS = frozenset({"true()", "true", "1", "yes"})
 NEVER = frozenset({"", "false()", "false", "0", "no"})
+_NODES_OR_NUMBER = {True: Kind.NODES, False: Kind.NUMBER}
 _TRUTHS = frozenset({"=", "!=", "<", "<=", ">", ">=", "and", "or"})
 
 
@@ -105,7 +106,3 @@ def _kind(expression: Expression) -> Deep[Kind | None]:
 
 def is_always(text: str) -> bool:
     return text.strip() in ALWAYS
-
-
-def has_count(node: Node) -> bool:
-    return isinstance(node, Repeat) and bool(node.count.strip())

@@ -69,6 +69,11 @@ def mistyped(known: Checkers, answers: Any, prefix: str = "") -> list[Finding]:
                 parse(text)
             except (ValueError, TypeError) as reason:
                 found.append(_wrong_type(f"{prefix}{name}", type, str(text), str(reason)))
+    return [*found, *_mistyped_below(known, answers, prefix)]
+
+
+def _mistyped_below(known: Checkers, answers: Answers, prefix: str) -> list[Finding]:
+    found: list[Finding] = []
     for name, below in known.groups:
         if answers.get(name):
             found += mistyped(below, answers[name], f"{prefix}{name}/")
@@ -130,7 +135,7 @@ def _shaped(nodes: tuple[Node, ...], answers: Any) -> Answers:
 
 
 def is_suppressed(reads: frozenset[Path], path: str, wrong: frozenset[str]) -> bool:
-    """Whether a verdict on `path` rests on a wrong value. One in another occurrence of the same repeat does not count."""
+    """Whether a verdict on `path` rests on a wrong value; one in another occurrence of the same repeat does not."""
     return any(_plain(one) in reads and not _is_elsewhere(path, one) for one in wrong)
 
 

@@ -1,0 +1,199 @@
+"""Functions on texts, and on truths, that need more than their arguments' values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from forms.expression import code, patterns, value
+from forms.expression.arguments import Own, each_argument, only_argument
+from forms.expression.code import Tree
+from forms.expression.deep import Deep
+from forms.expression.scope import Kind, Reading, Scope
+from forms.expression.syntax import BadExpression, Call
+from forms.expression.value import Value
+
+if TYPE_CHECKING:
+    from forms.expression.emit import Emitter
+
+
+def _string(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    found: Value = yield only_argument(emitter, call, scope, Kind.TEXT)
+    return emitter.made(emitter.to(found, Kind.TEXT, scope), Kind.TEXT, scope, found, levels=2)
+
+
+def _string_length(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    found: Value = yield only_argument(emitter, call, scope, Kind.TEXT)
+    length = code.call("float", code.call("len", emitter.to(found, Kind.TEXT, scope)))
+    return emitter.made(length, Kind.NUMBER, scope, found, levels=4)
+
+
+def _normalize_space(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    found: Value = yield only_argument(emitter, call, scope, Kind.TEXT)
+    return emitter.made(code.call("normalized", emitter.to(found, Kind.TEXT, scope)), Kind.TEXT, scope, found)
+
+
+def _contains(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    text, part = yield each_argument(emitter, call, scope, Kind.TEXT)
+    tree = code.compare("in", emitter.to(part, Kind.TEXT, scope), emitter.to(text, Kind.TEXT, scope))
+    return emitter.made(tree, Kind.TRUTH, scope, text, part)
+
+
+def _spread(values: list[Value]) -> Tree:
+    """All arguments as one list of texts: node-sets give every node."""
+    return code.joined_lists([value.as_nodes(one) for one in values])
+
+
+def _concat(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    values: list[Value] = yield each_argument(emitter, call, scope)
+    if len(values) == 1 or any(one.kind is Kind.NODES for one in values):
+        return emitter.made(
+            code.method(code.constant(""), "join", _spread(values)), Kind.TEXT, scope, *values, levels=5
+        )
+    tree = code.method(code.constant(""), "join", code.listed(*(value.as_text(one) for one in values)))
+    return emitter.made(tree, Kind.TEXT, scope, *values, levels=5)
+
+
+def _join(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    mark, *values = yield each_argument(emitter, call, scope)
+    inner = _spread(values) if values else code.listed()
+    return emitter.made(
+        code.method(emitter.to(mark, Kind.TEXT, scope), "join", inner), Kind.TEXT, scope, mark, *values, levels=5
+    )
+
+
+def _regex(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    """JavaRosa matches the whole text, Web Forms anywhere in it."""
+    text, pattern = yield each_argument(emitter, call, scope, Kind.TEXT)
+    subject, literal = emitter.to(text, Kind.TEXT, scope), pattern.literal
+    is_whole = scope.reading is Reading.ADOPTED
+    if literal is None:
+        emitter.notes.diverges = True
+        tree = code.call("matches" if is_whole else "is_inside", subject, emitter.to(pattern, Kind.TEXT, scope))
+        return emitter.made(tree, Kind.TRUTH, scope, text, pattern)
+    try:
+        found = patterns.compiled(literal)
+    except patterns.BadPattern as refusal:
+        raise BadExpression(f"the pattern of regex() cannot be read: {refusal}") from refusal
+    if not (literal.startswith("^") and literal.endswith("$") and not literal.endswith(r"\$")) or "|" in literal:
+        emitter.notes.diverges = True
+        if "|" not in literal:
+            emitter.notes.notice("regex-not-anchored", pattern=literal)
+    run = emitter.program.keep(found.is_whole if is_whole else found.is_inside)
+    return emitter.made(code.call(run, subject), Kind.TRUTH, scope, text)
+
+
+def _constant(result: bool) -> Own:
+    def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+        yield from ()
+        return Value(code.constant(result), Kind.TRUTH)
+
+    return emit
+
+
+def _boolean(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    (found,) = yield each_argument(emitter, call, scope, Kind.TRUTH)
+    return emitter.made(emitter.to(found, Kind.TRUTH, scope), Kind.TRUTH, scope, found, levels=2)
+
+
+def _not(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    (found,) = yield each_argument(emitter, call, scope, Kind.TRUTH)
+    return emitter.made(code.no(emitter.to(found, Kind.TRUTH, scope)), Kind.TRUTH, scope, found)
+
+
+def _if(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    """Only the branch that is chosen is worked out; the kinds of the branches are kept."""
+    condition, one, other = yield _branches(emitter, call, scope, want)
+    test = emitter.to(condition, Kind.TRUTH, scope)
+    if want in (Kind.NUMBER, Kind.TEXT, Kind.TRUTH):
+        tree = code.choose(test, emitter.to(one, want, scope), emitter.to(other, want, scope))
+        return emitter.made(tree, want, scope, condition, one, other)
+    trees, kind = _alike(emitter, [one, other], scope)
+    return emitter.made(code.choose(test, *trees), kind, scope, condition, one, other)
+
+
+def _branches(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[tuple[Value, Value, Value]]:
+    condition: Value = yield emitter.emit(call.arguments[0], scope, Kind.TRUTH)
+    one: Value = yield emitter.emit(call.arguments[1], scope, want)
+    other: Value = yield emitter.emit(call.arguments[2], scope, want)
+    return condition, one, other
+
+
+def _alike(emitter: Emitter, values: list[Value], scope: Scope) -> tuple[list[Tree], Kind]:
+    """The values as they are when they are of one kind, else as what they turn out to be."""
+    kinds = {one.kind for one in values}
+    if len(kinds) == 1 and Kind.NODES not in kinds:
+        numbered = [one.number for one in values if one.is_node and one.number is not None and one.kind is Kind.TEXT]
+        if len(numbered) < len(values):
+            return [one.tree for one in values], values[0].kind
+    if kinds <= {Kind.DATE, Kind.MOMENT}:
+        return [one.tree for one in values], Kind.MOMENT
+    return [_loose(one) for one in values], Kind.ANY
+
+
+def _loose(found: Value) -> Tree:
+    if found.kind is Kind.NODES:
+        return code.call("first", found.tree)
+    return found.tree
+
+
+def _coalesce(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    """The first that is not blank."""
+    values: list[Value] = yield each_argument(emitter, call, scope)
+    if want is Kind.NUMBER and all(one.is_node and one.number is not None for one in values[:-1]):
+        tree = emitter.to(values[-1], Kind.NUMBER, scope)
+        for one in reversed(values[:-1]):
+            is_filled = code.compare("!=", value.as_text(one), code.constant(""))
+            tree = code.choose(is_filled, emitter.to(one, Kind.NUMBER, scope), tree)
+        return emitter.made(tree, Kind.NUMBER, scope, *values, levels=3 * len(values))
+    trees = [emitter.to(one, Kind.TEXT, scope) for one in values]
+    kinds = {one.kind for one in values}
+    kind = kinds.pop() if len(kinds) == 1 and kinds <= {Kind.DATE, Kind.MOMENT} else Kind.TEXT
+    return emitter.made(code.call("coalesced", *trees), kind, scope, *values)
+
+
+def _checklist(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    values: list[Value] = yield each_argument(emitter, call, scope)
+    least, most, *answers = values
+    bounds = [emitter.to(one, Kind.NUMBER, scope) for one in (least, most)]
+    truths = code.joined_lists([_truths(emitter, one, scope) for one in answers])
+    return emitter.made(code.call("checklist", *bounds, truths), Kind.TRUTH, scope, *values, levels=4)
+
+
+def _weighted_checklist(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    values: list[Value] = yield each_argument(emitter, call, scope)
+    least, most, *pairs = values
+    if len(pairs) % 2:
+        raise BadExpression("weighted-checklist() takes a weight after every answer")
+    bounds = [emitter.to(one, Kind.NUMBER, scope) for one in (least, most)]
+    truths = code.joined_lists([_truths(emitter, one, scope) for one in pairs[::2]])
+    weights = code.joined_lists([value.as_numbers(one, scope.reading, emitter.notes) for one in pairs[1::2]])
+    tree = code.call("weighted_checklist", *bounds, truths, weights)
+    return emitter.made(tree, Kind.TRUTH, scope, *values, levels=4)
+
+
+def _truths(emitter: Emitter, found: Value, scope: Scope) -> Tree:
+    """JavaRosa asks for the number of each: 1 is true, so is true()."""
+    if found.kind is Kind.TRUTH:
+        return code.listed(found.tree)
+    numbers = value.as_numbers(found, scope.reading, emitter.notes)
+    return code.each(code.call("is_true", code.name("one")), [(code.target("one"), numbers, [])])
+
+
+TEXT_CALLS: Mapping[str, Own] = {
+    "string": _string,
+    "concat": _concat,
+    "join": _join,
+    "string-length": _string_length,
+    "normalize-space": _normalize_space,
+    "contains": _contains,
+    "if": _if,
+    "coalesce": _coalesce,
+    "true": _constant(True),
+    "false": _constant(False),
+    "boolean": _boolean,
+    "not": _not,
+    "regex": _regex,
+    "checklist": _checklist,
+    "weighted-checklist": _weighted_checklist,
+}
