@@ -113,9 +113,7 @@ def _count_records(session: Session, project: Project, bounds: Bounds | None, li
         .where(*_within(project, bounds))
         .group_by(Submission.device_id, Submission.account_id, Submission.form_id)
     )
-    for device_id, account_id, form_id, count, first, last, flagged, conflicts, missing in session.execute(
-        found
-    ).tuples():
+    for device_id, account_id, form_id, count, first, last, flagged, conflicts, missing in session.execute(found):
         line = _line(lines, device_id, account_id)
         line.forms[form_id] = count
         line.records += count
@@ -135,7 +133,7 @@ def _count_batches(session: Session, project: Project, bounds: Bounds | None, li
     by_device = defaultdict(list)
     for line in lines.values():
         by_device[line.device_id].append(line)
-    for device_id, account_id, size, items, verdicts in session.execute(found).tuples():
+    for device_id, account_id, size, items, verdicts in session.execute(found):
         known = lines.get((device_id, account_id)) or next(iter(by_device[device_id]), None)
         line = known or _line(lines, device_id, account_id)
         line.batches += 1
@@ -162,14 +160,14 @@ def _name_people(session: Session, lines: Iterable[DayLine]) -> None:
     lines = list(lines)
     ids = {line.account_id for line in lines if line.account_id}
     found = select(Account.account_id, Account.name).where(Account.account_id.in_(ids))
-    names = dict(session.execute(found).tuples().all())
+    names = dict(session.execute(found).all())
     for line in lines:
         line.who = names.get(line.account_id or "", "")
 
 
 def _states(session: Session, project: Project, bounds: Bounds | None) -> dict[str, int]:
     found = select(Submission.review_state, func.count()).where(*_within(project, bounds))
-    return dict(session.execute(found.group_by(Submission.review_state)).tuples().all())
+    return dict(session.execute(found.group_by(Submission.review_state)).all())
 
 
 def _within(project: Project, bounds: Bounds | None) -> list[ColumnElement[bool]]:

@@ -102,14 +102,14 @@ def _uploaded(session: Session, row: FormVersion) -> list[str]:
         select(FormAttachment.name, FormAttachment.sha256)
         .where(*_of(row), FormAttachment.sha256.is_not(None))
         .order_by(FormAttachment.name)
-    ).tuples()
+    )
     return [f"{name}:{sha256}" for name, sha256 in found]
 
 
 def _tables(session: Session, row: FormVersion) -> dict[str, Table]:
     contents = session.execute(
         select(FormAttachment.name, FormAttachment.content).where(*_of(row), FormAttachment.content.is_not(None))
-    ).tuples()
+    )
     by_name = {name: content for name, content in contents if content is not None}
     found: dict[str, Table] = {}
     for instance in _definition(row).instances.values():

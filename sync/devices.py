@@ -68,7 +68,7 @@ def create_enrolment(
         )
     )
     session.flush()
-    record(session, "device.invite", actor=actor, at=now, project_id=project.project_id, detail={"name": name})
+    record(session, "enrolment.create", actor=actor, at=now, project_id=project.project_id, detail={"name": name})
     return Code("-".join((code[:GROUP_LENGTH], code[GROUP_LENGTH:])), expires_at)
 
 

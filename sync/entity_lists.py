@@ -48,7 +48,7 @@ def counts(session: Session, project: Project) -> dict[str, int]:
         .where(Entity.project_id == project.project_id, Entity.is_deleted.is_(False))
         .group_by(Entity.list_name)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def named(session: Session, project: Project, name: str) -> EntityList:
@@ -124,7 +124,7 @@ def deleted(session: Session, project: Project, list_name: str, entity_ids: Sequ
             Entity.entity_id.in_(entity_ids),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def tables(session: Session, project_id: str, definition: FormDefinition) -> dict[str, Table]:
@@ -194,7 +194,7 @@ def _living(project_id: str, list_name: str) -> Select[str, str, int, dict[str, 
 
 
 def _rows(session: Session, found: Select[str, str, int, dict[str, Any]]) -> Iterator[dict[str, str]]:
-    for entity_id, label, version, data in session.execute(found).tuples():
+    for entity_id, label, version, data in session.execute(found):
         row = {name: "" if value is None else str(value) for name, value in data.items()}
         yield row | {"name": entity_id, "label": label, "__version": str(version)}
 

@@ -118,4 +118,4 @@ def _names(session: Session, project_id: str, written: Iterable[Operation]) -> d
     devices = {one.device_id for one in written if one.device_id}
     people = select(Account.account_id, Account.name).where(Account.account_id.in_(accounts))
     things = select(Device.device_id, Device.name).where(Device.project_id == project_id, Device.device_id.in_(devices))
-    return {**dict(session.execute(things).tuples().all()), **dict(session.execute(people).tuples().all())}
+    return {**dict(session.execute(things).all()), **dict(session.execute(people).all())}

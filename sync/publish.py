@@ -195,7 +195,7 @@ def attach_form_file(
     forget(session, row)
     if row.state == "published":
         _tell(session, row, actor=actor, now=now)
-    _note(session, "form.attachment", row, actor=actor, now=now, file=name)
+    _note(session, "form.attach", row, actor=actor, now=now, file=name)
     return slot
 
 
