@@ -24,7 +24,7 @@ class Lapangan(click.Group):
             screen.refuse(problem)
         except OperationalError as error:
             screen.refuse(DatabaseUnreachable(str(error.orig).strip().splitlines()[0]))
-        ctx.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 @click.group(cls=Lapangan, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -91,10 +91,9 @@ class Puller:
         pulled.forms.extend(missing)
 
     def _fetch_form(self, name: FormName) -> None:
-        """A form and its own files, kept for ever: a record is checked and corrected by the version it was made with."""
-        path = (
-            f"{self.project_path}/forms/{quote(name.form_id, safe='')}/versions/{quote(name.version or '___', safe='')}"
-        )
+        """A form and its own files, kept for ever: a record is corrected by the version that it was made with."""
+        form_id, version = quote(name.form_id, safe=""), quote(name.version or "___", safe="")
+        path = f"{self.project_path}/forms/{form_id}/versions/{version}"
         content = self.link.ask("GET", f"{path}.xml").body
         definition = xform.read(content)
         files = self._files(path, definition)

@@ -1,4 +1,4 @@
-"""Then the files: ask what is missing, send small ones at once and large ones piece by piece, from where they stopped."""
+"""Then the files: ask what is missing, send small ones whole and large ones in pieces, from where they stopped."""
 
 from __future__ import annotations
 
