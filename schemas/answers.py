@@ -98,8 +98,10 @@ def _schema_of(branch: Group | Repeat, name: str) -> type[AnswersSchema]:
         field, step = _member(child, name)
         attributes[child.name.replace(".", _DOT)] = field
         steps.append(step)
+    dotted = {field: field.replace(_DOT, ".") for field in attributes if _DOT in field}
+    # marshmallow takes the fields out of the dict that it is given.
     made = cast(type[AnswersSchema], type(name, (AnswersSchema,), attributes))
-    made.dotted = {field: field.replace(_DOT, ".") for field in attributes if _DOT in field}
+    made.dotted = dotted
     made.generated = staticmethod(generate(steps))
     return made
 

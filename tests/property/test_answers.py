@@ -1,0 +1,103 @@
+"""Laws of answers: their three shapes say the same, and the fast way to load them is the right one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError, fields
+
+from forms.definition import FormDefinition
+from forms.flat import flatten, unflatten
+from forms.instance import open_instance, read_answers, write
+from schemas.answers import AnswersSchema, _build
+from tests.property.form_strategy import answers_to, forms, spoilt
+
+slowly = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def stock(definition: FormDefinition) -> AnswersSchema:
+    """The same schema without any generated code."""
+    schema = _build(definition)
+    _slow_down(schema)
+    return schema
+
+
+def _slow_down(schema: Schema) -> None:
+    assert isinstance(schema, AnswersSchema)
+    type(schema).generated = staticmethod(_never)
+    for field in schema.fields.values():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            _slow_down(inner.schema)
+
+
+def _never(_data: Any) -> dict[str, Any]:
+    raise TypeError
+
+
+def outcome(schema: AnswersSchema, answers: Any) -> Any:
+    try:
+        return "loaded", schema.load(answers)
+    except ValidationError as error:
+        return "refused", error.messages
+
+
+@slowly
+@given(forms(), st.data())
+def test_answers_written_as_xml_are_read_as_they_were(definition: FormDefinition, data: st.DataObject) -> None:
+    answers = data.draw(answers_to(definition.root))
+
+    envelope = open_instance(write(definition, answers, instance_id="uuid:1", instance_name="x"))
+    reading = read_answers(definition, envelope)
+
+    assert reading.findings == ()
+    assert reading.answers == answers
+    assert (envelope.form_id, envelope.version, envelope.instance_id) == ("any form", 'v"1', "uuid:1")
+
+
+@slowly
+@given(forms(), st.data())
+def test_flat_answers_are_the_nested_ones(definition: FormDefinition, data: st.DataObject) -> None:
+    answers = data.draw(answers_to(definition.root))
+
+    flat = flatten(definition, answers)
+
+    assert unflatten(definition, flat) == answers
+    assert flatten(definition, unflatten(definition, flat)) == flat
+    assert unflatten(definition, json.loads(json.dumps(flat))) == answers
+
+
+@slowly
+@given(forms(), st.data())
+def test_generated_and_stock_loading_agree_on_good_answers(definition: FormDefinition, data: st.DataObject) -> None:
+    answers = data.draw(answers_to(definition.root, typed=True))
+    schema = _build(definition)
+
+    assert outcome(schema, answers) == outcome(stock(definition), answers)
+
+
+@slowly
+@given(forms(), st.data())
+def test_generated_and_stock_loading_agree_on_anything(definition: FormDefinition, data: st.DataObject) -> None:
+    answers = data.draw(answers_to(definition.root, typed=data.draw(st.booleans())).flatmap(spoilt))
+    schema = _build(definition)
+
+    assert outcome(schema, answers) == outcome(stock(definition), answers)
+
+
+@slowly
+@given(forms(), st.data())
+def test_what_was_loaded_and_dumped_is_loaded_as_the_same(definition: FormDefinition, data: st.DataObject) -> None:
+    schema = _build(definition)
+    typed = schema.load(data.draw(answers_to(definition.root, typed=True).filter(lambda found: loads(schema, found))))
+
+    assert schema.load(schema.dump(typed)) == typed
+
+
+def loads(schema: AnswersSchema, answers: Any) -> bool:
+    return outcome(schema, answers)[0] == "loaded"

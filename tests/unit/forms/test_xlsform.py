@@ -1,0 +1,209 @@
+"""Workbooks become XForms, or the place of the mistake is named, or they are refused before they do harm."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from openpyxl import Workbook
+
+from forms import xlsform
+from forms.errors import BrokenForm, UnreadableWorkbook, WorkbookTooLarge
+from forms.library import STUDY
+from forms.xform import read
+from forms.xlsform import convert, convert_all
+
+TABLE = b"""
+| survey |
+| | type | name | label |
+| | begin_group | income | Income |
+| | integer | after | After |
+| | end_group | | |
+"""
+
+
+def workbook(*rows: tuple[str, ...], choices: tuple[tuple[str, ...], ...] = ()) -> bytes:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "survey"
+    for row in rows:
+        sheet.append(row)
+    if choices:
+        second = book.create_sheet("choices")
+        for row in choices:
+            second.append(row)
+    saved = io.BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+def zipped(*parts: tuple[str, bytes]) -> bytes:
+    saved = io.BytesIO()
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts:
+            archive.writestr(name, content)
+    return saved.getvalue()
+
+
+def test_several_kinds_of_workbook_are_converted_in_one_go() -> None:
+    xlsx = workbook(("type", "name", "label"), ("text", "who", "Who?"))
+    table = b'"survey"\n,"type","name","label"\n,"integer","age","Age"\n'
+
+    one, two, three = convert_all([(xlsx, "people.xlsx"), (table, "age.csv"), (TABLE, "income.md")])
+
+    assert [node.name for node in read(one.xform).walk()] == ["who"]
+    assert [node.name for node in read(two.xform).walk()] == ["age"]
+    assert three.rows == {"income": 2, "income/after": 3}
+
+
+def test_the_study_converts_in_one_process_and_quickly() -> None:
+    files = [(content, name) for form in STUDY for name, content in form.workbooks()]
+
+    started = perf_counter()
+    conversions = convert_all(files)
+
+    assert len(conversions) == 6
+    assert perf_counter() - started < 20
+    assert all(b"<h:html" in conversion.xform for conversion in conversions)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sheet", "row", "column", "question"),
+    [
+        ([("integr", "age", "Age", "")], "survey", 2, "type", "age"),
+        ([("text", "a", "A", ""), ("text", "b", "B", "${zz} = 1")], "survey", 3, "relevant", "b"),
+        ([("text", "a b", "A", "")], "survey", 2, "name", "a b"),
+        ([("text", "a", "A", ""), ("begin_group", "g", "G", "")], "survey", 3, "", "g"),
+        ([("text", "a", "A", ""), ("text", "a", "A", "")], "survey", 3, "name", "a"),
+    ],
+)
+def test_a_mistake_is_named_by_sheet_row_and_column(
+    rows: list[tuple[str, ...]], sheet: str, row: int, column: str, question: str
+) -> None:
+    with pytest.raises(BrokenForm) as refusal:
+        convert(workbook(("type", "name", "label", "relevant"), *rows), "form.xlsx")
+
+    members = refusal.value.members
+    assert (members["sheet"], members["row"], members["column"], members["question"]) == (sheet, row, column, question)
+    assert members["faults"][0]["message"] == refusal.value.detail
+    assert "[row" not in refusal.value.detail
+
+
+def test_a_mistake_in_the_choices_is_named_there() -> None:
+    content = workbook(
+        ("type", "name", "label"),
+        ("select_one yn", "ok", "OK?"),
+        choices=(("list_name", "name", "label"), ("yn", "yes", "Yes"), ("yn", "yes", "Again")),
+    )
+
+    with pytest.raises(BrokenForm) as refusal:
+        convert(content, "form.xlsx")
+
+    assert (refusal.value.members["sheet"], refusal.value.members["row"]) == ("choices", 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"hello", "form.xlsx"),
+        (b"", "form.xlsx"),
+        (b"\x89PNG\r\n", "photo.png"),
+        (workbook(("type",))[:3000], "cut.xlsx"),
+        (zipped(("readme.txt", b"not a workbook")), "form.xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2000, "old.xls"),
+        (b"\xff\xfe,,,,,,,", "form.csv"),
+        (b"just words", "form.md"),
+    ],
+    ids=["text", "empty", "picture", "cut", "zip", "ole", "bytes", "words"],
+)
+def test_what_is_not_a_workbook_is_unreadable(content: bytes, name: str) -> None:
+    with pytest.raises(UnreadableWorkbook):
+        convert(content, name)
+
+
+def test_a_workbook_without_a_survey_is_a_broken_form_or_unreadable() -> None:
+    with pytest.raises((BrokenForm, UnreadableWorkbook)):
+        convert(workbook(("colour",), ("red",)), "colours.xlsx")
+
+
+def test_a_zip_bomb_is_refused_at_once() -> None:
+    bomb = zipped(("xl/worksheets/sheet1.xml", bytes(206_000_000)))
+
+    started = perf_counter()
+    with pytest.raises(WorkbookTooLarge):
+        convert(bomb, "form.xlsx")
+
+    assert perf_counter() - started < 0.5
+
+
+def test_a_zip_of_very_many_parts_is_refused() -> None:
+    with pytest.raises(WorkbookTooLarge):
+        convert(zipped(*((f"{number}.xml", b"") for number in range(2_001))), "form.xlsx")
+
+
+def test_a_file_beyond_the_limit_is_refused() -> None:
+    with pytest.raises(WorkbookTooLarge):
+        convert(b"PK\x03\x04" + bytes(xlsform.MAX_BYTES), "form.xlsx")
+
+
+def test_a_workbook_whose_xml_declares_entities_does_no_harm() -> None:
+    laughs = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">%s]><workbook>&a9;</workbook>' % b"".join(
+        b'<!ENTITY a%d "%s">' % (number, b"&a%s;" % (str(number - 1).encode() if number else b"") * 30)
+        for number in range(10)
+    )
+    good = zipfile.ZipFile(io.BytesIO(workbook(("type", "name"), ("text", "a"))))
+    parts = [(part, laughs if part == "xl/workbook.xml" else good.read(part)) for part in good.namelist()]
+
+    with pytest.raises((UnreadableWorkbook, WorkbookTooLarge, BrokenForm)):
+        convert(zipped(*parts), "form.xlsx")
+
+
+def test_one_bad_workbook_is_found_among_good_ones() -> None:
+    good = workbook(("type", "name", "label"), ("text", "who", "Who?"))
+
+    with pytest.raises(UnreadableWorkbook):
+        convert_all([(good, "a.xlsx"), (zipped(("x", b"")), "b.xlsx"), (good, "c.xlsx")])
+
+
+def test_a_conversion_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsform, "WALL_S", 0.01)
+
+    with pytest.raises(WorkbookTooLarge):
+        convert(TABLE, "form.md")
+
+
+def test_the_server_s_secrets_are_not_given_to_the_conversion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAPANGAN_SECRET_KEY", "hush")
+    (tmp_path / "forms").mkdir()
+    (tmp_path / "forms" / "__init__.py").write_text("")
+    (tmp_path / "forms" / "workbook_child.py").write_text("import os, sys; sys.exit(str(sorted(os.environ)))")
+    monkeypatch.setattr(xlsform, "_ROOT", tmp_path)
+
+    with pytest.raises(UnreadableWorkbook) as refusal:
+        convert(TABLE, "form.md")
+
+    assert "PATH" in refusal.value.detail
+    assert "SECRET" not in refusal.value.detail
+
+
+def test_the_list_of_select_one_external_comes_with_the_form() -> None:
+    conversion = convert(
+        b"""
+| survey |
+| | type | name | label | choice_filter |
+| | text | state | State | |
+| | select_one_external city | city | City | state=${state} |
+| external_choices |
+| | list_name | name | label | state |
+| | city | a | A | east |
+""",
+        "form.md",
+    )
+
+    assert conversion.itemsets is not None
+    assert b'"city","a","A","east"' in conversion.itemsets
+    assert read(conversion.xform).media == ("itemsets.csv",)
