@@ -17,6 +17,7 @@ from forms.expression.value import Value
 
 DEEPEST = 40
 """Levels of Python's syntax tree in one expression: what nests deeper moves into a function of its own."""
+SHALLOW = 12
 MOST_LEVELS = 6_000
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
@@ -190,13 +191,16 @@ class Emitter:
         walk.cursors = narrowed
 
     def _condition(self, predicate: Expression, scope: Scope) -> Deep[Tree]:
-        """A predicate as a truth: a number stands for a position (XPath 1.0, 2.4)."""
+        """A predicate as a truth: a number stands for a position (XPath 1.0, 2.4). More than a comparison or two
+        becomes a function of its own, since it is nested in the loops of its path."""
         found: Value = yield self.emit(predicate, scope)
         if found.kind is Kind.NUMBER:
             self.notes.notice("numeric-predicate")
             place = code.call("float", code.name(scope.position))
-            return self.made(code.compare("=", place, found.tree), Kind.TRUTH, scope, found).tree
-        return self.to(found, Kind.TRUTH, scope)
+            tree = code.compare("=", place, found.tree)
+        else:
+            tree = self.to(found, Kind.TRUTH, scope)
+        return tree if found.depth <= SHALLOW else self.program.move(tree, scope.names)
 
     def _cell(self, steps: tuple[Step, ...], scope: Scope) -> Deep[Value]:
         """A column of the row that a predicate looks at."""
@@ -220,7 +224,8 @@ class Emitter:
             return Value(code.constant(""), Kind.TEXT, is_node=True)
         table = lists.table(instance_id, scope, self.notes)
         predicates = [one for step in path.steps[:2] for one in step.predicates]
-        rows: Value = yield self.rows(table, predicates, scope)
+        found_rows: Value = yield self.rows(table, predicates, scope)
+        rows = self.made(found_rows.tree, Kind.NODES, scope, found_rows)
         columns = [step.name for step in path.steps[2:]]
         row = self.program.fresh("r")
         inner = scope.inside_row(row, self.program.fresh("m"))
@@ -258,14 +263,8 @@ class Emitter:
         row, position = self.program.fresh("r"), self.program.fresh("m")
         inner = scope.inside_row(row, position)
         condition: Tree = yield self._condition(predicate, inner)
-        conditions = [self._shallow(condition, inner)]
-        loop = (code.pair_target(position, row), code.numbered(rows.tree), conditions)
-        return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, levels=4)
-
-    def _shallow(self, condition: Tree, scope: Scope) -> Tree:
-        """A condition stays where it is unless it is more than a comparison or two."""
-        is_small = isinstance(condition, ast.Compare | ast.Constant | ast.Name)
-        return condition if is_small else self.program.move(condition, scope.names)
+        loop = (code.pair_target(position, row), code.numbered(rows.tree), [condition])
+        return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, levels=4 + SHALLOW)
 
     def _nth(self, path: Path, scope: Scope) -> Deep[Value]:
         """(expression)[predicate]: of the nodes that the expression finds, in document order."""

@@ -189,7 +189,7 @@ class Walk:
         return Value(
             code.joined_lists([part.tree for part in parts]),
             Kind.NODES,
-            4 + 2 * max(len(cursor.loops) for cursor in self.cursors),
+            16 + 2 * max(len(cursor.loops) for cursor in self.cursors),
             code.joined_lists(numbers) if numbers else None,
             is_node=True,
             counted=code.joined_lists([part.counted or part.tree for part in parts]),
