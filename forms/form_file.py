@@ -27,6 +27,14 @@ COLUMNS = {
     "saveto": "save_to",
 }
 """Columns of the survey sheet, where they are not called as the XForm's attributes are."""
+ELSEWHERE = {
+    "instance_name": ("settings", "instance_name"),
+    "entity_create": ("entities", "create_if"),
+    "entity_update": ("entities", "update_if"),
+    "entity_label": ("entities", "label"),
+}
+"""What is written on another sheet than the survey's."""
+FIRST_ROW = 2
 
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -118,7 +126,11 @@ def _faults(refusal: BrokenForm) -> list[dict[str, Any]]:
 
 
 def _placed(fault: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Any]:
-    """The fault with its place in the workbook, where the question is in the survey sheet."""
+    """The fault with its place in the workbook, as far as it is known."""
+    if fault.get("column") in ELSEWHERE:
+        sheet, column = ELSEWHERE[fault["column"]]
+        # A form has one row of settings, and nearly always one entity list.
+        return dict(fault) | {"sheet": sheet, "row": FIRST_ROW, "column": column}
     row = fault.get("row") or row_of(str(fault.get("path") or ""), str(fault.get("question") or ""), rows)
     if row is None:
         return dict(fault)
