@@ -26,6 +26,7 @@ _TYPES = {type.value: type for type in DataType} | {
     "anyURI": DataType.STRING,
 }
 _ACTIONS = frozenset({"setvalue", "setgeopoint", "recordaudio"})
+_DATA = frozenset({"instance", "itext", "bind"})
 _BEGINNINGS = frozenset({"odk-instance-first-load", "odk-new-repeat", "xforms-ready"})
 
 
@@ -128,11 +129,17 @@ def _bind(element: etree._Element) -> Bind:
     )
 
 
-def _actions(place: etree._Element, root_name: str) -> Iterator[tuple[Path, Action]]:
-    for element in place.iter():
+def _actions(place: etree._Element, root_name: str, context: Path = ()) -> Iterator[tuple[Path, Action]]:
+    """A relative reference starts from the control, group or repeat that the action stands in."""
+    for element in place:
         if xml.local_name(element) in _ACTIONS:
+            target = steps(element.get("ref") or "", root_name, context)
             events = set((element.get("event") or "").split())
-            yield steps(element.get("ref") or "", root_name), Action(_value(element), bool(events & _BEGINNINGS))
+            yield target, Action(_value(element), bool(events & _BEGINNINGS))
+        elif xml.local_name(element) not in _DATA:
+            reference = element.get("nodeset") or element.get("ref")
+            inside = context if reference is None else steps(reference, root_name, context)
+            yield from _actions(element, root_name, inside)
 
 
 def _value(element: etree._Element) -> str:

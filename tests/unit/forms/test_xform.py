@@ -288,6 +288,44 @@ def test_a_repeat_is_known_from_the_body_even_when_it_has_one_instance() -> None
     assert repeat.label == {"": "R"}
 
 
+def test_an_action_in_a_repeat_names_its_question_from_there() -> None:
+    definition = read(
+        xform(
+            '<age/><r jr:template=""><age/><place/></r>',
+            binds='<bind nodeset="/data/r/place" type="geopoint"/>',
+            body="""<repeat nodeset="/data/r">
+              <setvalue event="odk-new-repeat" ref="age" value="../../age + 2"/>
+              <odk:setgeopoint event="odk-new-repeat" ref="place"/>
+              <input ref="age"/><trigger ref="place"/></repeat>""",
+        )
+    )
+
+    assert question(definition, "r", "age").dynamic_default == "../../age + 2"
+    assert question(definition, "r", "place").is_set_by_action
+    assert question(definition, "r", "place").type is DataType.GEOPOINT
+    assert not question(definition, "age").is_set_by_action
+
+
+def test_what_stands_in_meta_is_never_a_question() -> None:
+    definition = read(
+        xform(
+            "<name/>",
+            binds='<bind nodeset="/data/orx:meta/orx:audit" type="binary"/><instance src="jr://file/a.xml"/>',
+            body='<group appearance="field-list"><input ref="/data/meta/instanceID"/></group>',
+        )
+    )
+
+    assert [node.name for node in definition.walk()] == ["name"]
+    assert definition.media == ("a.xml",)
+
+
+def test_the_last_saved_record_is_no_attachment() -> None:
+    definition = read(xform(binds='<instance id="last-saved" src="jr://instance/last-saved"/>'))
+
+    assert definition.media == ()
+    assert definition.instances["last-saved"].src == "jr://instance/last-saved"
+
+
 @pytest.mark.parametrize("name", ["class", "__proto__", "lambda", "Meta", "désa", "日本", "a.b-c", "_"])
 def test_any_name_is_only_a_name(name: str) -> None:
     definition = read(xform(f"<{name}/>", body=f'<input ref="/data/{name}"/>'))
