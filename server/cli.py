@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.metadata import version
 from typing import Any
 
@@ -10,12 +11,25 @@ from sqlalchemy.exc import OperationalError
 
 from config import BadSetting
 from forms.errors import Problem
-from server.commands import demo, device, doctor, form, jobs, project, screen, serve, user
+from server.commands import screen
 from server.commands.database import DatabaseUnreachable
+
+COMMANDS = ("demo", "serve", "jobs", "doctor", "user", "project", "form", "device")
+"""Each is the function of its name in the module of its name."""
 
 
 class Lapangan(click.Group):
     """Commands whose refusals are one clear line and what to do, never a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        # Imported only when called: `lapangan device` on a small laptop needs neither the web server nor the jobs.
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"server.commands.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,18 +46,6 @@ class Lapangan(click.Group):
 def main() -> None:
     """Lapangan: forms for fieldwork without network, checked and merged on a server of your own."""
 
-
-for command in (
-    demo.demo,
-    serve.serve,
-    jobs.jobs,
-    doctor.doctor,
-    user.user,
-    project.project,
-    form.form,
-    device.device,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

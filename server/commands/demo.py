@@ -23,6 +23,7 @@ from server.demo.desk import Reviewed
 from server.demo.fieldwork import Play, Tablet, tablets, unenrolled
 from server.demo.people import LogIn
 from server.serving import PortTaken, Serving
+from sync.access import Role
 from sync.models import Project
 
 OTHER_STEPS = 24
@@ -142,7 +143,7 @@ def _publish(installation: Opened, project: Project, steps: _Steps, *, newest: b
 
 
 def _codes(installation: Opened, project: Project, found: Sequence[Tablet]) -> dict[int, str]:
-    enumerators = [part for part in people.PARTS if part.role is people.Role.ENUMERATOR]
+    enumerators = [part for part in people.PARTS if part.role is Role.ENUMERATOR]
     wanted = {
         tablet.index: (f"Tablet {tablet.index + 1}", enumerators[tablet.index].email) for tablet in unenrolled(found)
     }

@@ -15,8 +15,9 @@ from server.commands.device_words import Bar, show_inbox, show_receipts, show_st
 from server.commands.screen import attention, done, out, refuse, table
 from server.commands.screen import gettext as _
 from sync.device import FieldDevice, Watch, Work, read_answers_file
-from sync.device.errors import BreaksRules, UnreadableAnswers
+from sync.device.errors import BreaksRules, NotEnrolled, UnreadableAnswers
 from sync.device.progress import unwatched
+from sync.device.store import FILE_NAME
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -48,7 +49,7 @@ def device(context: click.Context, folder: Path, user: str) -> None:
 @click.pass_obj
 def enrol(chosen: Chosen, url_or_code: str, server: str, again: bool) -> None:
     """Connect this folder to a project: with the address or the code that the supervisor shows."""
-    with _opened(chosen) as opened:
+    with FieldDevice(chosen.folder) as opened:
         member = opened.enrol(url_or_code, server, again=again)
         done(_("This device is %(device)s in %(project)s.", device=member.device_name, project=member.project_name))
     _pull(chosen)
@@ -149,6 +150,8 @@ def inbox(chosen: Chosen) -> None:
 
 @contextmanager
 def _opened(chosen: Chosen, watch: Watch = unwatched) -> Iterator[FieldDevice]:
+    if not (chosen.folder / FILE_NAME).exists():
+        raise NotEnrolled(str(chosen.folder))
     with FieldDevice(chosen.folder, watch=watch, user=chosen.user) as opened:
         yield opened
 

@@ -49,19 +49,19 @@ def say(words: str, style: str = "") -> None:
 
 
 def done(words: str) -> None:
-    out.print(f"[green]✓[/] {escape(words)}")
+    out.print(f"[green]✓[/] {escape(words)}", soft_wrap=True)
 
 
 def attention(words: str) -> None:
-    out.print(f"[yellow]![/] {escape(words)}")
+    out.print(f"[yellow]![/] {escape(words)}", soft_wrap=True)
 
 
 def refuse(problem: Problem | BadSetting | OSError) -> None:
     """What is wrong and what to do, without a traceback."""
     title, detail = _parts(problem)
-    err.print(f"[red]✗[/] {escape(title)}")
+    err.print(f"[red]✗[/] {escape(title)}", soft_wrap=True)
     if detail:
-        err.print(f"  {escape(detail)}", style="dim")
+        err.print(f"  {escape(detail)}", style="dim", soft_wrap=True)
 
 
 def table(*columns: str, title: str = "", numbers: frozenset[int] = frozenset()) -> Table:

@@ -10,10 +10,11 @@ from typing import Any
 
 from forms import flat, instance
 from forms.check import CompiledForm, Context, compile_form
-from forms.definition import Answers, DataType, EntityDeclaration, FormDefinition, Group, Question
+from forms.definition import Answers, DataType, EntityDeclaration, FormDefinition, Group, Node, Question
+from forms.derived import Derived
+from forms.entity_element import EntityElement
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
-from forms.instance import EntityElement
 from schemas.answers import judge
 from sync.device.errors import BreaksRules, FileNotHere
 from sync.device.outbox import Draft, EntityChange
@@ -115,13 +116,16 @@ def fill_in(
         lists=lists,
     )
     given = _preloaded(definition, answers, author, started_at, ended_at)
-    whole = _with_meta(compiled).complete(given, context)
+    completer = _completer(definition)
+    # An edit adds no defaults: what its author saw blank was left blank.
+    whole = (completer.calculate if work.is_edited else completer.complete)(given, context)
     meta = whole.pop(META, None) or {}
     instance_id = f"uuid:{uuid.uuid4()}" if work.deprecated_id or not work.instance_id else work.instance_id
     entities = tuple(
         element
         for index, declared in enumerate(definition.entities)
-        if (element := _entity(declared, _text(meta, f"entity_{index}"), work.entity_id))
+        if not work.is_edited  # the record has spoken of its entities when it was made
+        and (element := _entity(declared, _text(meta, f"entity_{index}"), work.entity_id))
     )
     findings = judge(compiled, whole, context).findings
     name = str(meta.get("instanceName") or "")
@@ -192,25 +196,19 @@ def _stamp(at: datetime) -> str:
     return local.isoformat(timespec="milliseconds")
 
 
-_completers: dict[int, tuple[CompiledForm, CompiledForm]] = {}
-
-
-def _with_meta(compiled: CompiledForm) -> CompiledForm:
+def _with_meta(definition: FormDefinition) -> CompiledForm:
     """The form with what its meta block calculates (name, entities) as questions, so that `complete` answers them."""
-    known = _completers.get(id(compiled))
-    if known is not None and known[0] is compiled:
-        return known[1]
-    definition = compiled.definition
-    told = [_calculated((META, "instanceName"), definition.instance_name)]
+    told: list[Node] = [_calculated((META, "instanceName"), definition.instance_name)]
     told += [
         Group(f"entity_{index}", (META, f"entity_{index}"), tuple(_of_entity(declared, index)))
         for index, declared in enumerate(definition.entities)
     ]
-    meta = Group(META, (META,), tuple(one for one in told if isinstance(one, Group) or one.calculate))
-    root = replace(definition.root, children=(*definition.root.children, meta))
-    made = compile_form(replace(definition, root=root))
-    _completers[id(compiled)] = (compiled, made)
-    return made
+    meta = Group(META, (META,), tuple(one for one in told if isinstance(one, Group) or definition.instance_name))
+    return compile_form(replace(definition, root=replace(definition.root, children=(*definition.root.children, meta))))
+
+
+_completer: Derived[CompiledForm] = Derived(_with_meta)
+"""Made once for each form version."""
 
 
 def _of_entity(declared: EntityDeclaration, index: int) -> list[Question]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ import orjson
 from sync.device.store import Store
 
 RETURNED = ("has_issues", "rejected")
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Received:
     answers: Mapping[str, Any]
     vector: Mapping[str, int]
     remarks: tuple[Remark, ...]
+    file_names: tuple[str, ...]
+    """The files that the server knows of."""
     is_seen: bool
 
     @property
@@ -153,6 +156,33 @@ class Inbox:
         for body, _seen in self._bodies("comment"):
             found.setdefault(str(body.get("about") or body.get("instance_id") or ""), []).append(body)
         return found
+
+
+def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, list[dict[str, Any]]]) -> Received:
+    record_id = str(body.get("record") or "")
+    remarks = sorted((_remark(one) for one in comments.get(record_id, ())), key=lambda one: one.at or EARLIEST)
+    return Received(
+        instance_id=record_id,
+        form_id=str(body.get("form") or ""),
+        version=str(body.get("version") or ""),
+        instance_name=str(body.get("name") or ""),
+        review_state=str(body.get("review_state") or ""),
+        answers=body.get("answers") or {},
+        vector=body.get("vector") or {},
+        remarks=tuple(remarks),
+        file_names=tuple(str(one.get("name")) for one in body.get("attachments") or ()),
+        is_seen=is_seen,
+    )
+
+
+def _remark(body: Mapping[str, Any]) -> Remark:
+    at = body.get("at") or body.get("created_at")
+    return Remark(
+        path=str(body.get("path") or ""),
+        body=str(body.get("body") or ""),
+        author=str(body.get("author") or ""),
+        at=datetime.fromisoformat(str(at)) if at else None,
+    )
 
 
 def _form_id(body: Mapping[str, Any]) -> str:

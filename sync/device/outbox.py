@@ -185,7 +185,7 @@ class Outbox:
     def status(self) -> Status:
         """Numbers for one look."""
         states = {row[0]: row[1] for row in self.store.rows("SELECT state, count(*) FROM operation GROUP BY state")}
-        files = self.store.one(
+        (files,) = self.store.rows(
             "SELECT count(*), coalesce(sum(size), 0) FROM"
             " (SELECT DISTINCT sha256, size FROM attachment JOIN operation USING (op_id)"
             " WHERE NOT is_sent AND state != 'refused')"

@@ -1,0 +1,218 @@
+"""The command line: what it says, how it ends, and that nobody ever sees a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine
+
+from forms.library import STUDY
+from server.cli import main
+from server.commands import screen
+from tests.conftest import Team
+from tests.e2e.fieldwork import code, visits
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`lapangan ...` in an installation of its own, in English."""
+    monkeypatch.setenv("LAPANGAN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LANGUAGE", "en")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, typed: str = "") -> Result:
+        # The console holds on to the streams that it was made with.
+        runner = CliRunner()
+        with runner.isolation(input=typed):
+            pass
+        return runner.invoke(main, arguments, input=typed)
+
+    for console in (screen.out, screen.err):
+        monkeypatch.setattr(console, "_width", 200)
+    return run
+
+
+def broken_workbook(file: Path) -> Path:
+    book = openpyxl.Workbook()
+    survey = book.worksheets[0]
+    survey.title = "survey"
+    for row in (["type", "name", "label"], ["text", "name", "Your name"], ["texxt", "age", "Your age"]):
+        survey.append(row)
+    settings = book.create_sheet("settings")
+    settings.append(["form_id", "version"])
+    settings.append(["broken", "1"])
+    book.save(file)
+    return file
+
+
+def test_help_names_every_command(run: Run) -> None:
+    shown = run("--help")
+
+    assert shown.exit_code == 0
+    for name in ("serve", "jobs", "doctor", "demo", "user", "form", "project", "device"):
+        assert re.search(rf"^  {name} ", shown.output, re.MULTILINE)
+
+
+def test_a_wrong_setting_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPANGAN_PORT", "http")
+
+    shown = run("user", "list")
+
+    assert shown.exit_code == 1
+    assert "LAPANGAN_PORT: must be a whole number" in shown.output
+    assert "Traceback" not in shown.output
+
+
+def test_an_unreachable_database_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPANGAN_DATABASE_URL", "postgresql://127.0.0.1:1/nowhere?connect_timeout=2")
+
+    shown = run("project", "list")
+
+    assert shown.exit_code == 1
+    assert "The database cannot be reached" in shown.output
+    assert "Traceback" not in shown.output
+
+
+def test_a_password_is_asked_for_and_never_shown(run: Run) -> None:
+    made = run("user", "create", "ani@example.org", "--name", "Ani", typed="kopi-pagi-hari\nkopi-pagi-hari\n")
+    listed = run("user", "list")
+
+    assert made.exit_code == 0
+    assert "kopi-pagi-hari" not in made.output
+    assert re.search(r"ani@example\.org\s+Ani\s+no\s+yes", listed.output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("user", "create", "ani@example.org", "--password", "short"), "10 to 1,000 characters"),
+        (("user", "create", "ani", "--password", "kopi-pagi-hari"), "not an e-mail address"),
+        (("user", "password", "nobody@example.org", "--password", "kopi-pagi-hari"), "no such account"),
+        (("device", "status"), "not connected to a project yet"),
+        (("device", "enrol", "AAAA-AAAA"), "neither an address nor a code"),
+        (("device", "enrol", "AAAA-AAAA", "--server", "http://127.0.0.1:1"), "cannot be reached"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.setattr("sync.device.link.Link._pause", lambda *_arguments: None)
+
+    shown = run(*arguments)
+
+    assert shown.exit_code == 1
+    assert words in shown.output
+    assert "Traceback" not in shown.output
+
+
+def test_a_good_form_is_published_from_its_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pendaftaran.xlsx").write_bytes(STUDY[0].read())
+    run("project", "create", "P2KP")
+
+    checked = run("form", "check", "pendaftaran.xlsx")
+    published = run("form", "publish", "pendaftaran.xlsx", "--project", "1")
+    again = run("form", "publish", "pendaftaran.xlsx", "--project", "1")
+
+    assert (checked.exit_code, published.exit_code, again.exit_code) == (0, 0, 0), published.output
+    assert "it can be published" in checked.output
+    assert "is published in P2KP" in published.output
+
+
+def test_a_broken_form_is_shown_by_sheet_and_row(run: Run, tmp_path: Path) -> None:
+    broken_workbook(tmp_path / "broken.xlsx")
+
+    shown = run("form", "check", "broken.xlsx")
+    told = run("form", "check", "broken.xlsx", "--json")
+
+    assert shown.exit_code == told.exit_code == 1
+    assert re.search(r"survey\s+3", shown.output)
+    assert json.loads(told.stdout)["faults"][0]["row"] == 3
+
+
+def test_a_form_needs_a_project_that_is_there(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pendaftaran.xlsx").write_bytes(STUDY[0].read())
+
+    shown = run("form", "publish", "pendaftaran.xlsx", "--project", "7")
+
+    assert shown.exit_code == 1
+    assert "no project with this number" in shown.output
+
+
+def test_the_doctor_finds_a_fresh_installation_healthy_once_it_has_tables(run: Run) -> None:
+    before = run("doctor")
+    run("project", "list")
+    after = run("doctor")
+
+    assert before.exit_code == 1
+    assert "Run: lapangan serve" in before.output
+    assert after.exit_code == 0, after.output
+    assert "SQLite 3." in after.output
+
+
+def test_the_doctor_sees_a_secret_that_others_can_read(run: Run, tmp_path: Path) -> None:
+    run("project", "list")
+    (tmp_path / "data" / "secret-key").chmod(0o644)
+
+    shown = run("doctor")
+
+    assert shown.exit_code == 1
+    assert "chmod 600" in shown.output
+
+
+def test_jobs_are_listed_and_run_at_wish(run: Run) -> None:
+    run("project", "create", "P2KP")
+
+    listed, ran = run("jobs", "list"), run("jobs", "once", "consolidate")
+
+    assert re.search(r"consolidate.*never", listed.output)
+    assert ran.exit_code == 0, ran.output
+    assert "consolidate is done" in ran.output
+
+
+def test_an_enumerator_works_through_the_commands(
+    run: Run, address: str, engine: Engine, study: Team, tmp_path: Path
+) -> None:
+    visit = visits("pendaftaran", "INF-01")[0]
+    (tmp_path / "answers.json").write_bytes(orjson.dumps(visit.answers))
+
+    enrolled = run("device", "enrol", code(engine, study), "--server", address)
+    added = run("device", "add", "pendaftaran", "--answers", "answers.json")
+    waiting = run("device", "status")
+    sent = run("device", "sync")
+    receipts = run("device", "receipts")
+    inbox = run("device", "inbox")
+
+    assert enrolled.exit_code == 0, enrolled.output
+    assert "New form: wawancara, version 2026110101" in enrolled.output
+    assert "Kept: INF-01 Siti Aminah" in added.output
+    assert "1 records wait on this device" in waiting.output
+    assert sent.exit_code == 0, sent.output
+    assert "everything is on the server" in sent.output
+    assert re.search(r"INF-01 Siti Aminah\s+pendaftaran.*Safe on the server", receipts.output)
+    assert "nothing to correct" in inbox.output
+
+
+def test_broken_answers_are_shown_by_the_words_of_the_form(
+    run: Run, address: str, engine: Engine, study: Team, tmp_path: Path
+) -> None:
+    visit = visits("pendaftaran", "INF-01")[0]
+    wrong = {**visit.answers, "address": {**visit.answers["address"], "rt": "2"}}
+    (tmp_path / "wrong.json").write_bytes(orjson.dumps(wrong))
+    run("device", "enrol", code(engine, study), "--server", address)
+
+    refused = run("device", "add", "pendaftaran", "--answers", "wrong.json")
+    kept = run("device", "add", "pendaftaran", "--answers", "wrong.json", "--as-is")
+
+    assert refused.exit_code == 1
+    assert "(address/rt)" in refused.output
+    assert "0 of 1 records are kept" in refused.output
+    assert kept.exit_code == 0
