@@ -26,7 +26,7 @@ def ensure_list(
     session: Session, project_id: str, name: str, properties: Iterable[str] = (), *, now: datetime
 ) -> EntityList:
     """The list, made if it was not there, with these properties added at the end."""
-    found = session.scalar(_list(project_id, name).with_for_update()) or _make(session, project_id, name, now)
+    found = session.scalar(_locked(project_id, name)) or _make(session, project_id, name, now)
     added = [one for one in dict.fromkeys(properties) if one not in found.properties]
     if added:
         found.properties = [*found.properties, *added]
@@ -203,8 +203,10 @@ def _of(project_id: str, list_name: str) -> tuple[ColumnElement[bool], ColumnEle
     return Entity.project_id == project_id, Entity.list_name == list_name
 
 
-def _list(project_id: str, name: str) -> Select[EntityList]:
-    return select(EntityList).where(EntityList.project_id == project_id, EntityList.name == name)
+def _locked(project_id: str, name: str) -> Select[EntityList]:
+    """The list as it is now, which nobody else changes before this transaction ends."""
+    mine = EntityList.project_id == project_id, EntityList.name == name
+    return select(EntityList).where(*mine).with_for_update().execution_options(populate_existing=True)
 
 
 def _make(session: Session, project_id: str, name: str, now: datetime) -> EntityList:
@@ -214,5 +216,5 @@ def _make(session: Session, project_id: str, name: str, now: datetime) -> Entity
             session.add(made)
             session.flush()
     except IntegrityError:
-        return session.execute(_list(project_id, name)).scalar_one()
+        return session.scalars(_locked(project_id, name)).one()
     return made

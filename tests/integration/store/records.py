@@ -64,3 +64,30 @@ def add_records(engine: Engine, project_id: str, now: datetime, rows: list[dict[
         session.execute(insert(Submission), rows)
 
     in_transaction(engine, add)
+
+
+def xform(form_id: str = FORM, version: str = "1", *, title: str = "Wawancara", question: str = "age") -> bytes:
+    """A form of one number, which looks informants up in a CSV and registers one."""
+    return f"""<?xml version="1.0"?>
+<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+  xmlns:jr="http://openrosa.org/javarosa" xmlns:orx="http://openrosa.org/xforms"
+  xmlns:entities="http://www.opendatakit.org/xforms/entities">
+  <h:head><h:title>{title}</h:title>
+    <model entities:entities-version="2024.1.0">
+      <instance><data id="{form_id}" version="{version}"><who/><{question}/>
+        <meta><instanceID/><entity dataset="informan" id="" create="1"><label/></entity></meta></data></instance>
+      <instance id="rt" src="jr://file-csv/rt.csv"/>
+      <instance id="informan" src="jr://file-csv/informan.csv"/>
+      <bind nodeset="/data/who" type="string"/>
+      <bind nodeset="/data/{question}" type="int" entities:saveto="{question}"/>
+      <bind nodeset="/data/meta/instanceID" type="string" readonly="true()" jr:preload="uid"/>
+      <bind nodeset="/data/meta/entity/@id" type="string" readonly="true()"/>
+      <bind nodeset="/data/meta/entity/label" calculate="/data/who" type="string" readonly="true()"/>
+    </model>
+  </h:head>
+  <h:body>
+    <select1 ref="/data/who"><label>Who</label>
+      <itemset nodeset="instance('rt')/root/item"><value ref="name"/><label ref="label"/></itemset></select1>
+    <input ref="/data/{question}"><label>{question}</label></input>
+  </h:body>
+</h:html>""".encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sync.engine import in_transaction
 from sync.errors import BadName, BlobTooLarge
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
 from tests.conftest import Team
+from tests.integration.store.races import at_once
 from tests.integration.store.records import add_records, row
 
 
@@ -82,11 +82,7 @@ def test_two_files_of_one_record_that_arrive_at_once_are_both_counted(
     photos = [write(store, a_project, bytes([number])) for number in range(8)]
     a_waiting_record(engine, a_project, {f"{number}.jpg": one.sha256 for number, one in enumerate(photos)}, now)
 
-    threads = [threading.Thread(target=keep, args=(engine, a_project, photo, now)) for photo in photos]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(8, lambda: keep(engine, a_project, photos.pop(), now))
 
     assert missing_of(engine, a_project) == 0
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import pytest
 from sqlalchemy import Engine, select
@@ -17,10 +15,9 @@ from sync.engine import in_transaction
 from sync.errors import BadCode, NoSuchDevice
 from sync.models import Device, Event, Project
 from tests.conftest import Team
+from tests.integration.store.races import at_once
 
 SECRET = "s" * 64
-
-Value = TypeVar("Value")
 
 
 @pytest.fixture
@@ -193,22 +190,6 @@ def test_every_step_of_a_device_stands_in_the_audit_log(
 def test_a_number_that_no_device_has_is_refused(engine: Engine, a_project: Team) -> None:
     with Session(engine) as session, pytest.raises(NoSuchDevice):
         devices.by_number(session, session.get_one(Project, a_project.project_id), 99)
-
-
-def at_once(count: int, act: Callable[[], Value]) -> list[Value]:
-    """What `act` returned in each of so many threads that begin together."""
-    gate, results = threading.Barrier(count), list[Value]()
-
-    def run() -> None:
-        gate.wait()
-        results.append(act())
-
-    threads = [threading.Thread(target=run) for _thread in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def _outcome(act: Callable[[], str], refusal: type[Exception]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from sync.entity_lists import EntityTable
 from sync.errors import NoSuchEntity, NoSuchList
 from sync.models import Entity, Project
 from tests.conftest import Team
+from tests.integration.store.races import at_once
 
 LIST = "informan"
 
@@ -69,17 +69,12 @@ def test_a_property_is_declared_once_and_keeps_its_place(engine: Engine, a_list:
 
 
 def test_a_list_made_by_many_at_once_is_one_list(engine: Engine, a_project: Team, now: datetime) -> None:
-    def declare(number: int) -> None:
-        in_transaction(
-            engine,
-            lambda session: entity_lists.ensure_list(session, a_project.project_id, LIST, [f"p{number}"], now=now),
-        )
+    properties = [f"p{number}" for number in range(6)]
 
-    threads = [threading.Thread(target=declare, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def declare(session: Session) -> None:
+        entity_lists.ensure_list(session, a_project.project_id, LIST, [properties.pop()], now=now)
+
+    at_once(6, lambda: in_transaction(engine, declare))
 
     with Session(engine) as session:
         made = entity_lists.named(session, project(session, a_project), LIST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 
 import pytest
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 from sync import install
 from sync.engine import in_transaction
 from sync.models import Account, Base, Installation, Login
+from tests.integration.store.races import at_once
 
 
 def test_after_an_upgrade_the_tables_are_what_the_models_say(engine: Engine) -> None:
@@ -98,19 +98,13 @@ def test_a_database_of_a_newer_program_is_left_alone(engine: Engine) -> None:
 
 def test_servers_that_start_together_agree_on_who_they_are(engine: Engine, now: datetime) -> None:
     install.downgrade(engine, "base")
-    names: list[str] = []
 
-    def start() -> None:
+    def start() -> str:
         install.upgrade(engine)
-        names.append(install.ensure_installation(engine, now).server_id)
+        return install.ensure_installation(engine, now).server_id
 
-    threads = [threading.Thread(target=start) for _server in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    names = at_once(4, start)
 
-    assert len(names) == 4
     assert len(set(names)) == 1
 
 
