@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mimetypes
+
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from schemas.moment import Moment
@@ -40,3 +42,20 @@ class FormUploadSchema(Schema):
 
     publish = fields.Boolean(load_default=False)
     ignore_warnings = fields.Boolean(load_default=False, data_key="ignoreWarnings")
+
+
+class FormAttachmentSchema(Schema):
+    """A file that a form names. `exists` once it was uploaded, or while an entity list stands in for it."""
+
+    name = fields.String()
+    type = fields.Function(lambda file: _type_of(file.name))
+    md5 = fields.Function(lambda file: file.md5 or None, data_key="hash")
+    is_filled = fields.Boolean(data_key="exists")
+    has_blob = fields.Function(lambda file: file.sha256 is not None, data_key="blobExists")
+    has_list = fields.Function(lambda file: bool(file.entity_list), data_key="datasetExists")
+
+
+def _type_of(name: str) -> str:
+    """ODK Central's word for the kind of file."""
+    guessed = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
+    return guessed if guessed in ("image", "audio", "video") else "file"

@@ -90,3 +90,22 @@ class ReceiptLineSchema(Schema):
     outcome = fields.String()
     seq = fields.Integer(allow_none=True)
     detail = fields.String()
+
+
+class HistoryLineSchema(Schema):
+    at = Moment(data_key="loggedAt")
+    who = fields.String(data_key="actor")
+    what = fields.String(data_key="action")
+    detail = fields.Raw(data_key="details")
+    op_id = fields.String(data_key="op")
+
+
+class SubmissionVersionSchema(Schema):
+    """One instance of a submission: the first one or a correction. `is_current`: it is the one that is shown."""
+
+    instance_id = fields.String(data_key="instanceId")
+    submitter_id = fields.Integer(data_key="submitterId", allow_none=True)
+    device_id = fields.String(data_key="deviceId", allow_none=True)
+    version = fields.String(data_key="formVersion")
+    received_at = Moment(data_key="createdAt")
+    is_current = fields.Boolean(data_key="current")

@@ -21,16 +21,11 @@ from forms.errors import Kind, Problem
 from server.clock import now
 from server.db import SAFE_METHODS, reading, writing
 from server.services import services
-from sync import accounts
-from sync.access import NOBODY, Actor, Role
+from sync import accounts, devices
+from sync.access import NOBODY, Actor
 from sync.models import Account, Device
 from sync.projects import by_number
 from sync.record import record
-
-try:
-    from sync import devices
-except ImportError:  # appears at 17:20
-    devices = None
 
 BASIC_TTL_S = 300
 BASIC_CACHE_SIZE = 1000
@@ -258,18 +253,7 @@ def _by_device(session: Session, token: str, number: int | None, way: Way) -> Id
     if found is None:
         return None
     session.expunge(found)
-    return Identity(way, _actor_of(found), device=found, token=token)
-
-
-def _actor_of(found: Device) -> Actor:
-    return Actor(
-        "device",
-        id=found.device_id,
-        name=found.name,
-        account_id=found.account_id,
-        device_id=found.device_id,
-        roles={found.project_id: Role.ENUMERATOR} if found.revoked_at is None else {},
-    )
+    return Identity(way, devices.actor_for(found), device=found, token=token)
 
 
 def _by_basic(email: str, password: str) -> Identity:

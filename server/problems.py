@@ -12,12 +12,12 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from jinja2 import Template
-from lxml import etree
 from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from forms.errors import Kind, Problem
+from schemas import openrosa
 from schemas.problem import ProblemSchema
 from server.log import log, request_id
 
@@ -43,11 +43,13 @@ CENTRAL_CODES: Mapping[str, float] = {
     "account/email-taken": 409.3,
     "form/warnings": 400.16,
     "form/version-taken": 409.6,
+    "form/closed": 409.2,
+    "submission/instance-id-taken": 409.1,
+    "submission/stale-base": 409.9,
+    "submission/unknown-base": 404.5,
+    "submission/unknown-version": 404.6,
 }
 """Where ODK Central has a number of its own for the case; else it is the status and .1 (its lib/util/problem.js)."""
-
-OPENROSA = "http://openrosa.org/http/response"
-NAMESPACES: dict[str | None, str] = {None: OPENROSA}
 
 bp = Blueprint("problems", __name__)
 
@@ -195,10 +197,7 @@ def _json(fault: Fault) -> Response:
 
 
 def _xml(fault: Fault) -> Response:
-    root = etree.Element(f"{{{OPENROSA}}}OpenRosaResponse", {"items": "0"}, nsmap=NAMESPACES)
-    message = etree.SubElement(root, f"{{{OPENROSA}}}message", {"nature": "error"})
-    message.text = fault.message
-    body = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    body = openrosa.response(fault.message, nature="error")
     response = Response(body, content_type="text/xml; charset=utf-8", headers={"X-OpenRosa-Version": "1.0"})
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="Lapangan", charset="UTF-8"'

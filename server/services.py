@@ -9,11 +9,7 @@ from flask import Flask, current_app
 from sqlalchemy import Engine
 
 from config import Settings
-
-try:
-    from sync.attach import BlobStore
-except ImportError:  # appears at 17:20
-    from pathlib import Path as BlobStore
+from sync.attach import BlobStore
 
 
 @dataclass(frozen=True, slots=True)

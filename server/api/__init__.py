@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from server.api import accounts, app_users, audits, drafts, forms, projects, sessions, submissions
+from server.api import (
+    accounts,
+    app_users,
+    attachments,
+    audits,
+    datasets,
+    drafts,
+    form_attachments,
+    forms,
+    projects,
+    reviews,
+    sessions,
+    submissions,
+    versions,
+)
 from server.api.blueprint import bp
 
-__all__ = ["accounts", "app_users", "audits", "bp", "drafts", "forms", "projects", "sessions", "submissions"]
+__all__ = [
+    "accounts",
+    "app_users",
+    "attachments",
+    "audits",
+    "bp",
+    "datasets",
+    "drafts",
+    "form_attachments",
+    "forms",
+    "projects",
+    "reviews",
+    "sessions",
+    "submissions",
+    "versions",
+]

@@ -78,21 +78,21 @@ def list_versions(number: int, form_id: str) -> ResponseReturnValue:
 def show_version(number: int, form_id: str, version: str) -> ResponseReturnValue:
     found = project(number)
     form = form_list.form(session(), found, form_id, actor=actor())
-    row = form_list.version(session(), form, _named(version))
+    row = form_list.version(session(), form, named_version(version))
     return shown(FormSchema(), form_list.listed(found, form, row))
 
 
 @bp.get("/projects/<int:number>/forms/<form_id>/versions/<version>.xml")
 def download_version(number: int, form_id: str, version: str) -> ResponseReturnValue:
     form = form_list.form(session(), project(number), form_id, actor=actor())
-    return xform(form_list.version(session(), form, _named(version)))
+    return xform(form_list.version(session(), form, named_version(version)))
 
 
 @bp.get("/projects/<int:number>/forms/<form_id>/versions/<version>.<any(xlsx, xls):extension>")
 def download_version_workbook(number: int, form_id: str, version: str, extension: str) -> ResponseReturnValue:
     form = form_list.form(session(), project(number), form_id, actor=actor())
-    return workbook(form_list.version(session(), form, _named(version)), extension)
+    return workbook(form_list.version(session(), form, named_version(version)), extension)
 
 
-def _named(version: str) -> str:
+def named_version(version: str) -> str:
     return "" if version == EMPTY_VERSION else version

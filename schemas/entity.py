@@ -1,0 +1,43 @@
+"""Entity lists and entities on the wire, as ODK Central's clients know them ("datasets" there)."""
+
+from __future__ import annotations
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from schemas.moment import Moment
+
+
+class EntityListSchema(Schema):
+    name = fields.String()
+    project_number = fields.Integer(data_key="projectId")
+    created_at = Moment(data_key="createdAt")
+    approval_required = fields.Constant(False, data_key="approvalRequired")
+    properties = fields.Function(lambda told: [{"name": name, "odataName": name} for name in told["properties"]])
+    entities = fields.Integer()
+
+
+class EntityVersionSchema(Schema):
+    version = fields.Integer()
+    label = fields.String()
+    data = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True))
+    at = Moment(data_key="createdAt")
+    instance_id = fields.Function(lambda row: row.instance_id or None, data_key="source")
+
+
+class EntitySchema(Schema):
+    entity_id = fields.String(data_key="uuid")
+    created_at = Moment(data_key="createdAt")
+    updated_at = Moment(data_key="updatedAt")
+    is_deleted = fields.Boolean(data_key="isDeleted")
+    conflict = fields.Function(lambda row: "hard" if row.conflicts else None)
+    current = fields.Function(
+        lambda row: {"label": row.label, "version": row.version, "data": dict(row.data)}, data_key="currentVersion"
+    )
+
+
+class EntityFilterSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    limit = fields.Integer(load_default=1000, validate=validate.Range(1, 10_000))
+    offset = fields.Integer(load_default=0, validate=validate.Range(0))

@@ -1,0 +1,89 @@
+"""What a device asks for beside its push: what changed, which files are wanted, and its enrolment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+LONGEST_PAGE = 1000
+MOST_BLOBS = 1000
+"""Hashes in one question."""
+
+SHA256 = validate.Regexp(r"^[0-9a-f]{64}\Z", error="Must be a SHA-256: 64 digits from 0 to 9 and a to f.")
+
+
+class PullSchema(Schema):
+    """The query of a pull. `wait` is accepted for clients that would wait for news; the answer comes at once."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    cursor = fields.String(load_default="", validate=validate.Length(max=64))
+    limit = fields.Integer(load_default=500, validate=validate.Range(1, LONGEST_PAGE))
+    wait = fields.Integer(load_default=0, validate=validate.Range(0, 60))
+
+
+class PageSchema(Schema):
+    """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks."""
+
+    epoch = fields.Integer()
+    cursor = fields.String()
+    head = fields.Integer()
+    durable_seq = fields.Integer()
+    records = fields.Raw()
+    needs = fields.Raw()
+    drop = fields.Raw()
+
+
+class WantedBlobSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    sha256 = fields.String(required=True, validate=SHA256)
+    size = fields.Integer(required=True, strict=True, validate=validate.Range(0))
+
+
+class HaveSchema(Schema):
+    """`{"blobs": [{"sha256", "size"}]}`: which of these does the server have?"""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    blobs = fields.List(fields.Nested(WantedBlobSchema), required=True, validate=validate.Length(max=MOST_BLOBS))
+
+
+class MissingSchema(Schema):
+    """`{"missing": [{"sha256", "size", "offset"}]}`: send these, from these offsets."""
+
+    class Missing(Schema):
+        sha256 = fields.String()
+        size = fields.Integer()
+        offset = fields.Integer()
+
+    missing = fields.List(fields.Nested(Missing))
+
+
+class EnrolSchema(Schema):
+    """`POST /v1/enrol`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    code = fields.String(required=True, validate=validate.Length(1, 64))
+    kind = fields.String(load_default="client", validate=validate.OneOf(("client", "tablet", "server")))
+    user_agent = fields.String(load_default="", validate=validate.Length(max=255))
+
+
+class EnrolledSchema(Schema):
+    """The token is told here once. `base` is the address of the server, without /v1."""
+
+    project = fields.Function(lambda told: _named(told["project"].number, told["project"].name))
+    device = fields.Function(lambda told: _named(told["device"].device_id, told["device"].name))
+    token = fields.String()
+    server = fields.String()
+    base = fields.String()
+
+
+def _named(identity: Any, name: str) -> dict[str, Any]:
+    return {"id": identity, "name": name}

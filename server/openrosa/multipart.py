@@ -1,0 +1,137 @@
+"""A submission as ODK Collect posts it, read as a stream: files go to disk as they arrive, memory stays flat."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder, Preamble
+
+from forms.errors import Kind, Problem
+from sync.attach import Stored
+from sync.verdict import SentFile
+
+XML_PART = "xml_submission_file"
+INCOMPLETE_PART = "*isIncomplete*"
+
+CHUNK = 64 * 1024
+LONGEST_XML = 16 * 2**20
+"""Bytes of one instance; what a form holds in text. Files come beside it."""
+LONGEST_FIELD = 64 * 1024
+LONGEST_HEAD = 2**20
+"""Bytes that may be waiting in the parser: the head of a part, or its boundary."""
+MOST_PARTS = 1000
+
+
+class BrokenUpload(Problem):
+    """This submission did not arrive whole. Nothing was changed; send it again."""
+
+    slug = "submission/broken-upload"
+
+
+class NoSubmission(Problem):
+    """There is no submission in this request. Send the instance as the part xml_submission_file."""
+
+    slug = "submission/none"
+
+
+class SubmissionTooLarge(Problem):
+    """The answers of this submission are larger than the server accepts. Nothing was changed; ask the administrator."""
+
+    kind = Kind.TOO_LARGE
+    slug = "submission/too-large"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of the submission that is durable on disk."""
+
+    file: SentFile
+    stored: Stored
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one POST brought. `is_incomplete`: the sender says that more files follow in another POST."""
+
+    xml: bytes | None = None
+    files: list[Kept] = field(default_factory=list)
+    is_incomplete: bool = False
+
+
+def read(stream: IO[bytes], boundary: bytes, keep: Callable[[Iterable[bytes]], Stored]) -> Sent:
+    """The parts of the body; `keep` makes the bytes of one file durable. Refuses BrokenUpload, SubmissionTooLarge,
+    NoSubmission when there was no XML among the parts."""
+    sent, events = Sent(), _events(stream, boundary)
+    try:
+        for event in events:
+            if isinstance(event, (Field, File)):
+                _take(sent, event, events, keep)
+    except RequestEntityTooLarge:
+        raise SubmissionTooLarge from None
+    except (ValueError, LookupError) as error:
+        raise BrokenUpload(str(error)[:200]) from error
+    if sent.xml is None:
+        raise NoSubmission
+    return sent
+
+
+def whole(stream: IO[bytes]) -> bytes:
+    """A body that is nothing but the XML."""
+    return _joined(iter(lambda: stream.read(CHUNK), b""), LONGEST_XML)
+
+
+def _take(sent: Sent, part: Field | File, events: Iterator[Event], keep: Callable[[Iterable[bytes]], Stored]) -> None:
+    name = part.name or (part.filename if isinstance(part, File) else "") or ""
+    if name == XML_PART and sent.xml is None:
+        sent.xml = _joined(_content(events), LONGEST_XML)
+    elif isinstance(part, Field):
+        value = _joined(_content(events), LONGEST_FIELD)
+        sent.is_incomplete |= name == INCOMPLETE_PART and value.strip().lower() == b"yes"
+    else:
+        stored, named = keep(_content(events)), _file_name(name)
+        media_type = part.headers.get("Content-Type", "").partition(";")[0].strip()
+        file = SentFile(named, stored.sha256, stored.size, media_type[:255] or _guessed(named))
+        sent.files.append(Kept(file, stored))
+
+
+def _events(stream: IO[bytes], boundary: bytes) -> Iterator[Event]:
+    decoder = MultipartDecoder(boundary, LONGEST_HEAD, max_parts=MOST_PARTS)
+    while True:
+        event = decoder.next_event()
+        if event is NEED_DATA:
+            decoder.receive_data(stream.read(CHUNK) or None)
+        elif isinstance(event, Epilogue):
+            return
+        elif not isinstance(event, Preamble):
+            yield event
+
+
+def _content(events: Iterator[Event]) -> Iterator[bytes]:
+    for event in events:
+        if not isinstance(event, Data):
+            raise ValueError("a part without an end")
+        yield event.data
+        if not event.more_data:
+            return
+
+
+def _joined(chunks: Iterator[bytes], limit: int) -> bytes:
+    joined = bytearray()
+    for chunk in chunks:
+        joined += chunk
+        if len(joined) > limit:
+            raise SubmissionTooLarge(limit=limit)
+    return bytes(joined)
+
+
+def _file_name(name: str) -> str:
+    """Only the last part of a path, as submissions name their files."""
+    return name.replace("\\", "/").rpartition("/")[2].replace("\0", "")[:255] or "file"
+
+
+def _guessed(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

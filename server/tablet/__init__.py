@@ -1,0 +1,8 @@
+"""What field clients and tablets speak: batches, the feed, attachments, enrolment."""
+
+from __future__ import annotations
+
+from server.tablet import blobs, enrol, pull, push, uploads
+from server.tablet.blueprint import bp
+
+__all__ = ["blobs", "bp", "enrol", "pull", "push", "uploads"]

@@ -1,0 +1,133 @@
+"""The body of a push: bounded in every direction, checked against its digest, split into lines."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from flask import Request
+
+from forms.errors import Kind, Problem
+from schemas.batch import BatchHeaderSchema
+
+LARGEST_ENCODED = 2**20
+LARGEST_DECODED = 8 * 2**20
+LARGEST_RATIO = 100
+UNSUSPICIOUS = 64 * 1024
+"""Decoded bytes for which nobody asks how well they were compressed."""
+MOST_ITEMS = 500
+LONGEST_HEADER = 16 * 1024
+
+SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]*):")
+
+
+class BrokenBatch(Problem):
+    """This batch did not arrive as it was sent. Nothing was changed; send it again."""
+
+    slug = "batch/broken"
+
+
+class BatchTooLarge(Problem):
+    """This batch is too large. Nothing was changed; send it in two halves."""
+
+    kind = Kind.TOO_LARGE
+    slug = "batch/too-large"
+
+
+class UnknownEncoding(Problem):
+    """This server reads batches as they are or compressed with gzip. Send it in one of these ways."""
+
+    kind = Kind.UNSUPPORTED
+    slug = "batch/unknown-encoding"
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatch:
+    """A push, read but not judged. `size` is in bytes on the wire, `items` are the raw lines."""
+
+    items: Sequence[bytes]
+    size: int
+    sent_at: datetime | None
+    waiting: int | None
+
+    def skew_ms(self, now: datetime) -> int | None:
+        """The device's clock minus ours, within what the database can hold."""
+        if self.sent_at is None:
+            return None
+        ahead = (self.sent_at - now).total_seconds() * 1000
+        return int(max(-(2**31 - 1), min(ahead, 2**31 - 1)))
+
+
+def read(request: Request) -> SentBatch:
+    """The batch in this request. Refuses BrokenBatch, BatchTooLarge, UnknownEncoding, and a wrong header by field."""
+    if (request.content_length or 0) > LARGEST_ENCODED:
+        raise BatchTooLarge(limit=LARGEST_ENCODED)
+    request.max_content_length = LARGEST_ENCODED
+    encoded = request.get_data(cache=False)
+    _check_digest(encoded, request.headers.get("Content-Digest", ""))
+    lines = decoded(encoded, request.headers.get("Content-Encoding", "")).split(b"\n")
+    header = _header(lines[0])
+    items = [line for line in lines[1:] if line.strip()]
+    if len(items) > MOST_ITEMS:
+        raise BatchTooLarge(limit=MOST_ITEMS)
+    return SentBatch(items, len(encoded), header["sent_at"], header["waiting"])
+
+
+def decoded(encoded: bytes, encoding: str) -> bytes:
+    """The bytes before compression. A bomb is refused as soon as it passes the limit, not when it has exploded."""
+    coding = encoding.strip().lower()
+    if coding in ("", "identity"):
+        return encoded
+    if coding not in ("gzip", "x-gzip"):
+        raise UnknownEncoding(encoding[:100], accepted=["gzip"])
+    limit = min(LARGEST_DECODED, max(UNSUSPICIOUS, LARGEST_RATIO * len(encoded)))
+    unzipped = bytearray()
+    while encoded:
+        # A gzip file may consist of several members, one after another (RFC 1952, 2.2).
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unzipped += member.decompress(encoded, limit - len(unzipped) + 1)
+        except zlib.error as error:
+            raise BrokenBatch(str(error)) from error
+        if len(unzipped) > limit:
+            raise BatchTooLarge(limit=limit)
+        if not member.eof:
+            raise BrokenBatch("gzip: it ends too early")
+        encoded = member.unused_data
+    return bytes(unzipped)
+
+
+def _check_digest(encoded: bytes, header: str) -> None:
+    """Content-Digest (RFC 9530) is over the bytes as they were sent, compressed."""
+    found = SHA256.search(header)
+    if found is None:
+        return
+    try:
+        announced = base64.b64decode(found[1], validate=True)
+    except binascii.Error as error:
+        raise BrokenBatch("Content-Digest") from error
+    if not hmac.compare_digest(announced, hashlib.sha256(encoded).digest()):
+        raise BrokenBatch("Content-Digest")
+
+
+def _header(line: bytes) -> dict[str, datetime | int | None]:
+    if len(line) > LONGEST_HEADER:
+        raise BrokenBatch("The first line is longer than a header can be.", limit=LONGEST_HEADER)
+    try:
+        told = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BrokenBatch("The first line is not a header.") from error
+    if not isinstance(told, dict):
+        raise BrokenBatch("The first line is not a header.")
+    return dict(HEADER.load(told))
+
+
+HEADER = BatchHeaderSchema()

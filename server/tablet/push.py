@@ -1,0 +1,28 @@
+"""A device's batch comes in, its receipt goes out."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from schemas.batch import receipt_of
+from server.clock import now
+from server.db import engine, own_transactions
+from server.projects import project
+from server.sender import note_seen, require_sender, sender
+from server.tablet import batch
+from server.tablet.blueprint import bp, shown
+from sync.receive import receive
+
+
+@bp.post("/projects/<int:number>/sync/push")
+@own_transactions
+def push(number: int) -> ResponseReturnValue:
+    """Every item of the batch is kept and has its verdict; a batch that did not arrive whole changes nothing."""
+    found = project(number)
+    require_sender(found, "sync")
+    sent = batch.read(request)
+    skew_ms = sent.skew_ms(now())
+    receipt = receive(engine(), sender(found, "sync", skew_ms=skew_ms), sent.items, size=sent.size, now=now())
+    note_seen(skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
+    return shown(receipt_of(receipt))

@@ -1,0 +1,117 @@
+"""What the tests over HTTP start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from sync import devices, publish
+from sync.engine import in_transaction
+from sync.models import Project
+from tests.conftest import PASSWORD, Team
+from tests.e2e.serving import serving
+from tests.e2e.visits import FORM_ID, xform
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """Of a real server over this test's database."""
+    with serving(app) as address:
+        yield address
+
+
+@pytest.fixture
+def visits(engine: Engine, a_project: Team) -> Team:
+    """The project, with one small form published in it."""
+
+    def act(session: Session) -> None:
+        publish.save_draft(session, a_project.project_id, xform(), actor=a_project.manager, now=now())
+        publish.publish(session, a_project.project_id, FORM_ID, actor=a_project.manager, now=now())
+
+    in_transaction(engine, act)
+    return a_project
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A device that the server knows."""
+
+    device_id: str
+    number: int
+    token: str
+
+
+@pytest.fixture
+def app_user(visits: Team, engine: Engine, app: Flask) -> Known:
+    """Somebody with ODK Collect."""
+    secret = app.extensions["lapangan"].settings.secret_key
+
+    def create(session: Session) -> Known:
+        made = devices.create_app_user(
+            session,
+            session.get_one(Project, visits.project_id),
+            name="Ani",
+            account_id=visits.enumerator.id,
+            actor=visits.manager,
+            now=now(),
+            secret_key=secret,
+        )
+        return Known(made.device_id, made.number, devices.app_user_token(made, secret))
+
+    known: Known = in_transaction(engine, create)
+    return known
+
+
+@pytest.fixture
+def enrolment_code(visits: Team, engine: Engine) -> str:
+    def create(session: Session) -> str:
+        project = session.get_one(Project, visits.project_id)
+        return devices.create_enrolment(session, project, name="Tablet 1", actor=visits.manager, now=now()).code
+
+    code: str = in_transaction(engine, create)
+    return code
+
+
+@pytest.fixture
+def tablet(enrolment_code: str, address: str) -> Known:
+    """A device that has enrolled itself."""
+    told = requests.post(f"{address}/v1/enrol", json={"code": enrolment_code}, timeout=10).json()
+    return Known(told["device"]["id"], 1, told["token"])
+
+
+@pytest.fixture
+def revoke(visits: Team, engine: Engine) -> Callable[[Known], None]:
+    def act(known: Known) -> None:
+        def revoke_it(session: Session) -> None:
+            project = session.get_one(Project, visits.project_id)
+            device = devices.by_number(session, project, known.number)
+            devices.revoke(session, device, actor=visits.manager, now=now())
+
+        in_transaction(engine, revoke_it)
+
+    return act
+
+
+@pytest.fixture
+def log_in(address: str) -> Iterator[Callable[[str], requests.Session]]:
+    """A person by role, as a script logs in."""
+    opened: list[requests.Session] = []
+
+    def act(role: str) -> requests.Session:
+        credentials = {"email": f"{role}@example.org", "password": PASSWORD}
+        told = requests.post(f"{address}/v1/sessions", json=credentials, timeout=10).json()
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {told['token']}"
+        opened.append(session)
+        return session
+
+    yield act
+    for session in opened:
+        session.close()
