@@ -52,7 +52,7 @@ class Envelope:
     @property
     def audit(self) -> str:
         """The file name of the device's own log, "" when it kept none."""
-        meta = xml.child(self.root, META)
+        meta = _meta(self.root)
         return "" if meta is None else _text(meta, "audit")
 
 
@@ -71,15 +71,16 @@ def open_instance(content: bytes | str) -> Envelope:
     if len(content) > xml.MAX_BYTES:
         raise UnsafeXml(f"{len(content):,} bytes; at most {xml.MAX_BYTES:,}")
     root = xml.parse(content)
-    meta = xml.child(root, META)
+    meta = _meta(root)
+    said = {} if meta is None else {xml.local_name(one): (one.text or "").strip() for one in reversed(meta)}
     namespace = etree.QName(root).namespace or ""
     return Envelope(
         root=root,
         form_id=(root.get("id") or ("" if namespace == xml.XFORMS else namespace)).strip(),
         version=(root.get("version") or "").strip(),
-        instance_id=_text(meta, "instanceID") or (root.get("instanceID") or "").strip(),
-        deprecated_id=_text(meta, "deprecatedID"),
-        instance_name=_text(meta, "instanceName"),
+        instance_id=said.get("instanceID") or (root.get("instanceID") or "").strip(),
+        deprecated_id=said.get("deprecatedID", ""),
+        instance_name=said.get("instanceName", ""),
     )
 
 
@@ -262,12 +263,18 @@ def _files(branch: Branch, answers: Answers) -> Iterator[str]:
 
 
 def _instant(root: etree._Element, question: str, meta: str) -> datetime | None:
-    written = _text(root, question) or _text(xml.child(root, META), meta)
+    written = _text(root, question) or _text(_meta(root), meta)
     try:
         instant = lexical.datetime_of(written)
     except ValueError:
         return None
     return instant if instant.tzinfo is not None else None
+
+
+def _meta(root: etree._Element) -> etree._Element | None:
+    """The form's own <meta>. Looked for from the end, where clients write it."""
+    found = (one for one in root.iterchildren(reversed=True) if str(one.tag).endswith(META))
+    return next((one for one in found if xml.local_name(one) == META), None)
 
 
 def _text(parent: etree._Element | None, name: str) -> str:
