@@ -15,11 +15,9 @@ from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config import Settings
@@ -38,8 +36,6 @@ LEADER_TTL = timedelta(seconds=15)
 LEADER_BEAT_S = 5
 ON_TIME = timedelta(minutes=2)
 """A slot that starts later than this has been caught up."""
-AGAIN = timedelta(seconds=40)
-"""When to look again at a slot that another run stands in the way of; longer than the lease of a killed one."""
 
 LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=32), timedelta(days=366))
 
@@ -51,10 +47,11 @@ class Scheduler:
         self._settings, self._engine, self._blobs = settings, engine, blobs
         self._lease: lease.Lease | None = None
         self._leading = threading.Lock()
-        zone = ZoneInfo(settings.timezone)
+        self._open: set[str] = set()
+        """Jobs whose latest slot is to be looked at with the next beat."""
+        self._pool = Pool(max_workers=len(JOBS) + 1, thread_name_prefix="job")
         self._clock = BackgroundScheduler(
-            timezone=zone,
-            executors={"default": ThreadPoolExecutor(len(JOBS) + 1)},
+            timezone=ZoneInfo(settings.timezone),
             # A clock that woke up late (the laptop slept) fires once, however often it should have.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
@@ -66,30 +63,35 @@ class Scheduler:
     def begin(self) -> Scheduler:
         """Let the clock run. What was missed while nobody ran is caught up as soon as this process leads."""
         for name, job in JOBS.items():
-            self._clock.add_job(partial(self._due, name), trigger(job, self._settings), id=name)
-        self._clock.add_job(self._lead, "interval", seconds=LEADER_BEAT_S, id=LEADER, next_run_time=now())
+            self._clock.add_job(partial(self._submit, self._due, name), trigger(job, self._settings), id=name)
+        self._clock.add_job(partial(self._submit, self._beat), "interval", seconds=LEADER_BEAT_S, id=LEADER)
+        self._submit(self._beat)
         self._clock.start()
         return self
 
     def stop(self) -> None:
         """No job starts any more; the ones that run are finished; the next process may lead at once."""
         self._clock.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
         with self._leading:
             held, self._lease = self._lease, None
             if held is not None:
                 in_transaction(self._engine, partial(lease.release, lease=held))
 
-    def _lead(self) -> None:
-        try:
-            with self._leading:
-                became = self._take_or_renew()
-        except SQLAlchemyError:
-            log.warning("the scheduler cannot reach the database; trying again", exc_info=True)
-            return
-        if became:
-            log.info("this process runs the scheduled jobs")
-            for name in JOBS:
-                self._clock.add_job(partial(self._due, name), id=f"catch up {name}", replace_existing=True)
+    def _submit(self, act: Callable[..., None], *arguments: str) -> None:
+        """Work is done in a pool of our own: what runs in the clock's must not wait for the clock, which waits for it
+        when it is shut down."""
+        self._pool.submit(act, *arguments).add_done_callback(_tell_failure)
+
+    def _beat(self) -> None:
+        """Take the lead or keep it, and look at what is still open."""
+        with self._leading:
+            if self._take_or_renew():
+                log.info("this process runs the scheduled jobs")
+                self._open |= set(JOBS)
+            due, self._open = self._open, set()
+        for name in sorted(due):
+            self._due(name)
 
     def _take_or_renew(self) -> bool:
         """Whether this process has just become the leader."""
@@ -104,7 +106,7 @@ class Scheduler:
     def _due(self, name: str) -> None:
         """Run the job's latest slot unless that has been done; earlier ones are never made up for."""
         slot = last_slot(JOBS[name], self._settings, now()) if self.is_leader else None
-        if slot is None or not self._is_open(name, slot):
+        if slot is None or not self._is_undone(name, slot):
             return
         cause = "schedule" if now() - slot <= ON_TIME else "catch_up"
         try:
@@ -117,10 +119,11 @@ class Scheduler:
         log.info("job", job=name, slot=run.slot, outcome=run.outcome, error=run.error)
 
     def _look_again(self, name: str) -> None:
-        at = now() + AGAIN
-        self._clock.add_job(partial(self._due, name), "date", run_date=at, id=f"again {name}", replace_existing=True)
+        """Another run, perhaps of a process that was killed, stands in the way: with the next beat, then."""
+        with self._leading:
+            self._open.add(name)
 
-    def _is_open(self, name: str, slot: datetime) -> bool:
+    def _is_undone(self, name: str, slot: datetime) -> bool:
         """Nobody has finished this slot, and it lies after the installation was made: a new one has missed nothing."""
         with Session(self._engine.execution_options(is_reading=True)) as session:
             known = session.get(JobRun, (name, slot.isoformat()))
@@ -138,6 +141,12 @@ class Scheduler:
             folder=exports(self._settings),
             blobs=self._blobs,
         )
+
+
+def _tell_failure(done: Future[None]) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        log.error("the scheduler failed; it tries again", exc_info=error)
 
 
 def start(settings: Settings, engine: Engine, blobs: BlobStore) -> Scheduler:

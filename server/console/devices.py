@@ -60,7 +60,7 @@ def create_code(number: int) -> ResponseReturnValue:
         name=name,
         code=code,
         address=address,
-        qr=Markup(qr_svg(address)),  # noqa: S704  # our own picture
+        qr=Markup(qr_svg(address, is_fluid=True)),  # noqa: S704  # our own picture
     )
 
 
@@ -96,7 +96,7 @@ def collect_code(number: int, device_number: int) -> ResponseReturnValue:
         project=found,
         device=device,
         server_url=server_url,
-        qr=Markup(qr_svg(told)),  # noqa: S704  # our own picture
+        qr=Markup(qr_svg(told, is_fluid=True)),  # noqa: S704  # our own picture
     )
 
 

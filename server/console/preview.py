@@ -47,6 +47,7 @@ class Item:
 
     question: Question
     kind: str
+    is_required: bool
     choices: dict[str, Text]
     more_choices: int
     rules: list[tuple[str, str]]
@@ -108,7 +109,13 @@ def _is_shown(question: Question) -> bool:
 def _item(definition: FormDefinition, question: Question) -> Item:
     choices = choices_of(definition, question, {})
     kept = dict(list(choices.items())[:MOST_CHOICES])
-    return Item(question, _kind(question), kept, len(choices) - len(kept), list(_rules(question)))
+    return Item(
+        question, _kind(question), _is_always_required(question), kept, len(choices) - len(kept), list(_rules(question))
+    )
+
+
+def _is_always_required(question: Question) -> bool:
+    return question.required == "true()"
 
 
 def _kind(question: Question) -> str:
@@ -123,9 +130,7 @@ def _kind(question: Question) -> str:
 
 
 def _rules(question: Question) -> Iterator[tuple[str, str]]:
-    if question.required == "true()":
-        yield gettext("required"), ""
-    elif question.required:
+    if question.required and not _is_always_required(question):
         yield gettext("required if"), question.required
     if question.relevant:
         yield gettext("asked if"), question.relevant
