@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from forms.definition import Answers, FormDefinition
@@ -15,27 +15,28 @@ def flatten(definition: FormDefinition, answers: Answers) -> dict[str, str | Non
 
     A repeat is one path, since its instances have no key yet: its value is the canonical JSON of their answers, blank
     ones left out, None without an instance."""
-    return dict(_flat(outline(definition), answers, ""))
+    flat: dict[str, str | None] = {}
+    _flatten(outline(definition), answers, flat)
+    return flat
 
 
 def unflatten(definition: FormDefinition, flat: Mapping[str, str | None]) -> Answers:
     """The answers in the full shape of the form; a path that is missing is blank, a path it does not know is dropped.
 
     A repeat whose value is not a list of answers has no instances."""
-    return _nested(outline(definition), flat, "")
+    return _nested(outline(definition), flat)
 
 
-def _flat(branch: Branch, answers: Mapping[str, Any], where: str) -> Iterator[tuple[str, str | None]]:
+def _flatten(branch: Branch, answers: Mapping[str, Any], flat: dict[str, str | None]) -> None:
     for child in branch.children:
         value = answers.get(child.name)
-        path = f"{where}{child.name}"
         if isinstance(child, Leaf):
-            yield path, _text(value)
+            flat[child.path] = _text(value)
         elif child.is_repeat:
             instances = [_answered(child, instance) for instance in value or ()]
-            yield path, canonical(instances) if instances else None
+            flat[child.path] = canonical(instances) if instances else None
         else:
-            yield from _flat(child, value or {}, f"{path}/")
+            _flatten(child, value or {}, flat)
 
 
 def canonical(value: object) -> str:
@@ -59,16 +60,15 @@ def _answered(branch: Branch, answers: Mapping[str, Any]) -> Answers:
     return found
 
 
-def _nested(branch: Branch, flat: Mapping[str, str | None], where: str) -> Answers:
+def _nested(branch: Branch, flat: Mapping[str, str | None]) -> Answers:
     answers: Answers = {}
     for child in branch.children:
-        path = f"{where}{child.name}"
         if isinstance(child, Leaf):
-            answers[child.name] = flat.get(path) or None
+            answers[child.name] = flat.get(child.path) or None
         elif child.is_repeat:
-            answers[child.name] = _instances(child, _loaded(flat.get(path)))
+            answers[child.name] = _instances(child, _loaded(flat.get(child.path)))
         else:
-            answers[child.name] = _nested(child, flat, f"{path}/")
+            answers[child.name] = _nested(child, flat)
     return answers
 
 

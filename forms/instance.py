@@ -148,15 +148,16 @@ class _Reader:
                 if known.name in record:
                     self._say(Rule.DUPLICATE_NODE, element, where)
                 else:
-                    record[known.name] = self._answer(element, known, where)
+                    text = element.text
+                    if text is None or text.isspace():
+                        text = None
+                        self._blank(element, f"{where}{known.name}/")
+                    record[known.name] = text
             elif known is None:
                 self._say(Rule.UNKNOWN_NODE, element, where)
             elif known is not branch:
                 self._branch(element, known, record, where)
-        for missing in branch.branches:
-            if missing.name not in record:
-                record[missing.name] = [] if missing.is_repeat else missing.blank()
-        return {**branch.nothing, **record}
+        return branch.completed(record)
 
     def _branch(self, element: etree._Element, branch: Branch, record: Answers, where: str) -> None:
         if branch.is_repeat:
@@ -173,13 +174,10 @@ class _Reader:
             return branch
         return branch.tags.get(name)
 
-    def _answer(self, element: etree._Element, leaf: Leaf, where: str) -> str | None:
-        text = element.text
-        if text is None or text.isspace():
-            for inner in element:
-                self._say(Rule.UNKNOWN_NODE, inner, f"{where}{leaf.name}/")
-            return None
-        return text
+    def _blank(self, element: etree._Element, where: str) -> None:
+        """No answer; what stands there instead of one is found."""
+        for inner in element:
+            self._say(Rule.UNKNOWN_NODE, inner, where)
 
     def _instance(self, element: etree._Element, repeat: Branch, instances: list[Answers], where: str) -> None:
         if element.get(_TEMPLATE) is not None:

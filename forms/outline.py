@@ -17,6 +17,8 @@ class Leaf:
     """A question."""
 
     name: str
+    path: str
+    """Slash path without positions: "income/after"."""
     is_file: bool
 
 
@@ -25,6 +27,7 @@ class Branch:
     """A group, a repeat, or the form itself."""
 
     name: str
+    path: str
     is_repeat: bool
     has_meta: bool
     """Whether a <meta> element belongs here that is no question: of the form, or of an entity."""
@@ -43,6 +46,13 @@ class Branch:
             record[branch.name] = [] if branch.is_repeat else branch.blank()
         return record
 
+    def completed(self, record: Answers) -> Answers:
+        """The record with every name in it, in the form's order; `record` is used up."""
+        for branch in self.branches:
+            if branch.name not in record:
+                record[branch.name] = [] if branch.is_repeat else branch.blank()
+        return {**self.nothing, **record}
+
 
 def _outline(definition: FormDefinition) -> Branch:
     namespaces = {xml.XFORMS, definition.namespace} - {""}
@@ -52,7 +62,7 @@ def _outline(definition: FormDefinition) -> Branch:
 
 def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) -> Branch:
     children = tuple(
-        Leaf(child.name, child.type is DataType.BINARY)
+        Leaf(child.name, "/".join(child.path), child.type is DataType.BINARY)
         if isinstance(child, Question)
         else _branch(child, namespaces, with_meta)
         for child in node.children
@@ -61,6 +71,7 @@ def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) ->
     tags |= {f"{{{namespace}}}{child.name}": child for namespace in namespaces for child in children}
     return Branch(
         node.name,
+        "/".join(node.path),
         isinstance(node, Repeat),
         node.path in with_meta,
         children,
