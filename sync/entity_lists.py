@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -148,29 +148,28 @@ def tables(session: Session, project_id: str, definition: FormDefinition) -> dic
 
 
 class EntityTable(Table):
-    """An entity list, looked up in the database when a question asks for it.
-
-    Lookups by name go by the primary key; lookups by another column and `rows` read the list once for each table."""
+    """An entity list, looked up in the database when a question asks for it; `rows` reads it once for each table."""
 
     def __init__(self, session: Session, project_id: str, list_name: str) -> None:
         super().__init__((), is_pinned=False)
-        self._session, self._project_id, self._list_name = session, project_id, list_name
-        self._whole: Table | None = None
+        self._session, self._living = session, _living(project_id, list_name)
+        self._read: list[Mapping[str, str]] | None = None
 
     @property
     def rows(self) -> Sequence[Mapping[str, str]]:
-        return self._read().rows
+        if self._read is None:
+            self._read = list(_rows(self._session, self._living))
+        return self._read
 
     def where(self, column: str, value: str) -> Sequence[Mapping[str, str]]:
-        if column != "name" or self._whole is not None:
-            return self._read().where(column, value)
-        living = _living(self._project_id, self._list_name)
-        return list(_rows(self._session, living.where(Entity.entity_id == value)))
+        return list(_rows(self._session, self._living.where(_cell(column) == value)))
 
-    def _read(self) -> Table:
-        if self._whole is None:
-            self._whole = Table(list(_rows(self._session, _living(self._project_id, self._list_name))))
-        return self._whole
+
+def _cell(column: str) -> SQLColumnExpression[str]:
+    if column == "__version":
+        return cast(Entity.version, String)
+    own = {"name": Entity.entity_id, "label": Entity.label}
+    return own[column] if column in own else func.coalesce(Entity.data[column].as_string(), "")
 
 
 def _uploaded(session: Session, project_id: str, definition: FormDefinition) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Integer
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base, Id, Name
@@ -28,6 +28,7 @@ class Entity(Base):
     __tablename__ = "entity"
     __table_args__ = (
         ForeignKeyConstraint(["project_id", "list_name"], ["entity_list.project_id", "entity_list.name"]),
+        Index(None, "project_id", "list_name"),
     )
 
     project_id: Mapped[str] = mapped_column(Id, primary_key=True)

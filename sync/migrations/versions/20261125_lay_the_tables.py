@@ -394,6 +394,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("project_id", "entity_id", name=op.f("pk_entity")),
     )
+    with op.batch_alter_table("entity", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_entity_project_id_list_name"), ["project_id", "list_name"], unique=False)
+
     op.create_table(
         "form_version",
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -575,6 +578,9 @@ def downgrade() -> None:
 
     op.drop_table("submission")
     op.drop_table("form_version")
+    with op.batch_alter_table("entity", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_entity_project_id_list_name"))
+
     op.drop_table("entity")
     with op.batch_alter_table("enrolment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrolment_code_sha256"))

@@ -88,6 +88,10 @@ def test_checks_look_entities_up_by_any_column(engine: Engine, a_list: Team) -> 
 
         assert list(table.where("name", "e-1")) == [first]
         assert list(table.where("rt", "03")) == [first]
+        assert list(table.where("label", "INF-01")) == [first]
+        assert list(table.where("__version", "2")) == [first]
+        assert [one["name"] for one in table.where("role", "")] == ["e-2"]
+        assert [one["name"] for one in table.where("nothing", "")] == ["e-2", "e-1"]
         assert list(table.where("name", "e-3")) == []
         assert [one["name"] for one in table.rows] == ["e-2", "e-1"]
         assert not table.is_pinned
