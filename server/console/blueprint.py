@@ -66,7 +66,7 @@ MENU: Sequence[tuple[str, Sequence[Item]]] = (
     (
         lazy_gettext("Study"),
         (
-            Item("console.entity_lists", lazy_gettext("Registries"), "people", "entity.list", "entities"),
+            Item("console.registries", lazy_gettext("Registries"), "people", "entity.list", "entities"),
             Item("console.indicators", lazy_gettext("Indicators"), "chart", "indicator.read", "indicators"),
             Item("console.jobs", lazy_gettext("Consolidation"), "clock", "job.read", "jobs"),
         ),
@@ -109,6 +109,12 @@ def _digest(name: str) -> str:
 def asset(name: str) -> str:
     """The address of a file in server/static; it changes with the content, so browsers may keep it for a year."""
     return url_for("console.static", filename=name, v=_digest(name))
+
+
+@bp.app_template_filter()
+def is_page(endpoint: str) -> bool:
+    """Whether this server has such a page."""
+    return endpoint in current_app.view_functions
 
 
 @bp.record_once

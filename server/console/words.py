@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -140,3 +141,29 @@ def url_with(**changes: object) -> str:
     query = {name: value for name, value in request.args.items() if name not in changes and value}
     query |= {name: str(value) for name, value in changes.items() if value not in (None, "")}
     return url_for(request.endpoint or "console.home", **(request.view_args or {}), **query)  # type: ignore[arg-type]
+
+
+@bp.app_template_filter()
+def short_title(title: str) -> str:
+    """A form's title as the head of a narrow column: up to the first slash, dash or colon."""
+    return re.split(r"\s+[/|–—-]\s+|:\s", title, maxsplit=1)[0]
+
+
+@bp.app_template_filter()
+def skew(milliseconds: int) -> str:
+    """How far a device's clock is off, and in which direction."""
+    amount = format_timedelta(timedelta(milliseconds=abs(milliseconds)), locale=language())
+    return gettext("%(time)s ahead", time=amount) if milliseconds > 0 else gettext("%(time)s behind", time=amount)
+
+
+@bp.app_template_filter()
+def state_title(state: str) -> str:
+    """A review state in words."""
+    titles = {
+        "received": gettext("To review"),
+        "edited": gettext("Edited"),
+        "has_issues": gettext("Returned"),
+        "rejected": gettext("Rejected"),
+        "approved": gettext("Approved"),
+    }
+    return titles.get(state, state)

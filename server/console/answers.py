@@ -1,0 +1,177 @@
+"""A record's answers as people read them: by question, in the reader's language, with what hangs on each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from forms.definition import Answers, FormDefinition, Group, Node, Question, Repeat, say
+from server.console.values import NOTHING, Value, shown
+
+DEVICE_PRELOADS = ("uid", "timestamp", "date", "property")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the page. `kind` is "heading" (a group), "instance" (one turn of a repeat) or "answer".
+
+    `path` is as in findings: below the root, repeats with their position from 1."""
+
+    kind: str
+    depth: int
+    path: str
+    label: str
+    name: str = ""
+    hint: str = ""
+    value: Value = NOTHING
+    is_computed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All lines of a record: what was asked, what the form or the device worked out, and how many were left blank."""
+
+    lines: tuple[Line, ...]
+    computed: tuple[Line, ...]
+    blanks: int
+
+
+EMPTY_SHEET = Sheet((), (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How to read the answers of one record: in which language, and what the ids of registries are called."""
+
+    definition: FormDefinition
+    language: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Entity id -> its label."""
+
+    def say(self, text: Mapping[str, str]) -> str:
+        return say(text, self.language, self.definition.default_language)
+
+    def label(self, node: Node, answers: Answers | None = None) -> str:
+        words = self.say(node.label) or node.name
+        return outputs_filled(words, answers or {})
+
+    def value(self, question: Question, raw: str | None) -> Value:
+        return shown(self.definition, question, raw, self.language, self.names)
+
+    def question(self, path: str) -> str:
+        """ "Product 2 › Price": what a finding's path is called; the path itself when the form does not know it."""
+        steps: list[str] = []
+        plain: tuple[str, ...] = ()
+        for part in path.split("/") if path else []:
+            name, position = split_position(part)
+            plain = (*plain, name)
+            node = self.definition.at(plain)
+            if node is None:
+                return path
+            if position or isinstance(node, Question):
+                steps.append(self.label(node) + (f" {position}" if position else ""))
+        return " › ".join(steps) or self.at(path)
+
+    def at(self, path: str) -> str:
+        node = self.node(path)
+        return self.label(node) if node is not None else path
+
+    def node(self, path: str) -> Node | None:
+        return self.definition.at(tuple(split_position(part)[0] for part in path.split("/"))) if path else None
+
+
+def sheet(reader: Reader, answers: Answers, *, keep: frozenset[str] = frozenset(), with_blanks: bool = False) -> Sheet:
+    """The record's lines. Blank answers are left out unless `with_blanks` or something hangs on them (`keep`)."""
+    everything = list(_lines(reader, reader.definition.root, answers, "", 0, answers))
+    computed = tuple(line for line in everything if line.is_computed and not line.value.is_blank)
+    asked = [line for line in everything if not line.is_computed]
+    blank = [line for line in asked if line.kind == "answer" and line.value.is_blank and line.path not in keep]
+    gone = set() if with_blanks else {line.path for line in blank}
+    return Sheet(
+        tuple(_without_empty_headings([line for line in asked if line.path not in gone])), computed, len(blank)
+    )
+
+
+def split_position(part: str) -> tuple[str, str]:
+    """ "product[2]" -> ("product", "2")."""
+    found = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", part)
+    return (found[1], found[2] or "") if found else (part, "")
+
+
+def outputs_filled(words: str, answers: Answers) -> str:
+    """A label's ${name} replaced by the answer, where there is exactly one such name."""
+    if "${" not in words:
+        return words
+    return re.sub(r"\$\{([^}]+)\}", lambda found: _first_answer(answers, found[1]) or "…", words)
+
+
+def _first_answer(answers: Any, name: str) -> str:
+    if isinstance(answers, dict):
+        if isinstance(answers.get(name), str):
+            return str(answers[name])
+        return next(filter(None, (_first_answer(below, name) for below in answers.values())), "")
+    return ""
+
+
+def _lines(
+    reader: Reader, parent: Group | Repeat, values: Answers, at: str, depth: int, root: Answers
+) -> Iterator[Line]:
+    for node in parent.children:
+        path = f"{at}/{node.name}" if at else node.name
+        below = values.get(node.name)
+        if isinstance(node, Question):
+            if not _is_note(node):
+                yield _answer(reader, node, below if isinstance(below, str) else None, path, depth, root)
+        elif isinstance(node, Group):
+            yield from _group(reader, node, below if isinstance(below, dict) else {}, path, depth, root)
+        else:
+            yield from _repeat(reader, node, below if isinstance(below, list) else [], path, depth, root)
+
+
+def _group(reader: Reader, node: Group, below: Answers, path: str, depth: int, root: Answers) -> Iterator[Line]:
+    has_label = bool(reader.say(node.label))
+    if has_label:
+        yield Line("heading", depth, path, reader.label(node, root), node.name)
+    yield from _lines(reader, node, below, path, depth + has_label, root)
+
+
+def _repeat(reader: Reader, node: Repeat, turns: list[Any], path: str, depth: int, root: Answers) -> Iterator[Line]:
+    for position, turn in enumerate(turns, 1):
+        here = f"{path}[{position}]"
+        yield Line("instance", depth, here, f"{reader.label(node, root)} {position}", node.name)
+        yield from _lines(reader, node, turn if isinstance(turn, dict) else {}, here, depth + 1, root)
+
+
+def _answer(reader: Reader, node: Question, raw: str | None, path: str, depth: int, root: Answers) -> Line:
+    return Line(
+        "answer",
+        depth,
+        path,
+        reader.label(node, root),
+        node.name,
+        outputs_filled(reader.say(node.hint), root),
+        reader.value(node, raw),
+        is_computed=not node.control or node.preload in DEVICE_PRELOADS,
+    )
+
+
+def _is_note(node: Question) -> bool:
+    # pyxform writes a note as a read-only text question without anything that could fill it.
+    is_read_only = node.readonly.replace(" ", "") == "true()"
+    return is_read_only and node.control == "input" and not (node.calculate or node.default or node.preload)
+
+
+def _without_empty_headings(lines: list[Line]) -> list[Line]:
+    """Headings below which an answer is left."""
+    kept: list[Line] = []
+    needed = -1
+    for line in reversed(lines):
+        if line.kind == "answer":
+            needed = max(needed, line.depth)
+            kept.append(line)
+        elif needed > line.depth:
+            kept.append(line)
+            needed = line.depth
+    return kept[::-1]

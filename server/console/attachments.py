@@ -1,0 +1,115 @@
+"""A record's files, served so that nothing that was sent can act as a page of this server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Response, send_file
+from flask.typing import ResponseReturnValue
+from PIL import Image, ImageOps
+
+from server.auth import actor
+from server.console.blueprint import bp
+from server.db import session
+from server.projects import project
+from server.services import services
+from sync import find
+from sync.access import require
+from sync.errors import NoSuchAttachment
+from sync.models import Project, SubmissionAttachment
+
+SHOWN: Mapping[str, str] = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".ogg": "audio/ogg",
+    ".amr": "audio/amr",
+    ".3gp": "video/3gpp",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+}
+"""What a browser may show in place, by the name's ending; all else is only saved to disk, as plain bytes.
+
+Never SVG, HTML, XML or PDF: those can run scripts or draw a false page."""
+
+LARGEST_SIDE = 640
+MOST_PIXELS = 60_000_000
+"""A photo of 60 megapixels takes 180 MB to decode; what claims to be larger gets no thumbnail."""
+
+KEPT = "private, max-age=86400"
+
+
+@bp.get("/projects/<int:number>/submissions/<path:instance_id>/attachments/<name>")
+def attachment(number: int, instance_id: str, name: str) -> ResponseReturnValue:
+    file = _file(project(number), instance_id, name)
+    media_type = SHOWN.get(Path(name).suffix.lower(), "")
+    response = send_file(
+        file,
+        mimetype=media_type or "application/octet-stream",
+        as_attachment=not media_type,
+        download_name=name,
+        conditional=True,
+        etag=file.name,
+    )
+    return _guarded(response)
+
+
+@bp.get("/projects/<int:number>/submissions/<path:instance_id>/thumbnails/<name>")
+def thumbnail(number: int, instance_id: str, name: str) -> ResponseReturnValue:
+    file = _file(project(number), instance_id, name)
+    content = _small(str(file))
+    if content is None:
+        raise NoSuchAttachment(name)
+    return _guarded(Response(content, content_type="image/jpeg"))
+
+
+def is_picture(name: str) -> bool:
+    return SHOWN.get(Path(name).suffix.lower(), "").startswith("image/")
+
+
+def media_kind(name: str) -> str:
+    """ "image", "audio", "video", or "" for what is only offered as a download."""
+    return SHOWN.get(Path(name).suffix.lower(), "").partition("/")[0]
+
+
+def _file(owner: Project, instance_id: str, name: str) -> Path:
+    require(actor(), "submission.read", owner.project_id)
+    found = find.submission(session(), owner, instance_id, actor=actor())
+    row = session().get(SubmissionAttachment, (owner.project_id, found.instance_id, name))
+    blobs = services().blobs
+    if row is None or row.sha256 is None or not blobs.has(owner.project_id, row.sha256):
+        raise NoSuchAttachment(name)
+    return blobs.path(owner.project_id, row.sha256)
+
+
+def _guarded(response: Response) -> Response:
+    response.headers["Cache-Control"] = KEPT
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; media-src 'self'; sandbox"
+    return response
+
+
+@lru_cache(maxsize=256)
+def _small(file: str) -> bytes | None:
+    """A JPEG that fits a page, upright; None when the bytes are no picture. The file is named by its content."""
+    try:
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP", "GIF")) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
+            picture.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
+            upright = ImageOps.exif_transpose(picture)
+            upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+            out = io.BytesIO()
+            # Saved anew, without the metadata of the original.
+            upright.convert("RGB").save(out, "JPEG", quality=82)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return out.getvalue()

@@ -1,0 +1,106 @@
+"""What happened to a record, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext, ngettext
+
+from server.console.answers import Reader
+from server.console.blueprint import bp
+from sync.find import HistoryLine
+
+DEEDS: Mapping[str, str] = {
+    "merged": lazy_gettext("Received and merged with other changes"),
+    "conflict": lazy_gettext("Received; it clashes with another change"),
+    "held": lazy_gettext("Received; it waits for an earlier change"),
+    "submission.create": lazy_gettext("Received"),
+    "submission.edit": lazy_gettext("Changed"),
+    "submission.delete": lazy_gettext("Deleted"),
+    "submission.approve": lazy_gettext("Approved"),
+    "submission.reject": lazy_gettext("Rejected"),
+    "submission.return": lazy_gettext("Returned to the enumerator"),
+    "submission.receive": lazy_gettext("Put back to be reviewed"),
+    "submission.review": lazy_gettext("Reviewed"),
+    "comment.create": lazy_gettext("Commented"),
+    "finding.dismiss": lazy_gettext("Dismissed a finding"),
+    "finding.reopen": lazy_gettext("Opened a finding again"),
+    "conflict.resolve": lazy_gettext("Resolved a conflict"),
+    "quarantine.release": lazy_gettext("Released from quarantine"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One line of a history."""
+
+    at: datetime
+    who: str
+    what: str
+    note: str
+    questions: tuple[str, ...]
+
+
+def deeds(lines: Sequence[HistoryLine], reader: Reader | None) -> list[Deed]:
+    """The history, as it came."""
+    return [_deed(line, reader) for line in lines]
+
+
+def _deed(line: HistoryLine, reader: Reader | None) -> Deed:
+    detail: Mapping[str, Any] = line.detail or {}
+    return Deed(
+        at=line.at,
+        who=line.who or gettext("Lapangan"),
+        what=str(DEEDS.get(line.what, line.what)),
+        note=str(detail.get("note") or detail.get("body") or ""),
+        questions=_questions(line, reader),
+    )
+
+
+def _questions(line: HistoryLine, reader: Reader | None) -> tuple[str, ...]:
+    if line.what == "submission.create":
+        return ()
+    detail = line.detail or {}
+    paths = detail.get("paths") or ([detail["path"]] if detail.get("path") else [])
+    names = [reader.question(str(path)) if reader else str(path) for path in paths]
+    if len(names) > 6:
+        rest = len(names) - 5
+        names = [*names[:5], ngettext("%(num)s more", "%(num)s more", rest)]
+    return tuple(names)
+
+
+@bp.app_template_filter()
+def action_title(action: str) -> str:
+    """An event's action in words; one that has none yet reads as it is written."""
+    return str(ACTIONS.get(action) or DEEDS.get(action) or action)
+
+
+ACTIONS: Mapping[str, str] = {
+    "login": lazy_gettext("Logged in"),
+    "login.fail": lazy_gettext("Failed to log in"),
+    "logout": lazy_gettext("Logged out"),
+    "account.create": lazy_gettext("Created an account"),
+    "account.password": lazy_gettext("Changed a password"),
+    "account.update": lazy_gettext("Changed an account"),
+    "project.create": lazy_gettext("Created the project"),
+    "project.update": lazy_gettext("Changed the project"),
+    "member.update": lazy_gettext("Changed a role"),
+    "form.draft": lazy_gettext("Saved a draft of a form"),
+    "form.create": lazy_gettext("Created a form"),
+    "form.publish": lazy_gettext("Published a form"),
+    "form.update": lazy_gettext("Changed a form"),
+    "form.attach": lazy_gettext("Attached a file to a form"),
+    "form.discard": lazy_gettext("Discarded a draft"),
+    "device.enrol": lazy_gettext("Enrolled a device"),
+    "device.create": lazy_gettext("Created a device"),
+    "device.revoke": lazy_gettext("Revoked a device"),
+    "enrolment.create": lazy_gettext("Made an enrolment code"),
+    "quarantine.discard": lazy_gettext("Discarded from quarantine"),
+    "entity.update": lazy_gettext("Changed an entity"),
+    "entity.create": lazy_gettext("Added an entity"),
+    "entity.delete": lazy_gettext("Deleted an entity"),
+    "job.run": lazy_gettext("Ran a job"),
+}

@@ -1,0 +1,180 @@
+"""What arrived but cannot be placed: why, the bytes as they came, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
+
+from forms.errors import Kind, Problem
+from server.auth import actor
+from server.clock import now
+from server.console.blueprint import bp
+from server.console.names import Names
+from server.db import session
+from server.projects import project
+from sync import find, receive
+from sync.access import require
+from sync.models import InboxItem, Project
+
+SHOWN_BYTES = 20_000
+
+REASONS: Mapping[str, tuple[str, str]] = {
+    "invalid_json": (lazy_gettext("Not readable"), lazy_gettext("The bytes are not the JSON that a device sends.")),
+    "invalid_operation": (
+        lazy_gettext("Incomplete"),
+        lazy_gettext("It is readable, but parts that every record needs are missing or wrong."),
+    ),
+    "malformed_xml": (lazy_gettext("Broken XML"), lazy_gettext("The record's XML is damaged and cannot be read.")),
+    "no_instance_id": (
+        lazy_gettext("No instance ID"),
+        lazy_gettext("The record does not say which one it is, so it could be counted twice."),
+    ),
+    "instance_id_too_long": (
+        lazy_gettext("Instance ID too long"),
+        lazy_gettext("The record's own number is longer than 255 characters."),
+    ),
+    "unknown_kind": (
+        lazy_gettext("Unknown kind"),
+        lazy_gettext("A newer program sent something that this server does not know yet. Update the server."),
+    ),
+    "unknown_form": (
+        lazy_gettext("Unknown form"),
+        lazy_gettext("There is no such form in this project. Publish it, then release the item."),
+    ),
+    "form_closed": (
+        lazy_gettext("Form is closed"),
+        lazy_gettext("The form takes no more records. Open it again, then release the item; or discard it."),
+    ),
+    "other_form": (
+        lazy_gettext("Another form"),
+        lazy_gettext("The record says that it belongs to another form than the one it was sent to."),
+    ),
+    "not_permitted": (
+        lazy_gettext("Not permitted"),
+        lazy_gettext("Who sent it may not do this in the project. Give the role first, or decide for them."),
+    ),
+    "revoked_device": (
+        lazy_gettext("Revoked device"),
+        lazy_gettext("It came from a device that was revoked. Release it if the work is real."),
+    ),
+    "number_reused": (
+        lazy_gettext("Number used twice"),
+        lazy_gettext("Two different changes carry the same number: perhaps a tablet was copied. Both are kept."),
+    ),
+    "content_conflict": (
+        lazy_gettext("Same number, other content"),
+        lazy_gettext("An item of this number is already here with other content. Compare the two."),
+    ),
+    "poison": (
+        lazy_gettext("Stopped the server"),
+        lazy_gettext("The server failed three times over this item and has put it aside."),
+    ),
+}
+
+
+class NoSuchItem(Problem):
+    """This item is no longer in quarantine. Somebody has released or discarded it; look at the list again."""
+
+    kind = Kind.NOT_FOUND
+    slug = "quarantine/no-such-item"
+
+
+@bp.get("/projects/<int:number>/quarantine")
+def quarantine(number: int) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.read", found.project_id)
+    return render_template(
+        "console/quarantine.html",
+        project=found,
+        items=find.quarantine(session(), found),
+        held=find.held(session(), found),
+        names=Names.of(session(), found),
+    )
+
+
+@bp.get("/projects/<int:number>/quarantine/<item_id>")
+def quarantined(number: int, item_id: str) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.read", found.project_id)
+    item = _item(found, item_id)
+    return render_template(
+        "console/quarantined.html",
+        project=found,
+        item=item,
+        names=Names.of(session(), found),
+        facts=_facts(item.raw),
+        text=_readable(item.raw),
+        is_cut=len(item.raw) > SHOWN_BYTES,
+    )
+
+
+@bp.get("/projects/<int:number>/quarantine/<item_id>/raw")
+def quarantined_raw(number: int, item_id: str) -> ResponseReturnValue:
+    """The bytes exactly as they came."""
+    found = project(number)
+    require(actor(), "quarantine.read", found.project_id)
+    response = Response(_item(found, item_id).raw, content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f"attachment; filename={item_id}.bin"
+    return response
+
+
+@bp.post("/projects/<int:number>/quarantine/<item_id>/release")
+def release_quarantined(number: int, item_id: str) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.release", found.project_id)
+    receive.release(session(), _item(found, item_id), actor=actor(), now=now())
+    flash(gettext("Released. The item was judged anew; what came of it stands in the list of records."), "good")
+    return redirect(url_for("console.quarantine", number=number), 303)
+
+
+@bp.post("/projects/<int:number>/quarantine/<item_id>/discard")
+def discard_quarantined(number: int, item_id: str) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.release", found.project_id)
+    note = request.form.get("note", "").strip()
+    receive.discard(session(), _item(found, item_id), note=note, actor=actor(), now=now())
+    flash(gettext("Discarded. The bytes are kept, out of sight, with your reason."), "good")
+    return redirect(url_for("console.quarantine", number=number), 303)
+
+
+@bp.app_template_filter()
+def why_title(why: str) -> str:
+    """A typed reason in a few words."""
+    return str(REASONS.get(why, (why, ""))[0])
+
+
+@bp.app_template_filter()
+def why_sentence(why: str) -> str:
+    """A typed reason in a sentence, with what to do."""
+    return str(REASONS.get(why, ("", ""))[1])
+
+
+def _item(found: Project, item_id: str) -> InboxItem:
+    item = session().get(InboxItem, (found.project_id, item_id))
+    if item is None or item.state != "quarantined":
+        raise NoSuchItem(item_id)
+    return item
+
+
+def _facts(raw: bytes) -> dict[str, Any]:
+    """What the item says about itself, as far as it can be read."""
+    try:
+        said = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    keys = ("kind", "record", "form", "version", "origin", "n", "at")
+    return {key: said[key] for key in keys if said.get(key)} if isinstance(said, dict) else {}
+
+
+def _readable(raw: bytes) -> str:
+    """The beginning of the bytes, JSON with indents; what is not UTF-8 becomes a mark."""
+    try:
+        text = orjson.dumps(orjson.loads(raw), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        text = raw[: SHOWN_BYTES * 4].decode("utf-8", "replace")
+    return text[:SHOWN_BYTES].replace("\\n", "\n")
