@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, BinaryIO
 
@@ -43,9 +44,15 @@ def limit() -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {
+        resource.RLIMIT_AS: (MEMORY_BYTES, MEMORY_BYTES),
+        resource.RLIMIT_CPU: (CPU_S, CPU_S + 1),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    for kind, bounds in limits.items():
+        # macOS knows the names, but not every one can be set.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, bounds)
 
 
 def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:

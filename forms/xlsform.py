@@ -23,10 +23,12 @@ MAX_RATIO = 200
 """A sheet of text shrinks to a twentieth; a bomb to a thousandth."""
 WALL_S = 45
 
-_KINDS = frozenset({".xlsx", ".xlsm", ".xls", ".csv", ".md"})
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # What a Python process needs to start; secrets of the server are none of the workbook's business.
-_ENVIRONMENT = frozenset({"PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV"})
+_ENVIRONMENT = frozenset(
+    {"PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
+    | {"PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE"}
+)
 _ROOT = Path(__file__).parent.parent
 
 

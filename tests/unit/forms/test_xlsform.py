@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from time import perf_counter
@@ -160,6 +162,27 @@ def test_a_workbook_whose_xml_declares_entities_does_no_harm() -> None:
 
     with pytest.raises((UnreadableWorkbook, WorkbookTooLarge, BrokenForm)):
         convert(zipped(*parts), "form.xlsx")
+
+
+def test_a_part_that_is_larger_than_it_says_is_not_unpacked() -> None:
+    part = "xl/worksheets/sheet1.xml"
+    content = bytearray(zipped((part, bytes(50_000_000))))
+    small = (1_000).to_bytes(4, "little")
+    directory = content.rindex(b"PK\x01\x02")
+    content[22:26] = small
+    content[directory + 24 : directory + 28] = small
+
+    with pytest.raises(UnreadableWorkbook):
+        convert(bytes(content), "form.xlsx")
+
+
+def test_the_process_of_a_conversion_cannot_eat_the_machine() -> None:
+    greedy = "from forms.workbook_child import limit; limit(); bytes(2_000_000_000)"
+
+    ended = subprocess.run([sys.executable, "-c", greedy], capture_output=True, check=False)
+
+    assert ended.returncode == 1
+    assert b"MemoryError" in ended.stderr
 
 
 def test_one_bad_workbook_is_found_among_good_ones() -> None:
