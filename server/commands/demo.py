@@ -35,7 +35,8 @@ OTHER_STEPS = 24
 @click.option("--port", type=click.IntRange(0, 65535), help="Else LAPANGAN_PORT, 8080.")
 @click.option("--once", "--no-serve", "once", is_flag=True, help="End after the day has been played.")
 def demo(host: str | None, port: int | None, once: bool) -> None:
-    """Show everything: load the shipped study, play a synthetic fieldwork day, and leave the server running.
+    """Show everything on synthetic data. Loads the shipped study, plays a fieldwork day through the real door of three
+    devices, and leaves the server running.
 
     A second run keeps all data. It draws new passwords for the log-ins of the demonstration, unless you have set
     your own: passwords are never stored in a form that could be shown again."""

@@ -32,9 +32,7 @@ class Chosen:
 
 
 @click.group()
-@click.option(
-    "--folder", type=FOLDER, default="lapangan-device", show_default=True, help="Where this device keeps it all."
-)
+@click.option("--folder", type=FOLDER, default="lapangan-device", show_default=True, help="Where it keeps everything.")
 @click.option("--user", default="", help="Who collects; written into new records.")
 @click.pass_context
 def device(context: click.Context, folder: Path, user: str) -> None:
@@ -48,7 +46,7 @@ def device(context: click.Context, folder: Path, user: str) -> None:
 @click.option("--again", is_flag=True, help="Renew the access of a folder that the server no longer knows.")
 @click.pass_obj
 def enrol(chosen: Chosen, url_or_code: str, server: str, again: bool) -> None:
-    """Connect this folder to a project: with the address or the code that the supervisor shows."""
+    """Connect this folder to a project. Give the address or the code that the supervisor shows."""
     with FieldDevice(chosen.folder) as opened:
         member = opened.enrol(url_or_code, server, again=again)
         done(_("This device is %(device)s in %(project)s.", device=member.device_name, project=member.project_name))
@@ -81,7 +79,7 @@ def forms(chosen: Chosen) -> None:
 @click.option("--as-is", is_flag=True, help="Keep answers that break rules; the supervisor will see that.")
 @click.pass_obj
 def add(chosen: Chosen, form_id: str, file: Path, media: Path | None, version_: str, as_is: bool) -> None:
-    """Keep new records on this device, checked by the form's own rules. Needs no network."""
+    """Keep new records on this device. They are checked by the form's own rules; no network is needed."""
     with _opened(chosen) as opened:
         definition = opened.library.compiled(form_id, version_).definition
         records = read_answers_file(file, definition)
@@ -99,7 +97,7 @@ def add(chosen: Chosen, form_id: str, file: Path, media: Path | None, version_: 
 @click.option("--as-is", is_flag=True, help="Keep answers that break rules; the supervisor will see that.")
 @click.pass_obj
 def correct(chosen: Chosen, instance_id: str, file: Path, media: Path | None, as_is: bool) -> None:
-    """Correct a record that came back. Needs no network."""
+    """Correct a record that came back. No network is needed."""
     with _opened(chosen) as opened:
         received = opened.received(instance_id)
         definition = opened.library.compiled(received.form_id, received.version).definition
@@ -134,7 +132,7 @@ def sync(chosen: Chosen) -> None:
 @device.command()
 @click.pass_obj
 def receipts(chosen: Chosen) -> None:
-    """What was sent from this device, and what the server said about each record."""
+    """What became of each record. Everything that this device has made, and the server's words about it."""
     with _opened(chosen) as opened:
         show_receipts(opened.receipts())
 
@@ -142,7 +140,7 @@ def receipts(chosen: Chosen) -> None:
 @device.command()
 @click.pass_obj
 def inbox(chosen: Chosen) -> None:
-    """The records that came back to be corrected, with the supervisor's remarks."""
+    """What came back to be corrected. Each record is shown with the supervisor's remarks."""
     with _opened(chosen) as opened:
         show_inbox(opened)
         opened.inbox.mark_seen()

@@ -37,7 +37,7 @@ class Seen:
 
 @click.command()
 def doctor() -> None:
-    """See whether this installation is healthy, and what to do where it is not. Ends with 1 when something is."""
+    """See whether all is well. Says what to do where it is not, and ends with 1 then."""
     settings = from_env()
     engine = connect(settings.url)
     looks: tuple[Callable[[Settings, Engine], Iterator[Seen]], ...] = (

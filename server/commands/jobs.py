@@ -19,7 +19,7 @@ from sync.models import JobRun
 @click.group(invoke_without_command=True)
 @click.pass_context
 def jobs(context: click.Context) -> None:
-    """Run the scheduled jobs in this process, until Ctrl-C; or see and start single ones."""
+    """The scheduled jobs. Without a command, run them in this process until Ctrl-C."""
     if context.invoked_subcommand is None:
         _lead()
 

@@ -136,7 +136,7 @@ class FieldDevice:
 
         Refuses RecordNotHere and all that `add` refuses."""
         received = self.received(instance_id)
-        work = replace(work or Work(), version=received.version, deprecated_id=received.instance_id, is_edited=True)
+        work = replace(work or Work(), version=received.version, deprecated_id=received.latest_id, is_edited=True)
         files = dict(media or {})
         whole = fill_in.overlay(dict(received.answers), answers)
         known = dict.fromkeys(received.file_names, b"")

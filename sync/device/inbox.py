@@ -31,6 +31,8 @@ class Received:
     """A record as the server shows it to this device."""
 
     instance_id: str
+    latest_id: str
+    """The instanceID of the edit that is shown: what a correction replaces."""
     form_id: str
     version: str
     instance_name: str
@@ -163,6 +165,7 @@ def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, lis
     remarks = sorted((_remark(one) for one in comments.get(record_id, ())), key=lambda one: one.at or EARLIEST)
     return Received(
         instance_id=record_id,
+        latest_id=str(body.get("latest_id") or record_id),
         form_id=str(body.get("form") or ""),
         version=str(body.get("version") or ""),
         instance_name=str(body.get("name") or ""),
