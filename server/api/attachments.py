@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from flask import request
 from flask.typing import ResponseReturnValue
 
 from schemas.submission import AttachmentSchema
-from server.api.blueprint import bp, shown
+from server.api.blueprint import bp, done, shown
 from server.api.submissions import SUBMISSION, submission
-from server.db import session
+from server.api.verdict import require_shown
+from server.clock import now
+from server.db import engine, own_transactions, session, writing
 from server.files import send_blob
-from sync import find
+from server.projects import project
+from server.sender import require_sender, sender
+from server.services import services
+from sync import attach, find, receive
 from sync.errors import NoSuchAttachment
+from sync.models import Operation, Submission
+from sync.verdict import SentFile
 
 CHUNK = 64 * 1024
 
@@ -28,3 +38,34 @@ def download_attachment(number: int, form_id: str, instance_id: str, name: str) 
     if file is None or file.sha256 is None:
         raise NoSuchAttachment(name)
     return send_blob(found.project_id, file.sha256, name=name, media_type=file.media_type)
+
+
+@bp.post(SUBMISSION + "/attachments/<name>")
+@own_transactions
+def add_attachment(number: int, form_id: str, instance_id: str, name: str) -> ResponseReturnValue:
+    """The body is the file of this name: it comes with its instance, as ODK Collect sends what is late."""
+    require_sender(project(number), "submission.create")
+    found, row = submission(number, form_id, instance_id)
+    xml, media_type = _instance(row, name), request.mimetype
+    limit = request.max_content_length = services().settings.max_blob_bytes
+    stored = services().blobs.write(found.project_id, _chunks(), limit=limit)
+    with writing() as opened:
+        attach.keep(opened, found.project_id, stored, media_type=media_type, now=now())
+    file = SentFile(name, stored.sha256, stored.size, media_type)
+    line = receive.receive_submission(engine(), sender(found, "rest"), xml, [file], form_id=form_id, now=now())
+    require_shown(line)
+    return done()
+
+
+def _instance(row: Submission, name: str) -> bytes:
+    """The instance that is shown, exactly as it was sent. Refuses NoSuchAttachment when it names no such file."""
+    shown_now = session().get_one(Operation, (row.project_id, row.op_id))
+    expected = {file.name for file in find.attachments(session(), row) if file.is_expected}
+    if shown_now.xml is None or name not in expected:
+        raise NoSuchAttachment(name)
+    return shown_now.xml.encode()
+
+
+def _chunks() -> Iterator[bytes]:
+    while chunk := request.stream.read(CHUNK):
+        yield chunk

@@ -28,7 +28,6 @@ REFUSALS: Mapping[Why, type[Problem]] = {
     Why.NOT_PERMITTED: NotAllowed,
     Why.REVOKED_DEVICE: NotAllowed,
     Why.CONTENT_CONFLICT: InstanceIdTaken,
-    Why.DIFFERENT_CONTENT: InstanceIdTaken,
     Why.WAITS_FOR_BASE: UnknownBase,
     Why.WAITS_FOR_PREDECESSOR: StaleBase,
     Why.WAITS_FOR_VERSION: UnknownVersion,

@@ -8,17 +8,20 @@ from contextlib import contextmanager
 
 import waitress
 from flask import Flask
+from waitress import wasyncore
 
 
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
     """The address, without a slash at the end."""
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, clear_untrusted_proxy_headers=True)
+    sockets: dict[int, object] = {}
+    server = waitress.create_server(app, map=sockets, host="127.0.0.1", port=0, threads=8)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
-        server.task_dispatcher.shutdown(timeout=5)
+        # Its sockets belong to its thread, which ends when the last of them is closed.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets, ignore_all=True))
         thread.join(5)
+        server.task_dispatcher.shutdown(timeout=5)

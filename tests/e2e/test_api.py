@@ -1,0 +1,324 @@
+"""The REST API, called as pyODK and scripts call it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from forms.library import STUDY
+from sync.models import InboxItem, Submission
+from tests.conftest import PASSWORD, Team
+from tests.e2e.collect import Collect
+from tests.e2e.visits import FORM_ID, instance, new_id, xform
+
+LogIn = Callable[[str], requests.Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Somebody's calls on one project."""
+
+    session: requests.Session
+    project: str
+
+    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        return self.session.request(method, f"{self.project}/{path}", timeout=30, **request)
+
+    def send(self, xml: bytes, method: str = "POST", path: str = "") -> requests.Response:
+        headers = {"Content-Type": "application/xml"}
+        return self.ask(method, f"forms/{FORM_ID}/submissions{path}", data=xml, headers=headers)
+
+    def submission(self, instance_id: str, path: str = "", method: str = "GET", **request: Any) -> requests.Response:
+        return self.ask(method, f"forms/{FORM_ID}/submissions/{instance_id}{path}", **request)
+
+
+@pytest.fixture
+def manager(log_in: LogIn, address: str, visits: Team) -> Client:
+    return Client(log_in("manager"), f"{address}/v1/projects/1")
+
+
+@pytest.fixture
+def enumerator(log_in: LogIn, address: str, visits: Team) -> Client:
+    return Client(log_in("enumerator"), f"{address}/v1/projects/1")
+
+
+def count(engine: Engine, table: type) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_session_is_opened_used_and_closed(address: str, visits: Team) -> None:
+    credentials = {"email": "manager@example.org", "password": PASSWORD}
+    told = requests.post(f"{address}/v1/sessions", json=credentials, timeout=10).json()
+    bearer = {"Authorization": f"Bearer {told['token']}"}
+
+    assert requests.get(f"{address}/v1/users/current", headers=bearer, timeout=10).json()["displayName"] == "Manager"
+    requests.delete(f"{address}/v1/sessions/current", headers=bearer, timeout=10).raise_for_status()
+    after = requests.get(f"{address}/v1/users/current", headers=bearer, timeout=10)
+
+    assert (after.status_code, after.json()["code"]) == (401, 401.2)
+
+
+def test_wrong_passwords_close_the_door_for_a_while(address: str, visits: Team) -> None:
+    credentials = {"email": "manager@example.org", "password": "wrong password"}
+
+    tries = [requests.post(f"{address}/v1/sessions", json=credentials, timeout=10) for _try in range(6)]
+
+    assert [answer.status_code for answer in tries] == [401] * 5 + [429]
+    assert int(tries[-1].headers["Retry-After"]) > 0
+
+
+def test_a_workbook_is_published_in_one_request(manager: Client) -> None:
+    form = next(form for form in STUDY if form.form_id == "pendaftaran")
+
+    answer = manager.ask("POST", "forms?publish=true&ignoreWarnings=true", data=form.read())
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["xmlFormId"], answer.json()["state"]) == ("pendaftaran", "open")
+    assert manager.ask("GET", "forms/pendaftaran.xlsx").content == form.read()
+
+
+def test_a_broken_form_is_refused_with_its_faults_and_nothing_is_kept(manager: Client) -> None:
+    broken = xform("2").replace(b". &lt; 120", b". &lt; ((")
+
+    answer = manager.ask("POST", "forms?publish=true", data=broken)
+
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [form["version"] for form in manager.ask("GET", "forms").json()] == ["1"]
+
+
+def test_billion_laughs_as_a_form_are_refused(manager: Client) -> None:
+    assert manager.ask("POST", "forms", data=LAUGHS).json()["type"] == "/problems/xml/unsafe"
+
+
+LAUGHS = (
+    b'<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol">'
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + step, b"&%c;" % (97 + step) * 10) for step in range(9))
+    + b"]><data>&j;</data>"
+)
+
+
+def test_a_file_of_a_form_is_attached_and_read_back(manager: Client) -> None:
+    slot = f"forms/{FORM_ID}/attachments/warga.csv"
+    before = {file["name"]: file["exists"] for file in manager.ask("GET", f"forms/{FORM_ID}/attachments").json()}
+
+    manager.ask("POST", slot, data=b"name,label\n1,Siti\n", headers={"Content-Type": "text/csv"}).raise_for_status()
+    read = manager.ask("GET", slot)
+
+    assert before == {"rumah.csv": True, "warga.csv": False}
+    assert (read.content, read.headers["Content-Type"]) == (b"name,label\n1,Siti\n", "text/csv; charset=utf-8")
+    assert manager.ask("GET", slot, headers={"If-None-Match": read.headers["ETag"]}).status_code == 304
+
+
+def test_a_submission_is_created_listed_and_read_back(manager: Client) -> None:
+    instance_id = new_id()
+    xml = instance(instance_id)
+
+    made = manager.send(xml)
+
+    assert made.status_code == 200, made.text
+    assert (made.json()["instanceId"], made.json()["submitterName"]) == (instance_id, "Manager")
+    assert [one["instanceId"] for one in manager.ask("GET", f"forms/{FORM_ID}/submissions").json()] == [instance_id]
+    assert manager.submission(instance_id, ".xml").content == xml
+    assert manager.submission(instance_id).json()["reviewState"] is None
+
+
+def test_the_same_submission_again_is_answered_as_the_first_time(manager: Client, engine: Engine) -> None:
+    xml = instance(new_id())
+
+    first, again = manager.send(xml), manager.send(xml)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json()["instanceId"] == again.json()["instanceId"]
+    assert count(engine, Submission) == 1
+
+
+@pytest.mark.parametrize(
+    ("xml", "code"),
+    [
+        (b"<data", 400.1),
+        (LAUGHS, 400.1),
+        (instance("uuid:1", form_id="lain"), 400.1),
+        (instance(""), 400.1),
+        (instance("uuid:1", version="9"), 404.6),
+        (instance("uuid:1", corrects="uuid:0"), 404.5),
+        (instance("uuid:here", name="Pak Budi"), 409.1),
+        (instance("uuid:2", corrects="uuid:here"), 409.9),
+    ],
+    ids=["malformed", "laughs", "form", "no-id", "version", "base", "taken", "stale"],
+)
+def test_what_central_refuses_is_refused_by_its_number_and_not_kept(
+    manager: Client, engine: Engine, xml: bytes, code: float
+) -> None:
+    manager.send(instance("uuid:here")).raise_for_status()
+    manager.send(instance("uuid:newer", corrects="uuid:here"), "PUT", "/uuid:here").raise_for_status()
+
+    answer = manager.send(xml)
+
+    assert answer.json()["code"] == code
+    assert answer.status_code == int(code)
+    assert count(engine, InboxItem) == 0
+
+
+def test_a_closed_form_takes_nothing_from_scripts(manager: Client) -> None:
+    manager.ask("PATCH", f"forms/{FORM_ID}", json={"state": "closed"}).raise_for_status()
+
+    answer = manager.send(instance(new_id()))
+
+    assert (answer.status_code, answer.json()["code"]) == (409, 409.2)
+
+
+def test_a_correction_is_a_new_version_of_its_submission(manager: Client) -> None:
+    first, second = new_id(), new_id()
+    manager.send(instance(first))
+
+    edited = manager.send(instance(second, name="Bu Sri", corrects=first), "PUT", f"/{first}")
+
+    assert edited.status_code == 200, edited.text
+    assert (edited.json()["instanceId"], edited.json()["edits"]) == (first, 1)
+    assert edited.json()["reviewState"] == "edited"
+    versions = manager.submission(first, "/versions").json()
+    assert [(one["instanceId"], one["current"]) for one in versions] == [(second, True), (first, False)]
+    assert b"Bu Siti" in manager.submission(first, f"/versions/{first}.xml").content
+    assert b"Bu Sri" in manager.submission(first, ".xml").content
+
+
+def test_a_review_with_its_reason_and_a_comment_stand_in_the_history(manager: Client) -> None:
+    instance_id = new_id()
+    manager.send(instance(instance_id, age="130"))
+    note = {"X-Action-Notes": "umur?"}
+
+    reviewed = manager.submission(instance_id, method="PATCH", json={"reviewState": "hasIssues"}, headers=note)
+    said = manager.submission(instance_id, "/comments", "POST", json={"body": "Tanyakan lagi.", "path": "umur"})
+
+    assert reviewed.json()["reviewState"] == "hasIssues"
+    assert (said.json()["body"], said.json()["actorName"]) == ("Tanyakan lagi.", "Manager")
+    assert [one["body"] for one in manager.submission(instance_id, "/comments").json()] == ["Tanyakan lagi."]
+    actions = [one["action"] for one in manager.submission(instance_id, "/audits").json()]
+    assert {"submission.create", "submission.return", "comment.create"} <= set(actions)
+
+
+def test_what_the_server_found_is_told(manager: Client) -> None:
+    instance_id = new_id()
+    manager.send(instance(instance_id, age="130"))
+
+    (finding,) = manager.submission(instance_id, "/findings").json()
+
+    assert (finding["path"], finding["rule"], finding["value"]) == ("umur", "constraint", "130")
+
+
+def test_a_photo_is_listed_and_served_but_never_as_a_page(
+    manager: Client, address: str, log_in: LogIn, engine: Engine
+) -> None:
+    instance_id, photo = new_id(), os.urandom(5000)
+    sender = Collect(f"{address}/v1/projects/1", log_in("enumerator"))
+    sender.send(instance(instance_id, photo="rumah.jpg"), {"rumah.jpg": photo, "evil.html": b"<script>1</script>"})
+
+    listed = {file["name"]: file for file in manager.submission(instance_id, "/attachments").json()}
+    served = manager.submission(instance_id, "/attachments/rumah.jpg")
+
+    assert (listed["rumah.jpg"]["exists"], listed["rumah.jpg"]["isExpected"]) == (True, True)
+    assert (served.content, served.headers["Content-Type"]) == (photo, "image/jpeg")
+    part = manager.submission(instance_id, "/attachments/rumah.jpg", headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.content) == (206, photo[:10])
+    assert manager.submission(instance_id, "/attachments/none.jpg").status_code == 404
+
+
+def test_a_late_file_is_added_to_its_submission(manager: Client) -> None:
+    instance_id, photo = new_id(), os.urandom(5000)
+    manager.send(instance(instance_id, photo="rumah.jpg"))
+    assert manager.submission(instance_id).json()["attachmentsMissing"] == 1
+
+    sent = manager.submission(
+        instance_id, "/attachments/rumah.jpg", "POST", data=photo, headers={"Content-Type": "image/jpeg"}
+    )
+
+    assert (sent.status_code, sent.json()) == (200, {"success": True})
+    assert manager.submission(instance_id, "/attachments/rumah.jpg").content == photo
+    assert manager.submission(instance_id).json()["attachmentsMissing"] == 0
+
+
+def test_app_users_are_made_listed_and_revoked(manager: Client, address: str) -> None:
+    made = manager.ask("POST", "app-users", json={"displayName": "Ani"}).json()
+    collect = Collect(f"{address}/v1/key/{made['token']}/projects/1")
+    assert [form.form_id for form in collect.forms()] == [FORM_ID]
+
+    manager.ask("DELETE", f"app-users/{made['id']}").raise_for_status()
+
+    (listed,) = manager.ask("GET", "app-users").json()
+    assert (listed["displayName"], listed["token"]) == ("Ani", None)
+
+
+def test_entities_are_a_csv_and_a_list(manager: Client) -> None:
+    entity_id = "11111111-1111-4111-8111-111111111111"
+    manager.send(instance(new_id(), entity_id=entity_id))
+
+    (dataset,) = manager.ask("GET", "datasets").json()
+    csv = manager.ask("GET", "datasets/rumah/entities.csv")
+    (entity,) = manager.ask("GET", "datasets/rumah/entities").json()
+
+    assert (dataset["name"], dataset["entities"], dataset["properties"][0]["name"]) == ("rumah", 1, "nama")
+    assert csv.text == f"name,label,__version,nama\n{entity_id},Bu Siti,1,Bu Siti\n"
+    assert (entity["uuid"], entity["currentVersion"]["label"]) == (entity_id, "Bu Siti")
+    assert manager.ask("GET", f"datasets/rumah/entities/{entity_id}/versions").json()[0]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [("enumerator", {"POST"}), ("viewer", {"GET"}), ("supervisor", {"POST", "GET", "PATCH"})],
+)
+def test_each_role_does_what_it_may(manager: Client, log_in: LogIn, address: str, role: str, allowed: set[str]) -> None:
+    instance_id = new_id()
+    manager.send(instance(instance_id))
+    somebody = Client(log_in(role), f"{address}/v1/projects/1")
+
+    answers = {
+        "POST": somebody.send(instance(new_id())),
+        "GET": somebody.submission(instance_id),
+        "PATCH": somebody.submission(instance_id, method="PATCH", json={"reviewState": "approved"}),
+    }
+
+    assert {name for name, answer in answers.items() if answer.status_code == 200} == allowed
+    assert {answer.status_code for name, answer in answers.items() if name not in allowed} <= {403}
+
+
+def test_nothing_of_a_project_is_told_to_strangers_and_other_teams(address: str, log_in: LogIn, visits: Team) -> None:
+    made = log_in("administrator").post(f"{address}/v1/projects", json={"name": "Lain"}, timeout=10).json()
+    foreign = f"{address}/v1/projects/{made['id']}"
+    manager = log_in("manager")
+
+    for path in ("", "/forms", "/app-users", "/datasets", "/assignments", "/forms/x/submissions", "/audits"):
+        assert manager.get(f"{foreign}{path}", timeout=10).status_code == 404
+        assert requests.get(f"{address}/v1/projects/1{path}", timeout=10).status_code == 401
+
+
+def test_a_page_of_another_site_cannot_act_for_who_is_logged_in(address: str, visits: Team) -> None:
+    with requests.Session() as browser:
+        page = browser.get(f"{address}/login", timeout=10)
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        told = requests.post(
+            f"{address}/v1/sessions", json={"email": "manager@example.org", "password": PASSWORD}, timeout=10
+        ).json()
+        browser.cookies.set("lapangan", told["token"], domain="127.0.0.1")
+        url = f"{address}/v1/projects/1/app-users"
+        body = {"displayName": "Ani"}
+
+        from_elsewhere = browser.post(url, json=body, headers={"Origin": "https://evil.example"}, timeout=10)
+        without_token = browser.post(url, json=body, timeout=10)
+        with_token = browser.post(url, json=body, headers={"X-CSRF-Token": told["csrf"]}, timeout=10)
+
+    assert [from_elsewhere.status_code, without_token.status_code, with_token.status_code] == [403, 403, 200]
+
+
+def test_a_body_larger_than_json_can_be_is_refused(manager: Client) -> None:
+    answer = manager.ask("POST", "app-users", data=b'{"displayName": "' + b"x" * 300_000 + b'"}')
+
+    assert answer.status_code == 413

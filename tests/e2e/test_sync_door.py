@@ -1,0 +1,377 @@
+"""The endpoints of tablets and field clients, byte by byte."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from sync.identity import uuid7
+from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
+from tests.conftest import Team
+from tests.e2e.conftest import Known
+from tests.e2e.visits import FORM_ID, VERSION, instance, new_id
+
+HEADER = {"v": 1, "device": "d", "origin": "d~1", "waiting": 0}
+
+
+@dataclass(slots=True)
+class Tablet:
+    """An author of operations and the door that takes them."""
+
+    url: str
+    token: str
+    origin: str
+    n: int = 0
+
+    def operation(self, instance_id: str, xml: bytes | None = None, **changes: Any) -> dict[str, Any]:
+        self.n += 1
+        return {
+            "op": uuid7(),
+            "origin": self.origin,
+            "n": self.n,
+            "prev": 0,
+            "kind": "submission",
+            "record": instance_id,
+            "context": {},
+            "at": f"{self.n:012x}-0000",
+            "form": FORM_ID,
+            "version": VERSION,
+            "xml": (xml or instance(instance_id)).decode(),
+            "attachments": [],
+        } | changes
+
+    def push(self, items: Sequence[Any], header: Any = HEADER) -> requests.Response:
+        lines = [orjson.dumps(header)] + [item if isinstance(item, bytes) else orjson.dumps(item) for item in items]
+        return self.push_body(gzip.compress(b"\n".join(lines) + b"\n"))
+
+    def push_body(self, body: bytes, *, digest: bytes | None = None, **headers: str) -> requests.Response:
+        told = base64.b64encode(hashlib.sha256(body).digest() if digest is None else digest).decode()
+        sent = {"Content-Encoding": "gzip", "Content-Digest": f"sha-256=:{told}:"} | headers
+        return self.ask("POST", "push", data=body, headers=sent)
+
+    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | request.pop("headers", {})
+        return requests.request(method, f"{self.url}/{path}", headers=headers, timeout=30, **request)
+
+
+@pytest.fixture
+def door(address: str, tablet: Known) -> Tablet:
+    return Tablet(f"{address}/v1/projects/1/sync", tablet.token, f"{tablet.device_id}~1")
+
+
+def count(engine: Engine, table: type) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_code_enrols_one_device_once(address: str, enrolment_code: str) -> None:
+    first, again = (
+        requests.post(f"{address}/v1/enrol", json={"code": enrolment_code.lower()}, timeout=10) for _time in range(2)
+    )
+
+    assert first.status_code == 201
+    told = first.json()
+    assert told["project"] == {"id": 1, "name": "P2KP Pakis"}
+    assert (told["device"]["name"], told["base"]) == ("Tablet 1", address)
+    assert again.status_code == 403
+
+
+def test_who_guesses_codes_has_to_wait(address: str, visits: Team) -> None:
+    tries = [requests.post(f"{address}/v1/enrol", json={"code": "AAAA-AAAA"}, timeout=10) for _try in range(6)]
+
+    assert [answer.status_code for answer in tries] == [403] * 5 + [429]
+    assert int(tries[-1].headers["Retry-After"]) > 0
+
+
+def test_every_item_has_its_line_in_the_receipt(door: Tablet, engine: Engine) -> None:
+    first, second = door.operation(new_id()), door.operation(new_id(), instance(new_id(), age="130"))
+
+    answer = door.push([first, b"{not json", second | {"record": second["record"]}, first])
+
+    assert answer.status_code == 200
+    receipt = answer.json()
+    assert {"server", "epoch", "forks", "now", "head", "durable_seq", "items"} <= set(receipt)
+    assert [item["safe"] for item in receipt["items"]] == [True] * 4
+    assert receipt["items"][0]["verdict"] == "accepted"
+    assert (receipt["items"][1]["verdict"], receipt["items"][1]["why"]) == ("quarantined", "invalid_json")
+    assert receipt["items"][3]["verdict"] == "duplicate"
+    assert receipt["items"][3]["seq"] == receipt["items"][0]["seq"]
+
+
+def test_a_batch_sent_twice_is_kept_once(door: Tablet, engine: Engine) -> None:
+    batch = [door.operation(new_id()) for _one in range(5)]
+
+    first, again = door.push(batch).json(), door.push(batch).json()
+
+    assert [item["verdict"] for item in first["items"]] == ["accepted"] * 5
+    assert [(item["verdict"], item["first"]) for item in again["items"]] == [("duplicate", "accepted")] * 5
+    assert [item["seq"] for item in again["items"]] == [item["seq"] for item in first["items"]]
+    assert count(engine, Submission) == 5
+
+
+def test_findings_come_with_the_verdict(door: Tablet) -> None:
+    instance_id = new_id()
+
+    (item,) = door.push([door.operation(instance_id, instance(instance_id, age="130"))]).json()["items"]
+
+    assert (item["verdict"], item["errors"], item["record"], item["name"]) == ("accepted", 1, instance_id, "Bu Siti")
+
+
+def test_the_device_tells_its_clock_and_what_still_waits(door: Tablet, engine: Engine, tablet: Known) -> None:
+    ahead = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+
+    door.push([], HEADER | {"sent_at": ahead, "waiting": 7})
+
+    with Session(engine) as session:
+        device = session.scalars(select(Device).where(Device.device_id == tablet.device_id)).one()
+        assert device.waiting == 7
+        assert device.skew_ms == pytest.approx(7_200_000, abs=60_000)
+        assert device.last_seen_at is not None
+
+
+def test_a_clock_that_is_decades_off_is_no_obstacle(door: Tablet) -> None:
+    assert door.push([door.operation(new_id())], HEADER | {"sent_at": "1980-01-01T00:00:00Z"}).status_code == 200
+
+
+BODY = gzip.compress(orjson.dumps(HEADER) + b'\n{"op": "1"}\n')
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (BODY[:-5], 400),
+        (BODY[:20] + b"\x00" + BODY[21:], 400),
+        (b"", 400),
+        (b"plain text", 400),
+        (gzip.compress(b"no header\n"), 400),
+        (gzip.compress(b"[1, 2]\n"), 400),
+        (gzip.compress(b'{"v": 2}\n'), 400),
+        (gzip.compress(b'{"v": 1, "waiting": -1}\n'), 400),
+        (gzip.compress(b'{"v": 1, "x": "' + os.urandom(20_000).hex().encode() + b'"}\n'), 400),
+        (gzip.compress(orjson.dumps(HEADER) + b"\n" + b'{"op": "1"}\n' * 501), 413),
+        (gzip.compress(bytes(100 * 2**20)), 413),
+        (os.urandom(2**20 + 1), 413),
+    ],
+    ids=["cut", "flipped", "empty", "plain", "no-header", "list", "v2", "field", "huge-header", "501", "bomb", "large"],
+)
+def test_a_batch_that_is_not_right_changes_nothing(door: Tablet, engine: Engine, body: bytes, status: int) -> None:
+    answer = door.push_body(body)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert count(engine, InboxItem) == 0
+
+
+def test_a_wrong_digest_changes_nothing(door: Tablet, engine: Engine) -> None:
+    assert door.push_body(BODY, digest=b"x" * 32).status_code == 400
+    assert count(engine, InboxItem) == 0
+
+
+def test_another_compression_is_refused_by_name(door: Tablet) -> None:
+    answer = door.push_body(BODY, **{"Content-Encoding": "br"})
+
+    assert (answer.status_code, answer.json()["accepted"]) == (415, ["gzip"])
+
+
+def test_a_wrong_token_is_401_and_tells_nothing(door: Tablet, engine: Engine) -> None:
+    stranger = Tablet(door.url, "x" * 43, "d~2")
+
+    answer = stranger.push([stranger.operation(new_id())])
+
+    assert answer.status_code == 401
+    assert "Pakis" not in answer.text
+    assert count(engine, InboxItem) == 0
+
+
+def test_a_token_opens_no_other_project(door: Tablet, log_in: Callable[[str], requests.Session], address: str) -> None:
+    made = log_in("administrator").post(f"{address}/v1/projects", json={"name": "Lain"}, timeout=10).json()
+    elsewhere = Tablet(door.url.replace("/projects/1/", f"/projects/{made['id']}/"), door.token, door.origin)
+
+    assert elsewhere.push([]).status_code == 401
+    assert elsewhere.ask("GET", "pull").status_code == 401
+
+
+def test_a_revoked_device_reads_nothing_but_loses_no_work(
+    door: Tablet, tablet: Known, revoke: Callable[[Known], None], engine: Engine
+) -> None:
+    revoke(tablet)
+
+    (item,) = door.push([door.operation(new_id())]).json()["items"]
+
+    assert (item["verdict"], item["why"], item["safe"]) == ("quarantined", "revoked_device", True)
+    assert door.ask("GET", "pull").status_code == 403
+    assert count(engine, Submission) == 0
+
+
+def test_a_viewer_may_not_push(
+    log_in: Callable[[str], requests.Session], address: str, visits: Team, engine: Engine
+) -> None:
+    answer = log_in("viewer").post(f"{address}/v1/projects/1/sync/push", data=orjson.dumps(HEADER), timeout=10)
+
+    assert answer.status_code == 403
+
+
+def test_parallel_devices_lose_nothing(door: Tablet, engine: Engine) -> None:
+    tablets = [Tablet(door.url, door.token, f"{door.origin}{number}") for number in range(6)]
+    record = new_id()
+
+    def work(one: Tablet) -> list[str]:
+        batch = [one.operation(new_id()) for _item in range(10)]
+        batch.append(one.operation(record, instance(record, name=one.origin[-1])))
+        return [item["verdict"] for item in one.push(batch).json()["items"]]
+
+    with ThreadPoolExecutor(6) as pool:
+        verdicts = [verdict for batch in pool.map(work, tablets) for verdict in batch]
+
+    assert set(verdicts) <= {"accepted", "merged", "conflict"}
+    assert count(engine, Submission) == 61
+
+
+def test_a_pull_goes_on_where_the_last_one_ended(door: Tablet) -> None:
+    door.push([door.operation(new_id()) for _one in range(3)])
+
+    page = door.ask("GET", "pull", params={"limit": 2}).json()
+    kinds, cursors = [record["kind"] for record in page["records"]], {page["cursor"]}
+    while page["records"]:
+        page = door.ask("GET", "pull", params={"limit": 2, "cursor": page["cursor"]}).json()
+        kinds += [record["kind"] for record in page["records"]]
+        cursors.add(page["cursor"])
+
+    assert kinds.count("submission") == 3
+    assert kinds.count("form") == 1
+    assert len(cursors) > 2
+    assert {"epoch", "head", "durable_seq", "needs", "drop"} <= set(page)
+
+
+def test_a_page_is_compressed_for_who_can_read_that(door: Tablet) -> None:
+    door.push([door.operation(new_id()) for _one in range(10)])
+
+    assert door.ask("GET", "pull", headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in door.ask("GET", "pull", headers={"Accept-Encoding": "identity"}).headers
+
+
+def _named(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_small_file_comes_in_one_request_and_ends_the_waiting(door: Tablet, engine: Engine) -> None:
+    photo, instance_id = os.urandom(2000), new_id()
+    announced = [{"name": "rumah.jpg", "sha256": _named(photo), "size": 2000, "type": "image/jpeg"}]
+    xml = instance(instance_id, photo="rumah.jpg")
+    (item,) = door.push([door.operation(instance_id, xml, attachments=announced)]).json()["items"]
+    asked = {"blobs": [{"sha256": _named(photo), "size": 2000}]}
+
+    before = door.ask("POST", "blobs/have", json=asked).json()
+    put = door.ask("PUT", f"blobs/{_named(photo)}", data=photo, headers={"Content-Type": "image/jpeg"})
+    after = door.ask("POST", "blobs/have", json=asked).json()
+
+    assert item["missing"] == [_named(photo)]
+    assert before == {"missing": [{"sha256": _named(photo), "size": 2000, "offset": 0}]}
+    assert (put.status_code, after) == (201, {"missing": []})
+    with Session(engine) as session:
+        assert session.scalars(select(SubmissionAttachment)).one().arrived_at is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("0" * 64, b"other bytes", 400),
+        ("not-a-hash", b"abc", 400),
+        (_named(bytes(300_000)), bytes(300_000), 413),
+    ],
+    ids=["other-bytes", "name", "too-large"],
+)
+def test_a_file_that_is_not_what_its_address_says_is_not_kept(
+    door: Tablet, engine: Engine, name: str, content: bytes, status: int
+) -> None:
+    assert door.ask("PUT", f"blobs/{name}", data=content).status_code == status
+    assert count(engine, Blob) == 0
+
+
+TUS = {"Tus-Resumable": "1.0.0"}
+PIECE = TUS | {"Content-Type": "application/offset+octet-stream"}
+
+
+def test_a_large_file_comes_in_pieces_and_goes_on_after_a_break(door: Tablet, engine: Engine) -> None:
+    film = os.urandom(700_000)
+    path = f"uploads/{_named(film)}"
+
+    assert door.ask("HEAD", path, headers=TUS).status_code == 404
+    begun = door.ask("POST", path, headers=TUS | {"Upload-Length": "700000"})
+    assert (begun.status_code, begun.headers["Upload-Offset"]) == (201, "0")
+    assert begun.headers["Location"].endswith(path)
+
+    first = door.ask("PATCH", path, data=film[:300_000], headers=PIECE | {"Upload-Offset": "0"})
+    assert (first.status_code, first.headers["Upload-Offset"]) == (204, "300000")
+    assert door.ask("PATCH", path, data=film, headers=PIECE | {"Upload-Offset": "0"}).status_code == 409
+
+    asked = {"blobs": [{"sha256": _named(film), "size": 700_000}]}
+    assert door.ask("POST", "blobs/have", json=asked).json()["missing"][0]["offset"] == 300_000
+    head = door.ask("HEAD", path, headers=TUS)
+    assert (head.headers["Upload-Offset"], head.headers["Upload-Length"]) == ("300000", "700000")
+
+    last = door.ask("PATCH", path, data=film[300_000:], headers=PIECE | {"Upload-Offset": "300000"})
+    assert (last.status_code, last.headers["Upload-Offset"]) == (204, "700000")
+    assert door.ask("HEAD", path, headers=TUS).headers["Upload-Offset"] == "700000"
+    assert count(engine, Blob) == 1
+
+
+def test_the_first_piece_may_come_with_the_beginning(door: Tablet, engine: Engine) -> None:
+    film = os.urandom(5000)
+
+    answer = door.ask("POST", f"uploads/{_named(film)}", data=film, headers=PIECE | {"Upload-Length": "5000"})
+
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, "5000")
+    assert count(engine, Blob) == 1
+
+
+def test_an_upload_with_other_bytes_than_its_hash_starts_again(door: Tablet, engine: Engine) -> None:
+    path = f"uploads/{'0' * 64}"
+    door.ask("POST", path, headers=TUS | {"Upload-Length": "5"})
+
+    answer = door.ask("PATCH", path, data=b"wrong", headers=PIECE | {"Upload-Offset": "0"})
+
+    assert answer.status_code == 400
+    assert door.ask("HEAD", path, headers=TUS).headers["Upload-Offset"] == "0"
+    assert count(engine, Blob) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (TUS | {"Upload-Length": str(2**41)}, 413),
+        (TUS | {"Upload-Length": "many"}, 400),
+        (TUS, 400),
+        ({"Tus-Resumable": "0.2.2", "Upload-Length": "5"}, 412),
+    ],
+)
+def test_an_upload_that_cannot_be_is_refused_at_once(door: Tablet, headers: dict[str, str], status: int) -> None:
+    assert door.ask("POST", f"uploads/{'0' * 64}", headers=headers).status_code == status
+
+
+def test_a_piece_beyond_the_end_is_refused(door: Tablet) -> None:
+    path = f"uploads/{'0' * 64}"
+    door.ask("POST", path, headers=TUS | {"Upload-Length": "5"})
+
+    assert door.ask("PATCH", path, data=b"x" * 9, headers=PIECE | {"Upload-Offset": "0"}).status_code == 413
+
+
+def test_the_protocol_is_told_to_whoever_asks(door: Tablet) -> None:
+    answer = requests.options(f"{door.url}/uploads", timeout=10)
+
+    assert answer.status_code == 204
+    assert (answer.headers["Tus-Version"], answer.headers["Tus-Resumable"]) == ("1.0.0", "1.0.0")
+    assert int(answer.headers["Tus-Max-Size"]) == 2**31
