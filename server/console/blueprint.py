@@ -25,8 +25,9 @@ A_YEAR_S = 365 * 86400
 
 class Console(Blueprint):
     def get_send_file_max_age(self, filename: str | None) -> int | None:
-        # Every address of a file carries its content's digest (see `asset`), so it may be kept.
-        return A_YEAR_S if "v" in request.args else None
+        # An address from `asset` carries its content's digest, and a changed font gets another name: both may be kept.
+        is_lasting = "v" in request.args or (filename or "").startswith("fonts/")
+        return A_YEAR_S if is_lasting else None
 
 
 bp = Console("console", __name__, static_folder=str(STATIC), static_url_path="/static")

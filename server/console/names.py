@@ -34,7 +34,7 @@ class Names:
         devices = session.execute(
             select(Device.device_id, Device.name).where(Device.project_id == project.project_id).order_by(Device.name)
         )
-        return cls(dict(people.tuples()), dict(devices.tuples()))
+        return cls(dict(people.tuples().all()), dict(devices.tuples().all()))
 
     def account(self, account_id: str | None) -> str:
         return self.accounts.get(account_id or "", gettext("somebody")) if account_id else ""

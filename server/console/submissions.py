@@ -125,7 +125,7 @@ def forms_of(found: Project) -> Mapping[str, str]:
     rows = session().execute(
         select(Form.form_id, Form.title).where(Form.project_id == found.project_id).order_by(Form.title)
     )
-    return dict(rows.tuples())
+    return dict(rows.tuples().all())
 
 
 def _day(text: str) -> date | None:
