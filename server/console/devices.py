@@ -124,9 +124,9 @@ def skew_in_words(device: Device) -> str:
         return ""
     seconds = device.skew_ms / 1000
     if abs(seconds) < SKEW_WORTH_SAYING_S:
-        return gettext("right")
+        return str(gettext("right"))
     amount = _rounded(abs(seconds))
-    return gettext("%(time)s ahead", time=amount) if seconds > 0 else gettext("%(time)s behind", time=amount)
+    return str(gettext("%(time)s ahead", time=amount) if seconds > 0 else gettext("%(time)s behind", time=amount))
 
 
 def is_skewed(device: Device) -> bool:
@@ -135,10 +135,10 @@ def is_skewed(device: Device) -> bool:
 
 def _rounded(seconds: float) -> str:
     if seconds < 90 * 60:
-        return gettext("%(count)s min", count=round(seconds / 60))
+        return str(gettext("%(count)s min", count=round(seconds / 60)))
     if seconds < 48 * 3600:
-        return gettext("%(count)s h", count=round(seconds / 3600))
-    return gettext("%(count)s days", count=round(seconds / 86400))
+        return str(gettext("%(count)s h", count=round(seconds / 3600)))
+    return str(gettext("%(count)s days", count=round(seconds / 86400)))
 
 
 def _name() -> str:

@@ -217,7 +217,7 @@ def _export(found: Project, path: PurePosixPath, size: int) -> Export:
 
 def _titles(found: Project) -> dict[str, str]:
     rows = session().execute(select(Form.form_id, Form.title).where(Form.project_id == found.project_id))
-    return dict(rows.tuples().all())
+    return {row.form_id: row.title for row in rows}
 
 
 def _planned(found: Project, job: Job) -> Planned:

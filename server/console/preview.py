@@ -120,12 +120,12 @@ def _is_always_required(question: Question) -> bool:
 
 def _kind(question: Question) -> str:
     if is_note(question):
-        return gettext("note")
+        return str(gettext("note"))
     if not question.control:
-        return gettext("calculated")
+        return str(gettext("calculated"))
     if question.mediatype:
         media = {"image": gettext("photo"), "audio": gettext("sound"), "video": gettext("video")}
-        return media.get(question.mediatype.partition("/")[0], gettext("file"))
+        return str(media.get(question.mediatype.partition("/")[0], gettext("file")))
     return str(TYPES.get(question.type.value, question.type.value))
 
 
