@@ -117,6 +117,8 @@ class Sender:
     account_id: str | None = None
     user_agent: str = ""
     skew_ms: int | None = None
+    is_revoked: bool = False
+    """A device whose token was taken back: what it sends is kept, in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,29 +18,14 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from config import Settings
+from forms.form_file import FormFile, read_form_file
 from forms.library import STUDY
-from sync import accounts, projects
+from server.app import create_app
+from sync import accounts, install, projects, publish
 from sync.access import SYSTEM, Actor, Role
 from sync.engine import connect, in_transaction
 from sync.models import Account, Project
 from tests import postgres
-
-try:  # TEMPORARY while the modules are being written
-    from forms.form_file import FormFile, read_form_file
-    from server.app import create_app
-    from sync import publish
-except ImportError as error:
-    print("not there yet:", error)
-try:
-    from sync import install
-except ImportError as error:
-    from sync.models import Base, Installation
-    class install:
-        @staticmethod
-        def upgrade(engine): Base.metadata.create_all(engine)
-        @staticmethod
-        def ensure_installation(engine, *, now):
-            in_transaction(engine, lambda s: s.add(Installation(server_id="s-test", epoch=1, created_at=now)))
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "tempe-goreng-hangat"  # only ever used here

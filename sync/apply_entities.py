@@ -1,0 +1,212 @@
+"""What a submission says about entities, applied: operations of their own, folded by the same merge.
+
+Offline branches (ODK entities specification 2024.1): a device that changes an entity again before it has heard from
+the server says from which of its own versions it started. origin = the branch, n from that base version."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from forms.finding import Finding, Rule, Severity
+from forms.instance import EntityElement, entity_elements
+from sync.clashes import lay_clashes
+from sync.filling import Filling
+from sync.identity import derived
+from sync.ledger import Act, Ledger, Record, Row
+from sync.merge import View, closure, seen_by
+from sync.models import EntityVersion
+from sync.verdict import Why
+
+LABEL = "label"
+"""The path of an entity's label; properties go by their own name (the specification reserves "label")."""
+
+
+def declare_entities(ledger: Ledger, act: Act, filling: Filling) -> list[Act]:
+    """The entity operations of a submission, held; the caller tries to place them.
+
+    Only the instance that makes the record speaks of entities: edits of it are not applied again, as in ODK Central."""
+    if not filling.compiled.definition.entities or act.row["context"] or act.row["prev"]:
+        return []
+    elements = entity_elements(filling.compiled.definition, filling.envelope, filling.answers)
+    declared = []
+    for element in elements:
+        if fault(element):
+            continue
+        declared_act = Act(_row(ledger, act, element))
+        if declared_act.op_id not in ledger.acts:
+            ledger.add(declared_act)
+            declared.append(declared_act)
+    return declared
+
+
+def entity_faults(filling: Filling) -> tuple[Finding, ...]:
+    """What is wrong with the entity elements of an instance: these are not applied."""
+    if not filling.compiled.definition.entities:
+        return ()
+    elements = entity_elements(filling.compiled.definition, filling.envelope, filling.answers)
+    return tuple(
+        Finding(Severity.WARNING, Rule.ENTITY, "", element.id, params={"list": element.dataset, "reason": reason})
+        for element in elements
+        if (reason := fault(element))
+    )
+
+
+def fault(element: EntityElement) -> str:
+    """Why the element cannot be applied, "" when it can."""
+    if not (element.create or element.update):
+        return ""
+    try:
+        is_random = uuid.UUID(element.id).version == 4
+    except ValueError:
+        is_random = False
+    if not is_random:
+        # Stock clients drop an entity whose id is anything else.
+        return "id"
+    return "label" if element.create and not element.update and not element.label else ""
+
+
+def find_base(ledger: Ledger, act: Act) -> Why:
+    """Complete an entity operation by what its author had seen; what is not here yet is named."""
+    base = act.row["context"].get(BASE)
+    branch = act.row["context"].get(BRANCH)
+    if base is None and branch is None:
+        return Why.NONE
+    record = ledger.record("entity", act.row["record_id"])
+    if branch is not None:
+        return _continue_branch(record, act)
+    entity = ledger.entities.get(record.record_id)
+    if entity is None or entity["version"] < base:
+        return Why.WAITS_FOR_BASE
+    act.change(context=_vector_at(ledger, record, base))
+    return Why.NONE
+
+
+BASE, BRANCH = "@base", "@branch"
+"""In the context of an entity operation that waits: the version it starts from, the number before it in its branch."""
+
+
+def _continue_branch(record: Record, act: Act) -> Why:
+    before = (one for one in record.ready if one.row["origin"] == act.row["origin"] and one.row["n"] == act.row["prev"])
+    previous = next(before, None)
+    if previous is None:
+        return Why.WAITS_FOR_PREDECESSOR
+    act.change(context={origin: n for origin, n in closure(previous.op).items() if origin != act.row["origin"]})
+    return Why.NONE
+
+
+def only_changes(record: Record, act: Act) -> None:
+    """Of all properties that a form saves, keep those that differ from what its author had before the eyes."""
+    base = seen_by((one.op for one in record.ready), act.op.context | {act.op.origin: act.op.prev})
+    changes = {path: value for path, value in act.row["changes"].items() if base.values.get(path) != value}
+    act.change(changes=changes)
+
+
+def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
+    """Fold the entity; it has one more version now."""
+    view = record.folded()
+    row = ledger.entities.get(record.record_id) or _new_entity(ledger, record, act)
+    data = {path: value for path, value in view.values.items() if path != LABEL and value is not None}
+    row.update(
+        label=(view.values.get(LABEL) or record.record_id)[:255],
+        data=data,
+        version=len(record.ready),
+        vector=dict(view.vector),
+        op_id=act.op_id,
+        is_deleted=view.is_deleted,
+        conflicts=len(view.clashes),
+        updated_at=ledger.now,
+        seq=ledger.head,
+    )
+    ledger.entities[record.record_id] = row
+    ledger.touched_entities.add(record.record_id)
+    _add_version(ledger, row, act)
+    _add_properties(ledger, row["list_name"], list(data))
+    lay_clashes(ledger, record, view)
+    return view
+
+
+def _row(ledger: Ledger, act: Act, element: EntityElement) -> Row:
+    source = act.row
+    op_id = derived(ledger.project_id, source["op_id"], "entity", element.dataset, element.id)
+    origin, n, prev, context = _place(ledger, op_id, element)
+    changes: dict[str, Any] = dict(element.properties)
+    if element.label:
+        changes[LABEL] = element.label
+    return source | {
+        "op_id": op_id,
+        "origin": origin,
+        "n": n,
+        "prev": prev,
+        "kind": "entity",
+        "record_id": str(uuid.UUID(element.id)),
+        "context": context,
+        "form_id": element.dataset[:255],
+        "version": "",
+        "changes": changes,
+        "is_delete": False,
+        "xml": None,
+        "attachments": [],
+        "cause_id": source["op_id"],
+        "state": "held",
+        "why": "",
+        "verdict": "held",
+        "seq": None,
+    }
+
+
+def _place(ledger: Ledger, op_id: str, element: EntityElement) -> tuple[str, int, int, dict[str, int]]:
+    """origin, n, prev and context of the operation."""
+    alone = (f"e~{op_id}", 1, 0)
+    base, trunk = element.base_version, element.trunk_version
+    if not element.update or base is None:
+        return *alone, {}
+    if not element.branch_id:
+        return *alone, {BASE: base}
+    starts = base in (1, trunk)
+    branch = f"b~{element.branch_id}~{element.id}"[:255]
+    if (branch, base) in ledger.numbers or _is_taken(ledger, branch, base):
+        return *alone, {BASE: base}
+    return branch, base, 0 if starts else base - 1, {BASE: base} if starts else {BRANCH: base - 1}
+
+
+def _is_taken(ledger: Ledger, origin: str, n: int) -> bool:
+    ledger.load_operations((), [(origin, n)])
+    return (origin, n) in ledger.numbers
+
+
+def _vector_at(ledger: Ledger, record: Record, version: int) -> dict[str, int]:
+    """What somebody had seen who had this version of the entity."""
+    waiting = ledger.inserts[EntityVersion.__table__]
+    for row in waiting:
+        if (row["entity_id"], row["version"]) == (record.record_id, version):
+            return dict(row["vector"])
+    kept = ledger.session.get(EntityVersion, (ledger.project_id, record.record_id, version))
+    return dict(kept.vector) if kept is not None else {}
+
+
+def _new_entity(ledger: Ledger, record: Record, act: Act) -> Row:
+    ledger.list_row(act.row["form_id"])
+    return {
+        "project_id": ledger.project_id,
+        "entity_id": record.record_id,
+        "list_name": act.row["form_id"],
+        "created_at": ledger.now,
+    }
+
+
+def _add_version(ledger: Ledger, row: Row, act: Act) -> None:
+    shared = ("project_id", "entity_id", "version", "label", "data", "vector", "op_id")
+    version = {name: row[name] for name in shared}
+    # A form's change of an entity names its submission by the instanceID of the operation that it follows from.
+    version |= {"instance_id": act.row["instance_id"], "at": ledger.now}
+    ledger.inserts[EntityVersion.__table__].append(version)
+
+
+def _add_properties(ledger: Ledger, list_name: str, names: Sequence[str]) -> None:
+    row = ledger.list_row(list_name)
+    added = [name for name in names if name not in row["properties"]]
+    if added:
+        row["properties"] = [*row["properties"], *added]
+        ledger.changed_lists.add(list_name)

@@ -1,0 +1,120 @@
+"""Operations by this server's own hand: reviews, comments, resolutions, edits by the API, published forms."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sync import access
+from sync.access import Actor
+from sync.identity import origin, uuid7
+from sync.ledger import Act, Ledger, Row, open_ledger
+from sync.models import Installation, Operation, Project
+from sync.place import place
+
+_numbers = itertools.count(1)
+"""Of this process: its origin carries random bits of its own."""
+
+
+def write(
+    session: Session,
+    project: Project,
+    *,
+    kind: str,
+    record_id: str,
+    changes: Mapping[str, str | None],
+    actor: Actor,
+    now: datetime,
+    form_id: str = "",
+    version: str = "",
+    context: Mapping[str, int] | None = None,
+    xml: str | None = None,
+    instance_id: str = "",
+    is_delete: bool = False,
+    cause_id: str = "",
+) -> Operation:
+    """An operation that takes part at once, in the caller's transaction.
+
+    Its author has seen `context`; None means the record as it stands. The caller refreshes what it holds of it."""
+    ledger = open_ledger(session, project.project_id, now=now)
+    row = own_row(
+        ledger,
+        kind=kind,
+        record_id=record_id,
+        actor=actor,
+        context=context,
+        changes=dict(changes),
+        form_id=form_id,
+        version=version,
+        xml=xml,
+        instance_id=instance_id,
+        is_delete=is_delete,
+        cause_id=cause_id,
+    )
+    act = Act(row)
+    ledger.add(act)
+    place(ledger, act)
+    ledger.write()
+    session.refresh(project, ["head"])
+    return session.get_one(Operation, (project.project_id, act.op_id))
+
+
+def own_row(
+    ledger: Ledger, *, kind: str, record_id: str, actor: Actor, context: Mapping[str, int] | None, **columns: Any
+) -> Row:
+    """The row of a new operation by this server's origin. The project is locked: numbers rise with the chain."""
+    record = ledger.record(kind, record_id)
+    own = server_origin(ledger.session)
+    seen = dict(record.vector if context is None else context)
+    known = [act.row["n"] for act in record.acts if act.row["origin"] == own]
+    seen.pop(own, None)
+    return {
+        "project_id": ledger.project_id,
+        "op_id": uuid7(),
+        "origin": own,
+        "n": next(_numbers),
+        "prev": max(known, default=0),
+        "kind": kind,
+        "record_id": record_id,
+        "context": seen,
+        "at": hybrid_time(ledger.now),
+        "rank": access.rank(actor, ledger.project_id),
+        "account_id": actor.account_id,
+        "device_id": actor.device_id,
+        "form_id": "",
+        "version": "",
+        "changes": {},
+        "is_delete": False,
+        "xml": None,
+        "instance_id": "",
+        "attachments": [],
+        "cause_id": "",
+        "state": "held",
+        "why": "",
+        "verdict": "held",
+        "seq": None,
+        "batch_id": "",
+        "received_at": ledger.now,
+    } | columns
+
+
+def hybrid_time(now: datetime) -> str:
+    """A hybrid logical clock's reading: 48 bits of Unix time in ms, then a counter."""
+    return f"{int(now.timestamp() * 1000):012x}-0000"
+
+
+def server_origin(session: Session) -> str:
+    """The origin of this process on this server."""
+    server_id = session.scalars(select(Installation.server_id)).one()
+    return _origin(str(session.get_bind().engine.url), server_id)
+
+
+@cache
+def _origin(_database: str, server_id: str) -> str:
+    return origin(server_id)

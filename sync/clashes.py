@@ -1,0 +1,73 @@
+"""Open conflicts as rows: all that was written, by whom and from which base, the shown value first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from sync.ledger import Act, Ledger, Record
+from sync.merge import Clash, Op, View
+from sync.models import Conflict
+
+CONFLICT = Conflict.__table__
+
+
+def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
+    """The record's rows in `conflict` are those of the view. What was open before keeps its opening."""
+    opened: dict[str, datetime] = {}
+    if len(record.acts) > 1:
+        opened = _opened(ledger, record)
+    if opened:
+        ledger.cleared[CONFLICT].add((record.kind, record.record_id))
+    waiting = ledger.inserts[CONFLICT]
+    # An earlier operation of this very transaction may have laid some already.
+    waiting[:] = [row for row in waiting if (row["kind"], row["record_id"]) != (record.kind, record.record_id)]
+    for clash in view.clashes:
+        waiting.append(
+            {
+                "project_id": ledger.project_id,
+                "kind": record.kind,
+                "record_id": record.record_id,
+                "path": clash.path[:255],
+                "siblings": _siblings(record, clash),
+                "base": clash.base,
+                "opened_at": opened.get(clash.path[:255], ledger.now),
+            }
+        )
+
+
+def made_at(op: Op, received_at: datetime) -> datetime:
+    """When the author made it, by the author's clock; when we received it, if that clock says nothing."""
+    try:
+        return datetime.fromtimestamp(int(op.at.partition("-")[0], 16) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return received_at
+
+
+def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
+    found = select(CONFLICT.c.path, CONFLICT.c.opened_at).where(
+        CONFLICT.c.project_id == ledger.project_id,
+        CONFLICT.c.kind == record.kind,
+        CONFLICT.c.record_id == record.record_id,
+    )
+    return dict(ledger.session.execute(found).tuples().all())
+
+
+def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:
+    return [_sibling(record.act(op.op_id), clash.path, is_shown=not at) for at, op in enumerate(clash.siblings)]
+
+
+def _sibling(act: Act, path: str, *, is_shown: bool) -> dict[str, Any]:
+    op, row = act.op, act.row
+    return {
+        "op": op.op_id,
+        "value": op.set.get(path),
+        "is_delete": op.is_delete,
+        "at": made_at(op, row["received_at"]).isoformat(timespec="milliseconds"),
+        "account": row["account_id"],
+        "device": row["device_id"],
+        "instance": row["instance_id"],
+        "is_shown": is_shown,
+    }

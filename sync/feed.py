@@ -1,0 +1,267 @@
+"""The change feed: what a device or another server reads by cursor, each record once in its latest state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from forms.errors import Kind, Problem
+from sync import access
+from sync.access import Actor
+from sync.models import (
+    Account,
+    Comment,
+    Device,
+    Entity,
+    FeedRow,
+    Form,
+    FormVersion,
+    Installation,
+    Operation,
+    Project,
+    Submission,
+    SubmissionAttachment,
+)
+
+CURSOR = re.compile(r"e(\d{1,9})\.(\d{1,18})")
+ROWS_AT_ONCE = 1000
+
+Record: TypeAlias = dict[str, Any]
+
+
+class BadCursor(Problem):
+    """This cursor is not one of this server's. Pull without a cursor to read everything again."""
+
+    slug = "feed/bad-cursor"
+
+
+class CursorGone(Problem):
+    """The server cannot go on from this cursor. Pull without a cursor to read everything again; send what you have."""
+
+    kind = Kind.GONE
+    slug = "feed/cursor-gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`needs` are the hashes of files that the server lacks for this device's records."""
+
+    records: list[Record]
+    cursor: str
+    head: int
+    durable_seq: int
+    epoch: int
+    needs: list[str]
+    drop: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who reads: what is in his or her scope."""
+
+    session: Session
+    project: Project
+    actor: Actor
+    device: Device | None
+
+    @property
+    def sees_all(self) -> bool:
+        return access.may(self.actor, "submission.list", self.project.project_id)
+
+    def is_own(self, submission: Submission) -> bool:
+        if self.device is not None and submission.device_id == self.device.device_id:
+            return True
+        return self.actor.account_id is not None and submission.account_id == self.actor.account_id
+
+
+def pull(
+    session: Session,
+    project: Project,
+    *,
+    device: Device | None,
+    actor: Actor,
+    cursor: str,
+    limit: int,
+    now: datetime,
+) -> Page:
+    """What changed since the cursor ("" is the beginning), at most `limit` records. Safe to repeat.
+
+    A device sees the forms that are open, the entities, and its own submissions with their reviews and comments; who
+    may list submissions sees all of them. Refuses BadCursor, CursorGone."""
+    access.require(actor, "sync", project.project_id)
+    installation = session.scalars(select(Installation)).one()
+    since = _since(cursor, installation.epoch, project.head)
+    reader = _Reader(session, project, actor, device)
+    records: dict[tuple[str, str], Record] = {}
+    drop: dict[tuple[str, str], dict[str, str]] = {}
+    while len(records) < limit and (rows := _rows(reader, since, min(limit - len(records), ROWS_AT_ONCE))):
+        since = rows[-1].seq
+        for kind, record_id in dict.fromkeys((row.kind, row.record_id) for row in rows):
+            for key, record in _states(reader, kind, record_id):
+                if record is None:
+                    drop[key] = {"kind": key[0], "record": key[1]}
+                else:
+                    records[key] = record
+    return Page(
+        records=list(records.values()),
+        cursor=f"e{installation.epoch}.{since}",
+        head=project.head,
+        durable_seq=project.head,
+        epoch=installation.epoch,
+        needs=_needs(session, project, device),
+        drop=list(drop.values()),
+    )
+
+
+def _since(cursor: str, epoch: int, head: int) -> int:
+    if not cursor:
+        return 0
+    found = CURSOR.fullmatch(cursor)
+    if found is None:
+        raise BadCursor(cursor)
+    if int(found[1]) != epoch or int(found[2]) > head:
+        raise CursorGone(cursor)
+    return int(found[2])
+
+
+def _rows(reader: _Reader, since: int, limit: int) -> Sequence[FeedRow]:
+    found = (
+        select(FeedRow)
+        .where(FeedRow.project_id == reader.project.project_id, FeedRow.seq > since)
+        .order_by(FeedRow.seq)
+        .limit(limit)
+    )
+    return reader.session.scalars(found).all()
+
+
+def _states(reader: _Reader, kind: str, record_id: str) -> Iterator[tuple[tuple[str, str], Record | None]]:
+    """The latest state of what a row of the feed tells of; None where it is not in scope any more."""
+    if kind == "form":
+        yield (kind, record_id), _form(reader, record_id)
+    elif kind == "entity":
+        yield (kind, record_id), _entity(reader, record_id)
+    elif kind == "comment":
+        comment = reader.session.get(Comment, (reader.project.project_id, record_id))
+        if comment is not None:
+            yield from _in_scope(reader, comment.instance_id, comment)
+    else:
+        yield from _in_scope(reader, record_id, None)
+
+
+def _in_scope(
+    reader: _Reader, instance_id: str, comment: Comment | None
+) -> Iterator[tuple[tuple[str, str], Record | None]]:
+    shown = reader.session.get(Submission, (reader.project.project_id, instance_id))
+    if shown is None or not (reader.sees_all or reader.is_own(shown)):
+        return
+    yield ("submission", shown.instance_id), _submission(reader, shown)
+    if comment is not None:
+        yield ("comment", comment.comment_id), _comment(reader, comment)
+
+
+def _form(reader: _Reader, form_id: str) -> Record | None:
+    form = reader.session.get(Form, (reader.project.project_id, form_id))
+    if form is None or form.version is None:
+        return None
+    version = reader.session.get_one(FormVersion, (form.project_id, form_id, form.version))
+    return {
+        "kind": "form",
+        "record": form_id,
+        "version": version.version,
+        "title": version.title,
+        "state": form.state,
+        "md5": version.md5,
+        "deleted": False,
+    }
+
+
+def _entity(reader: _Reader, entity_id: str) -> Record | None:
+    entity = reader.session.get(Entity, (reader.project.project_id, entity_id))
+    if entity is None:
+        return None
+    return {
+        "kind": "entity",
+        "record": entity_id,
+        "list": entity.list_name,
+        "label": entity.label,
+        "data": entity.data,
+        "version": entity.version,
+        "vector": entity.vector,
+        "conflicts": entity.conflicts,
+        "deleted": entity.is_deleted,
+        "seq": entity.seq,
+    }
+
+
+def _submission(reader: _Reader, shown: Submission) -> Record:
+    latest = reader.session.scalar(
+        select(Operation.instance_id).where(Operation.project_id == shown.project_id, Operation.op_id == shown.op_id)
+    )
+    files = reader.session.scalars(
+        select(SubmissionAttachment)
+        .where(
+            SubmissionAttachment.project_id == shown.project_id,
+            SubmissionAttachment.instance_id == shown.instance_id,
+        )
+        .order_by(SubmissionAttachment.name)
+    )
+    return {
+        "kind": "submission",
+        "record": shown.instance_id,
+        "latest_id": latest or shown.instance_id,
+        "form": shown.form_id,
+        "version": shown.version,
+        "name": shown.instance_name,
+        "review_state": shown.review_state,
+        "answers": shown.answers,
+        "vector": shown.vector,
+        "conflicts": shown.conflicts,
+        "errors": shown.errors,
+        "warnings": shown.warnings,
+        "attachments": [
+            {"name": file.name, "sha256": file.sha256, "size": file.size, "type": file.media_type} for file in files
+        ],
+        "deleted": shown.is_deleted,
+        "seq": shown.seq,
+    }
+
+
+def _comment(reader: _Reader, comment: Comment) -> Record:
+    author = reader.session.get(Account, comment.account_id) if comment.account_id else None
+    return {
+        "kind": "comment",
+        "record": comment.comment_id,
+        "about": comment.instance_id,
+        "path": comment.path,
+        "body": comment.body,
+        "author": author.name if author else "",
+        "at": comment.created_at.isoformat(),
+    }
+
+
+def _needs(session: Session, project: Project, device: Device | None) -> list[str]:
+    if device is None:
+        return []
+    found = (
+        select(SubmissionAttachment.sha256)
+        .join(
+            Submission,
+            (Submission.project_id == SubmissionAttachment.project_id)
+            & (Submission.instance_id == SubmissionAttachment.instance_id),
+        )
+        .where(
+            SubmissionAttachment.project_id == project.project_id,
+            Submission.device_id == device.device_id,
+            SubmissionAttachment.sha256.is_not(None),
+            SubmissionAttachment.arrived_at.is_(None),
+        )
+        .distinct()
+        .order_by(SubmissionAttachment.sha256)
+    )
+    return [str(sha256) for sha256 in session.scalars(found)]

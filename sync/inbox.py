@@ -1,0 +1,130 @@
+"""The inbox: raw bytes, committed before anybody looks at them, and what could not be placed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from sync import attach
+from sync.attach import Stored
+from sync.engine import in_transaction
+from sync.identity import uuid7
+from sync.item import Landed
+from sync.models import Batch, InboxItem
+from sync.verdict import Line, Sender, SentFile, Why
+
+
+def land(
+    engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int, now: datetime, files: Sequence[SentFile] = ()
+) -> tuple[str, list[Landed]]:
+    """The bytes are durable, in a transaction of their own; the id of the batch and its items in their order.
+
+    `files` are in the blob store already: from now on their rows say so."""
+    batch_id = uuid7()
+    landed = [Landed(uuid7(), raw) for raw in raws]
+    in_transaction(engine, lambda session: _land(session, sender, batch_id, landed, size, now, files))
+    return batch_id, landed
+
+
+def still_landed(session: Session, project_id: str, item_ids: Iterable[str]) -> set[str]:
+    """Those that nobody has judged meanwhile."""
+    found = select(InboxItem.item_id).where(
+        InboxItem.project_id == project_id, InboxItem.item_id.in_(list(item_ids)), InboxItem.state == "landed"
+    )
+    return set(session.scalars(found))
+
+
+def leave(session: Session, project_id: str, item_ids: Iterable[str]) -> None:
+    """Their operations are written: the bytes live there from now on."""
+    gone = list(item_ids)
+    if gone:
+        session.execute(delete(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id.in_(gone)))
+
+
+def quarantine(
+    session: Session, project_id: str, item_id: str, *, op_id: str, why: Why, detail: str, now: datetime
+) -> None:
+    """It stays, with the reason, for a supervisor to see."""
+    session.execute(
+        update(InboxItem)
+        .where(InboxItem.project_id == project_id, InboxItem.item_id == item_id)
+        .values(state="quarantined", op_id=op_id, why=why.value, detail=detail[:2000], judged_at=now)
+    )
+
+
+def quarantined(session: Session, project_id: str, op_id: str) -> InboxItem | None:
+    """What was put aside under this operation id, at any time."""
+    found = select(InboxItem).where(
+        InboxItem.project_id == project_id, InboxItem.op_id == op_id, InboxItem.state != "landed"
+    )
+    return session.scalars(found.limit(1)).first()
+
+
+def note_verdicts(session: Session, project_id: str, batch_id: str, lines: Iterable[Line]) -> None:
+    """How many items of the batch got which verdict."""
+    batch = session.get(Batch, (project_id, batch_id))
+    if batch is not None:
+        counts = Counter(batch.verdicts)
+        counts.update(line.outcome.value for line in lines)
+        batch.verdicts = dict(counts)
+        session.flush()
+
+
+def unreadable_id(raw: bytes) -> str:
+    """What stands for the operation id of bytes that name none: the same bytes are put aside once."""
+    return f"raw~{hashlib.sha256(raw).hexdigest()[:58]}"
+
+
+def _land(
+    session: Session,
+    sender: Sender,
+    batch_id: str,
+    landed: Sequence[Landed],
+    size: int,
+    now: datetime,
+    files: Sequence[SentFile],
+) -> None:
+    batch = {
+        "project_id": sender.project_id,
+        "batch_id": batch_id,
+        "device_id": sender.device_id,
+        "account_id": sender.account_id,
+        "door": sender.door,
+        "user_agent": sender.user_agent[:255],
+        "size": size,
+        "items": len(landed),
+        "verdicts": {},
+        "skew_ms": sender.skew_ms,
+        "received_at": now,
+    }
+    session.execute(insert(Batch.__table__), [batch])  # type: ignore[arg-type]  # a declarative table is a Table
+    if landed:
+        rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
+        session.execute(insert(InboxItem.__table__), rows)  # type: ignore[arg-type]  # a declarative table is a Table
+    for file in files:
+        stored = Stored(file.sha256, "", file.size)
+        attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
+
+
+def _row(sender: Sender, batch_id: str, position: int, landed: Landed, now: datetime) -> dict[str, object]:
+    return {
+        "project_id": sender.project_id,
+        "item_id": landed.item_id,
+        "batch_id": batch_id,
+        "position": position,
+        "device_id": sender.device_id,
+        "account_id": sender.account_id,
+        "raw": landed.raw,
+        "state": "landed",
+        "attempts": 0,
+        "op_id": "",
+        "why": "",
+        "detail": "",
+        "landed_at": now,
+        "judged_at": None,
+    }

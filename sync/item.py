@@ -1,0 +1,80 @@
+"""One item of the inbox with all that can be found out before the project is locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from forms.errors import Problem
+from forms.finding import Finding
+from forms.instance import Envelope, open_instance
+from sync import definitions
+from sync.draft import Draft, Unreadable, read_draft
+from sync.filling import Filling, Times, asks_lists, examine, read_filling
+from sync.verdict import Sender, Why
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A committed row of the inbox."""
+
+    item_id: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`why` is a reason to quarantine it whatever else is known; then `draft` may be missing."""
+
+    item_id: str
+    batch_id: str
+    sender: Sender
+    raw: bytes
+    draft: Draft | None
+    why: Why = Why.NONE
+    detail: str = ""
+    envelope: Envelope | None = None
+    filling: Filling | None = None
+    findings: tuple[Finding, ...] | None = None
+    """The checks of an instance that asks nothing outside itself."""
+
+
+def prepare(
+    session: Session, sender: Sender, batch_id: str, landed: Iterable[Landed], *, now: datetime
+) -> list[Item]:
+    """Parse, read and check; `session` only reads."""
+    return [_prepare(session, sender, batch_id, one, now) for one in landed]
+
+
+def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, now: datetime) -> Item:
+    known = (landed.item_id, batch_id, sender, landed.raw)
+    try:
+        draft = read_draft(landed.raw)
+    except Unreadable as error:
+        return Item(*known, error.draft, error.why, error.detail)
+    if draft.xml is None:
+        return Item(*known, draft)
+    try:
+        envelope = open_instance(draft.xml)
+    except Problem as error:
+        return Item(*known, draft, Why.MALFORMED_XML, error.detail or error.title())
+    compiled = definitions.compiled(
+        session, sender.project_id, draft.form_id or envelope.form_id, draft.version or envelope.version
+    )
+    if compiled is None:
+        return Item(*known, draft, envelope=envelope)
+    filling = read_filling(compiled, envelope)
+    return Item(*known, draft, envelope=envelope, filling=filling, findings=_check(draft, filling, now))
+
+
+def _check(draft: Draft, filling: Filling, now: datetime) -> tuple[Finding, ...] | None:
+    if draft.prev or draft.context or asks_lists(filling.compiled.definition):
+        return None
+    envelope = filling.envelope
+    times = Times(envelope.started_at, envelope.ended_at, now)
+    announced = None if draft.is_derived else [str(one["name"]) for one in draft.attachments]
+    found = examine(filling.compiled, filling.answers, times, announced=announced, is_edited=False, lists={})
+    return (*filling.findings, *found)

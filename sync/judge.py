@@ -1,0 +1,229 @@
+"""Judge what has landed: each item becomes an operation that takes part or waits, or is put aside with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from sync import access, inbox
+from sync.draft import Draft
+from sync.item import Item
+from sync.ledger import Act, Ledger, Row, open_ledger
+from sync.place import place
+from sync.settle import settle
+from sync.verdict import Line, Outcome, Why
+
+VERBS: Mapping[str, str] = {
+    "submission": "submission.create",
+    "entity": "entity.update",
+    "review": "submission.review",
+    "comment": "comment.create",
+    "form": "form.publish",
+}
+"""What an author must be allowed to, by the kind of the operation."""
+
+
+def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Line]:
+    """One transaction's worth of items of one project, in their order; the feed's counter is written last.
+
+    An item that somebody else has judged meanwhile is a duplicate."""
+    project_id = items[0].sender.project_id
+    ledger = open_ledger(session, project_id, now=now)
+    _load(ledger, items)
+    waiting = inbox.still_landed(session, project_id, [item.item_id for item in items])
+    lines = [_judge(ledger, item) if item.item_id in waiting else _repeat(ledger, item) for item in items]
+    ledger.write()
+    judged = zip(items, lines, strict=True)
+    gone = [item.item_id for item, line in judged if line.outcome is not Outcome.QUARANTINED]
+    inbox.leave(session, project_id, gone)
+    return [_after(ledger, line) for line in lines]
+
+
+def _load(ledger: Ledger, items: Sequence[Item]) -> None:
+    """All that the items name, in a few queries."""
+    drafts = [item.draft for item in items if item.draft is not None]
+    ledger.load_operations([draft.op_id for draft in drafts], [(draft.origin, draft.n) for draft in drafts])
+    by_kind: dict[str, list[str]] = {}
+    for draft in drafts:
+        by_kind.setdefault(draft.kind, []).append(draft.record_id)
+    ledger.load_aliases(by_kind.get("submission", []))
+    for kind, record_ids in by_kind.items():
+        ledger.load_records(kind, [ledger.aliases.get(record_id, record_id) for record_id in record_ids])
+
+
+def _judge(ledger: Ledger, item: Item) -> Line:
+    if item.draft is None:
+        return _put_aside(ledger, item, item.why, item.detail)
+    known = ledger.acts.get(item.draft.op_id)
+    if known is not None:
+        return _continue(ledger, item.draft, known)
+    why, detail = _refusal(ledger, item, item.draft)
+    if why is not Why.NONE:
+        return _put_aside(ledger, item, why, detail)
+    act = Act(row_of(ledger, item, item.draft), filling=item.filling)
+    ledger.add(act)
+    place(ledger, act, item.findings)
+    return _line(ledger, act)
+
+
+def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
+    """Why the item cannot be placed, now or later; Why.NONE when it can."""
+    if item.sender.is_revoked:
+        return Why.REVOKED_DEVICE, ""
+    if not access.may(item.sender.actor, VERBS.get(draft.kind, "project.delete"), ledger.project_id):
+        return Why.NOT_PERMITTED, draft.kind
+    taken = ledger.numbers.get((draft.origin, draft.n))
+    if taken is not None:
+        return Why.NUMBER_REUSED, taken
+    return refusal_of_content(ledger, item, draft)
+
+
+def refusal_of_content(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
+    """Why it cannot be placed, whoever sends it."""
+    if item.why is not Why.NONE or draft.kind != "submission":
+        return item.why, item.detail
+    form_id = _form_id(ledger, item, draft)
+    named = item.envelope.form_id if item.envelope is not None else form_id
+    if named != form_id:
+        return Why.OTHER_FORM, named
+    form = ledger.form(form_id)
+    if form is None:
+        return Why.UNKNOWN_FORM, form_id
+    return (Why.FORM_CLOSED, form_id) if form["state"] == "closed" else (Why.NONE, "")
+
+
+def _form_id(ledger: Ledger, item: Item, draft: Draft) -> str:
+    """As the author says; else as the instance says; else that of the record."""
+    if draft.form_id or item.envelope is not None:
+        return draft.form_id or (item.envelope.form_id if item.envelope else "")
+    shown = ledger.submission(ledger.root(draft.record_id))
+    return str(shown["form_id"]) if shown else ""
+
+
+def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
+    """The bytes stay in the inbox. What can be numbered takes its number: it blocks no successor."""
+    draft = item.draft
+    op_id = draft.op_id if draft is not None else inbox.unreadable_id(item.raw)
+    session, project_id = ledger.session, ledger.project_id
+    if inbox.quarantined(session, project_id, op_id) is not None:
+        # The same bytes once more: one row in the supervisor's list is enough.
+        inbox.leave(session, project_id, [item.item_id])
+    else:
+        inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
+    if draft is not None and _may_be_void(ledger, item, draft):
+        row = row_of(ledger, item, draft) | {
+            "state": "void",
+            "why": why.value,
+            "verdict": Outcome.QUARANTINED.value,
+            "changes": {},
+            "xml": None,
+            "attachments": [],
+        }
+        ledger.add(Act(row))
+    return Line(op_id, Outcome.QUARANTINED, why=why, detail=detail, instance_id=draft.record_id if draft else "")
+
+
+def _may_be_void(ledger: Ledger, item: Item, draft: Draft) -> bool:
+    is_free = (draft.origin, draft.n) not in ledger.numbers and draft.op_id not in ledger.acts
+    return is_free and item.why in (Why.NONE, Why.MALFORMED_XML) and 0 <= draft.prev < draft.n
+
+
+def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
+    """The item as an operation that nobody has placed yet."""
+    sender, envelope = item.sender, item.envelope
+    return {
+        "project_id": ledger.project_id,
+        "op_id": draft.op_id,
+        "origin": draft.origin,
+        "n": draft.n,
+        "prev": draft.prev,
+        "kind": draft.kind,
+        "record_id": ledger.root(draft.record_id) if draft.kind == "submission" else draft.record_id,
+        "context": dict(draft.context),
+        "at": draft.at,
+        "rank": access.rank(sender.actor, ledger.project_id),
+        "account_id": sender.account_id,
+        "device_id": sender.device_id,
+        "form_id": _form_id(ledger, item, draft) if draft.kind == "submission" else draft.form_id,
+        "version": draft.version or (envelope.version if envelope is not None else ""),
+        "changes": dict(draft.changes or {}),
+        "is_delete": draft.is_delete,
+        "xml": draft.xml,
+        "instance_id": envelope.instance_id if envelope is not None else "",
+        "attachments": [dict(attachment) for attachment in draft.attachments],
+        "cause_id": draft.cause_id,
+        "state": "held",
+        "why": "",
+        "verdict": Outcome.HELD.value,
+        "seq": None,
+        "batch_id": item.batch_id,
+        "received_at": ledger.now,
+    }
+
+
+def _continue(ledger: Ledger, draft: Draft, act: Act) -> Line:
+    """It is known: the answer is the first verdict. Collect sends large media in further requests with the same
+    XML, so files that are new continue the submission; they do not repeat it."""
+    have = {attachment["name"] for attachment in act.row["attachments"]}
+    added = [dict(one) for one in draft.attachments if one["name"] not in have]
+    if added and act.state != "void" and draft.is_derived:
+        act.change(attachments=[*act.row["attachments"], *added])
+        if act.state == "ready":
+            _take_files(ledger, act)
+    first = Outcome(act.row["verdict"])
+    line = _line(ledger, act) if act.state != "void" else Line(act.op_id, first, why=Why(act.row["why"]))
+    return replace(line, outcome=Outcome.DUPLICATE, first=first)
+
+
+def _take_files(ledger: Ledger, act: Act) -> None:
+    record = ledger.record("submission", act.row["record_id"])
+    shown = ledger.submissions[record.record_id]
+    review_state = shown["review_state"]
+    settle(ledger, record, act)
+    # Files that come late are no edit: what was decided stands.
+    ledger.submissions[record.record_id]["review_state"] = review_state
+
+
+def _repeat(ledger: Ledger, item: Item) -> Line:
+    """Somebody else judged it between our reading and our lock."""
+    draft = item.draft
+    known = ledger.acts.get(draft.op_id) if draft is not None else None
+    if draft is not None and known is not None:
+        return _continue(ledger, draft, known)
+    op_id = draft.op_id if draft is not None else inbox.unreadable_id(item.raw)
+    put_aside = inbox.quarantined(ledger.session, ledger.project_id, op_id)
+    why = Why(put_aside.why) if put_aside is not None else Why.NONE
+    return Line(op_id, Outcome.DUPLICATE, why=why, first=Outcome.QUARANTINED)
+
+
+def _line(ledger: Ledger, act: Act) -> Line:
+    row = act.row
+    shown: Mapping[str, Any] = {}
+    if row["kind"] == "submission" and act.state == "ready":
+        shown = ledger.submission(ledger.root(row["record_id"])) or {}
+    return Line(
+        act.op_id,
+        Outcome(row["verdict"]),
+        seq=row["seq"],
+        form_id=row["form_id"],
+        version=row["version"],
+        why=Why(row["why"]),
+        instance_id=row["record_id"],
+        instance_name=shown.get("instance_name", ""),
+        errors=shown.get("errors", 0),
+        warnings=shown.get("warnings", 0),
+        conflicts=shown.get("conflicts", 0),
+        missing=ledger.lacking.get(row["record_id"], ()),
+    )
+
+
+def _after(ledger: Ledger, line: Line) -> Line:
+    """An item that waited for a later one of its own batch does not wait any more."""
+    act = ledger.acts.get(line.op_id)
+    if line.outcome is not Outcome.HELD or act is None or act.state != "ready":
+        return line
+    return _line(ledger, act)

@@ -1,0 +1,414 @@
+"""What one writing transaction knows of a project, and all that it will write: read in bulk, written in bulk.
+
+Opening a ledger takes the project's row lock, so that the numbers of the feed have no gaps and no two
+transactions fold one record at the same time. What can be parsed and checked beforehand is, to keep it short."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from sync.filling import Filling
+from sync.merge import Op, View, fold
+from sync.models import (
+    Blob,
+    Conflict,
+    Device,
+    Entity,
+    EntityList,
+    EntityVersion,
+    FeedRow,
+    Form,
+    Operation,
+    Project,
+    Submission,
+    SubmissionAlias,
+    SubmissionAttachment,
+    SubmissionFinding,
+)
+
+Key: TypeAlias = tuple[str, str]
+"""(kind, record_id)."""
+
+Row: TypeAlias = dict[str, Any]
+
+OPERATION = Operation.__table__
+COLUMNS = [
+    *(column for column in OPERATION.columns if column.name != "xml"),
+    OPERATION.c.xml.is_not(None).label("has_xml"),
+]
+
+
+@dataclass(slots=True)
+class Act:
+    """An operation in the ledger: its row, and what the fold needs of it."""
+
+    row: Row
+    is_new: bool = False
+    has_xml: bool = False
+    filling: Filling | None = None
+    """What its XML says, once somebody has read it."""
+    is_changed: bool = False
+    _op: Op | None = None
+
+    @property
+    def op(self) -> Op:
+        if self._op is None:
+            self._op = _op(self.row)
+        return self._op
+
+    @property
+    def op_id(self) -> str:
+        return str(self.row["op_id"])
+
+    @property
+    def state(self) -> str:
+        return str(self.row["state"])
+
+    def change(self, **columns: Any) -> None:
+        self.row.update(columns)
+        self.is_changed = True
+        self._op = None
+
+
+@dataclass(slots=True)
+class Record:
+    """All operations on one record, in any state."""
+
+    kind: str
+    record_id: str
+    acts: list[Act] = field(default_factory=list)
+    view: View | None = None
+
+    def folded(self, derived: frozenset[str] = frozenset()) -> View:
+        """The fold of all that is not held."""
+        self.view = fold((act.op for act in self.acts if act.state != "held"), derived=derived)
+        return self.view
+
+    @property
+    def vector(self) -> Mapping[str, int]:
+        return (self.view or self.folded()).vector
+
+    @property
+    def ready(self) -> list[Act]:
+        return [act for act in self.acts if act.state == "ready"]
+
+    @property
+    def held(self) -> list[Act]:
+        return [act for act in self.acts if act.state == "held"]
+
+    def act(self, op_id: str) -> Act:
+        return next(act for act in self.acts if act.op_id == op_id)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Open it with `open_ledger`; nothing is written before `write`."""
+
+    session: Session
+    project_id: str
+    now: datetime
+    head: int
+    first: int
+    """The head when it was opened."""
+    acts: dict[str, Act] = field(default_factory=dict)
+    """Known operations by op_id: those that were loaded and those that are new."""
+    numbers: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(origin, n) -> op_id."""
+    records: dict[Key, Record] = field(default_factory=dict)
+    submissions: dict[str, Row] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    """Instance IDs whose row in `submission` is in the database already."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    blobs: set[str] = field(default_factory=set)
+    forms: dict[str, Row] = field(default_factory=dict)
+    devices: dict[str, Row] = field(default_factory=dict)
+    entities: dict[str, Row] = field(default_factory=dict)
+    known_entities: set[str] = field(default_factory=set)
+    lists: dict[str, Row] = field(default_factory=dict)
+    changed_lists: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    """Submissions to write."""
+    touched_entities: set[str] = field(default_factory=set)
+    feed: list[Row] = field(default_factory=list)
+    lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Attachments that have not arrived, by instance ID: SHA-256 where it was announced, else the name."""
+    inserts: dict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    cleared: dict[Table, set[Key]] = field(default_factory=lambda: defaultdict(set))
+    """Rows of these records are replaced by what `inserts` holds."""
+
+    def next_seq(self, act: Act) -> int:
+        """The feed's next number, for an operation that takes part from now on."""
+        self.head += 1
+        row = act.row
+        self.feed.append(
+            {
+                "project_id": self.project_id,
+                "seq": self.head,
+                "op_id": row["op_id"],
+                "kind": row["kind"],
+                "record_id": row["record_id"],
+            }
+        )
+        return self.head
+
+    def add(self, act: Act) -> None:
+        """A new operation, in whichever state."""
+        act.is_new, act.has_xml = True, act.row["xml"] is not None
+        self.acts[act.op_id] = act
+        self.numbers[act.row["origin"], act.row["n"]] = act.op_id
+        record = self.record(act.row["kind"], act.row["record_id"])
+        record.acts.append(act)
+        record.view = None
+
+    def move(self, act: Act, record_id: str) -> Record:
+        """The operation turns out to belong to another record."""
+        old = self.record(act.row["kind"], act.row["record_id"])
+        if old.record_id == record_id:
+            return old
+        old.acts.remove(act)
+        act.change(record_id=record_id)
+        new = self.record(act.row["kind"], record_id)
+        new.acts.append(act)
+        old.view = new.view = None
+        return new
+
+    def record(self, kind: str, record_id: str) -> Record:
+        key = (kind, record_id)
+        if key not in self.records:
+            self.load_records(kind, [record_id])
+        return self.records[key]
+
+    def root(self, instance_id: str) -> str:
+        """The record that an instance ID belongs to."""
+        if instance_id not in self.aliases:
+            self.load_aliases([instance_id])
+        return self.aliases[instance_id]
+
+    def submission(self, instance_id: str) -> Row | None:
+        self.record("submission", instance_id)
+        return self.submissions.get(instance_id)
+
+    def load_operations(self, op_ids: Iterable[str], numbers: Iterable[tuple[str, int]]) -> None:
+        """Which of these are known; their records come along."""
+        wanted = sorted(set(op_ids) - self.acts.keys())
+        keys: set[Key] = set()
+        if wanted:
+            found = select(OPERATION.c.kind, OPERATION.c.record_id).where(
+                OPERATION.c.project_id == self.project_id, OPERATION.c.op_id.in_(wanted)
+            )
+            keys.update((kind, record_id) for kind, record_id in self.session.execute(found))
+        taken = select(OPERATION.c.origin, OPERATION.c.n, OPERATION.c.op_id).where(
+            OPERATION.c.project_id == self.project_id,
+            tuple_(OPERATION.c.origin, OPERATION.c.n).in_(sorted(set(numbers))),
+        )
+        self.numbers.update({(origin, n): op_id for origin, n, op_id in self.session.execute(taken)})
+        for kind in {kind for kind, _ in keys}:
+            self.load_records(kind, [record_id for other, record_id in keys if other == kind])
+
+    def load_records(self, kind: str, record_ids: Iterable[str]) -> None:
+        wanted = sorted({record_id for record_id in record_ids if (kind, record_id) not in self.records})
+        if not wanted:
+            return
+        for record_id in wanted:
+            self.records[kind, record_id] = Record(kind, record_id)
+        found = (
+            select(*COLUMNS)
+            .where(OPERATION.c.project_id == self.project_id, OPERATION.c.kind == kind)
+            .where(OPERATION.c.record_id.in_(wanted))
+            .order_by(OPERATION.c.origin, OPERATION.c.n)
+        )
+        for row in self.session.execute(found).mappings():
+            columns = dict(row)
+            act = Act(columns, has_xml=columns.pop("has_xml"))
+            self.acts[act.op_id] = act
+            self.numbers[row["origin"], row["n"]] = act.op_id
+            self.records[kind, row["record_id"]].acts.append(act)
+        present = [record_id for record_id in wanted if self.records[kind, record_id].acts]
+        if kind == "submission" and present:
+            self._load_submissions(present)
+        if kind == "entity" and present:
+            self._load_entities(present)
+
+    def load_aliases(self, instance_ids: Iterable[str]) -> None:
+        wanted = sorted(set(instance_ids) - self.aliases.keys())
+        if not wanted:
+            return
+        self.aliases.update({instance_id: instance_id for instance_id in wanted})
+        found = select(SubmissionAlias.alias, SubmissionAlias.instance_id).where(
+            SubmissionAlias.project_id == self.project_id, SubmissionAlias.alias.in_(wanted)
+        )
+        self.aliases.update(self.session.execute(found).tuples().all())
+
+    def load_blobs(self, hashes: Iterable[str]) -> None:
+        wanted = sorted(set(hashes) - self.blobs)
+        if wanted:
+            found = select(Blob.sha256).where(Blob.project_id == self.project_id, Blob.sha256.in_(wanted))
+            self.blobs.update(self.session.scalars(found))
+
+    def form(self, form_id: str) -> Row | None:
+        """`state` and `version` of a form."""
+        if form_id not in self.forms:
+            found = select(Form.state, Form.version).where(Form.project_id == self.project_id, Form.form_id == form_id)
+            row = self.session.execute(found).mappings().first()
+            self.forms[form_id] = dict(row) if row else {}
+        return self.forms[form_id] or None
+
+    def device(self, device_id: str) -> Row | None:
+        """`revoked_at` and `account_id` of a device."""
+        if device_id not in self.devices:
+            found = select(Device.revoked_at, Device.account_id).where(
+                Device.project_id == self.project_id, Device.device_id == device_id
+            )
+            row = self.session.execute(found).mappings().first()
+            self.devices[device_id] = dict(row) if row else {}
+        return self.devices[device_id] or None
+
+    def waiting_for_version(self, form_id: str, version: str) -> list[Act]:
+        """Held submissions that were made with this version of the form."""
+        found = select(OPERATION.c.op_id, OPERATION.c.record_id).where(
+            OPERATION.c.project_id == self.project_id,
+            OPERATION.c.state == "held",
+            OPERATION.c.kind == "submission",
+            OPERATION.c.form_id == form_id,
+            OPERATION.c.version == version,
+        )
+        rows = self.session.execute(found.order_by(OPERATION.c.received_at, OPERATION.c.op_id)).all()
+        self.load_records("submission", [record_id for _op_id, record_id in rows])
+        return [self.acts[op_id] for op_id, _record_id in rows]
+
+    def list_row(self, name: str) -> Row:
+        """The entity list, made when there is none."""
+        if name not in self.lists:
+            columns = EntityList.__table__.columns
+            found = select(*columns).where(EntityList.project_id == self.project_id, EntityList.name == name)
+            row = self.session.execute(found).mappings().first()
+            if row is None:
+                row = {"project_id": self.project_id, "name": name, "properties": [], "created_at": self.now}
+                self.session.execute(insert(EntityList.__table__), [row])
+            self.lists[name] = dict(row)
+        return self.lists[name]
+
+    def _load_submissions(self, instance_ids: Sequence[str]) -> None:
+        columns = [column for column in Submission.__table__.columns if column.name != "xml"]
+        found = select(*columns).where(
+            Submission.project_id == self.project_id, Submission.instance_id.in_(instance_ids)
+        )
+        for row in self.session.execute(found).mappings():
+            self.submissions[row["instance_id"]] = dict(row)
+            self.known.add(row["instance_id"])
+
+    def _load_entities(self, entity_ids: Sequence[str]) -> None:
+        found = select(*Entity.__table__.columns).where(
+            Entity.project_id == self.project_id, Entity.entity_id.in_(entity_ids)
+        )
+        for row in self.session.execute(found).mappings():
+            self.entities[row["entity_id"]] = dict(row)
+            self.known_entities.add(row["entity_id"])
+
+    def write_entities(self) -> None:
+        """Entities go to the database at once when the checks of later submissions may read them."""
+        rows = [self.entities[entity_id] for entity_id in sorted(self.touched_entities)]
+        self._upsert(Entity.__table__, rows, self.known_entities, "entity_id")
+        self.known_entities |= self.touched_entities
+        self.touched_entities = set()
+        self._insert(EntityVersion.__table__, self.inserts.pop(EntityVersion.__table__, []))
+        for name in sorted(self.changed_lists):
+            changed = update(EntityList.__table__).where(
+                EntityList.project_id == self.project_id, EntityList.name == name
+            )
+            self.session.execute(changed.values(properties=self.lists[name]["properties"]))
+        self.changed_lists = set()
+
+    def write(self) -> None:
+        """Everything, and the feed's counter last."""
+        self._write_operations()
+        self.write_entities()
+        rows = [self.submissions[instance_id] for instance_id in sorted(self.touched)]
+        self._upsert(Submission.__table__, rows, self.known, "instance_id")
+        self.known |= self.touched
+        for table in (SubmissionFinding.__table__, SubmissionAttachment.__table__, Conflict.__table__):
+            self._clear(table)
+        for table, added in self.inserts.items():
+            self._insert(table, added)
+        self._insert(FeedRow.__table__, self.feed)
+        if self.head > self.first:
+            self.session.execute(
+                update(Project.__table__).where(Project.project_id == self.project_id).values(head=self.head)
+            )
+        self.inserts, self.cleared = defaultdict(list), defaultdict(set)
+        self.feed, self.first, self.touched = [], self.head, set()
+
+    def _write_operations(self) -> None:
+        new = [act for act in self.acts.values() if act.is_new]
+        self._insert(OPERATION, [act.row for act in new])
+        for act in self.acts.values():
+            if act.is_changed and not act.is_new:
+                columns = {name: act.row[name] for name in CHANGING}
+                self.session.execute(
+                    update(OPERATION)
+                    .where(OPERATION.c.project_id == self.project_id, OPERATION.c.op_id == act.op_id)
+                    .values(columns)
+                )
+        for act in self.acts.values():
+            act.is_new = act.is_changed = False
+
+    def _upsert(self, table: Any, rows: Sequence[Row], known: set[str], key: str) -> None:
+        self._insert(table, [row for row in rows if row[key] not in known])
+        for row in rows:
+            if row[key] in known:
+                values = {name: value for name, value in row.items() if name not in ("project_id", key)}
+                same = (table.c.project_id == self.project_id) & (table.c[key] == row[key])
+                self.session.execute(update(table).where(same).values(values))
+
+    def _clear(self, table: Any) -> None:
+        keys = self.cleared.get(table)
+        if not keys:
+            return
+        gone = delete(table).where(table.c.project_id == self.project_id)
+        if table is Conflict.__table__:
+            gone = gone.where(tuple_(table.c.kind, table.c.record_id).in_(sorted(keys)))
+        else:
+            gone = gone.where(table.c.instance_id.in_(sorted(record_id for _, record_id in keys)))
+        self.session.execute(gone)
+
+    def _insert(self, table: Any, rows: Sequence[Row]) -> None:
+        if rows:
+            self.session.execute(insert(table), list(rows))
+
+
+CHANGING = ("record_id", "context", "prev", "changes", "attachments", "instance_id", "state", "why", "verdict", "seq")
+"""Columns that may still change: a held operation's place may be found later."""
+
+
+def open_ledger(session: Session, project_id: str, *, now: datetime) -> Ledger:
+    """Lock the project's row, then read.
+
+    NO KEY UPDATE, since foreign keys to the project take KEY SHARE: landing and uploads need not wait."""
+    session.flush()
+    head = session.scalars(
+        select(Project.head).where(Project.project_id == project_id).with_for_update(key_share=True)
+    ).one()
+    return Ledger(session, project_id, now, head, head)
+
+
+def _op(row: Mapping[str, Any]) -> Op:
+    is_void = row["state"] == "void"
+    return Op(
+        op_id=row["op_id"],
+        origin=row["origin"],
+        n=row["n"],
+        prev=row["prev"],
+        context={} if is_void else row["context"],
+        at=row["at"],
+        rank=row["rank"],
+        set={} if is_void else row["changes"],
+        is_delete=bool(row["is_delete"]),
+        is_void=is_void,
+    )

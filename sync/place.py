@@ -1,0 +1,198 @@
+"""Place an operation: once what it waits for is here, it takes part in its record, and wakes what waited for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+
+from forms.finding import Finding
+from forms.instance import open_instance
+from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
+from sync.apply_reviews import settle_comment, settle_review
+from sync.draft import derived_origin
+from sync.ledger import Act, Ledger, Record
+from sync.merge import Op, View, closure, missing, seen_by
+from sync.models import SubmissionAlias
+from sync.settle import compiled_for, filling_of, settle, xml_of
+from sync.verdict import Outcome, Why
+
+WAITS = {"": Why.NONE, "predecessor": Why.WAITS_FOR_PREDECESSOR, "base": Why.WAITS_FOR_BASE}
+
+
+def place(ledger: Ledger, act: Act, findings: tuple[Finding, ...] | None = None) -> Why:
+    """The operation applies, and all that waited for it; or it is held, and why is returned."""
+    why = _try(ledger, act, findings)
+    if why is Why.NONE:
+        wake(ledger, act)
+    return why
+
+
+def wake(ledger: Ledger, act: Act) -> None:
+    """Whatever waited for this operation, or for what its waking wakes, applies."""
+    arrived = deque([act])
+    while arrived:
+        for waiting in list(_waiting_for(ledger, arrived.popleft())):
+            if waiting.state == "held" and _try(ledger, waiting, None) is Why.NONE:
+                arrived.append(waiting)
+
+
+def outcome_of(view: View, op: Op) -> Outcome:
+    """How an operation came out, when it became part of this view."""
+    if any(op in clash.siblings for clash in view.clashes):
+        return Outcome.CONFLICT
+    others = (other for other in view.ready if other.op_id != op.op_id and not other.is_void)
+    is_concurrent = any(not op.has_seen(other) and not other.has_seen(op) for other in others)
+    return Outcome.MERGED if is_concurrent else Outcome.ACCEPTED
+
+
+def _waiting_for(ledger: Ledger, act: Act) -> Iterator[Act]:
+    kind, record_id, instance_id = act.row["kind"], act.row["record_id"], act.row["instance_id"]
+    if kind == "form":
+        yield from ledger.waiting_for_version(record_id, act.row["version"])
+    yield from _in_order(ledger.record(kind, record_id))
+    if kind == "submission" and instance_id and instance_id != record_id:
+        # An edit by OpenRosa names its base by that base's own instanceID, and waits under that name.
+        yield from _in_order(ledger.record(kind, instance_id))
+    if kind == "submission":
+        for about in ("review", "comment"):
+            yield from _in_order(ledger.record(about, record_id))
+
+
+def _in_order(record: Record) -> list[Act]:
+    return sorted(record.held, key=lambda act: (act.row["n"], act.row["origin"]))
+
+
+def _try(ledger: Ledger, act: Act, findings: tuple[Finding, ...] | None) -> Why:
+    why = _obstacle(ledger, act)
+    if why is not Why.NONE:
+        if act.row["why"] != why.value:
+            act.change(why=why.value)
+        return why
+    record = ledger.record(act.row["kind"], act.row["record_id"])
+    act.change(state="ready", why="", seq=ledger.next_seq(act))
+    view = SETTLE[act.row["kind"]](ledger, record, act, findings)
+    outcome = outcome_of(view, act.op)
+    if act.row["kind"] == "submission":
+        outcome = _place_entities(ledger, act, outcome)
+    act.change(verdict=outcome.value)
+    return Why.NONE
+
+
+def _obstacle(ledger: Ledger, act: Act) -> Why:
+    """What the operation waits for. On the way its place is found: its record, its base, its changes."""
+    find = OBSTACLES.get(act.row["kind"])
+    why = find(ledger, act) if find is not None else Why.NONE
+    if why is not Why.NONE:
+        return why
+    record = ledger.record(act.row["kind"], act.row["record_id"])
+    why = WAITS[missing(act.op, record.vector)]
+    if why is Why.NONE:
+        _find_changes(ledger, record, act)
+    return why
+
+
+def _obstacle_of_submission(ledger: Ledger, act: Act) -> Why:
+    if act.has_xml and act.row["origin"] == derived_origin(act.op_id):
+        why = _find_named_base(ledger, act)
+        if why is not Why.NONE:
+            return why
+    known = ledger.submission(act.row["record_id"])
+    if known is not None and not act.row["version"]:
+        act.change(version=known["version"])
+    if compiled_for(ledger, act.row["form_id"], act.row["version"]) is not None:
+        return Why.NONE
+    return Why.WAITS_FOR_VERSION if act.row["version"] or known is None else Why.WAITS_FOR_RECORD
+
+
+def _find_named_base(ledger: Ledger, act: Act) -> Why:
+    """A bare instance names what it replaces by deprecatedID; its author had seen that version of the record."""
+    base_id = open_instance(xml_of(ledger, act) or "").deprecated_id
+    if not base_id:
+        return Why.NONE
+    record = ledger.record("submission", ledger.root(base_id))
+    bases = [one.op for one in record.ready if one.row["instance_id"] == base_id and one is not act]
+    if not bases:
+        return Why.WAITS_FOR_BASE
+    ledger.move(act, record.record_id)
+    act.change(context=closure(max(bases, key=lambda op: op.precedence)))
+    return Why.NONE
+
+
+def _obstacle_of_entity(ledger: Ledger, act: Act) -> Why:
+    return find_base(ledger, act)
+
+
+def _obstacle_of_review(ledger: Ledger, act: Act) -> Why:
+    about = act.row["changes"].get("submission") if act.row["kind"] == "comment" else act.row["record_id"]
+    known = ledger.submission(ledger.root(str(about)))
+    return Why.NONE if known is not None else Why.WAITS_FOR_RECORD
+
+
+OBSTACLES: Mapping[str, Callable[[Ledger, Act], Why]] = {
+    "submission": _obstacle_of_submission,
+    "entity": _obstacle_of_entity,
+    "review": _obstacle_of_review,
+    "comment": _obstacle_of_review,
+}
+
+
+def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
+    if act.row["kind"] == "entity" and act.row["cause_id"]:
+        only_changes(record, act)
+    if act.row["kind"] != "submission" or not act.has_xml or act.row["changes"]:
+        return
+    filling = filling_of(ledger, act)
+    if filling is None:
+        return
+    before: Mapping[str, str | None] = {}
+    if record.ready:
+        before = seen_by((one.op for one in record.ready), {**act.row["context"], act.op.origin: act.op.prev}).values
+    act.change(changes={path: value for path, value in filling.flat.items() if value != before.get(path)})
+
+
+def _settle_submission(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ...] | None) -> View:
+    view = settle(ledger, record, act, findings)
+    instance_id = act.row["instance_id"]
+    if instance_id and instance_id != record.record_id and ledger.root(instance_id) == instance_id:
+        ledger.aliases[instance_id] = record.record_id
+        ledger.inserts[SubmissionAlias.__table__].append(
+            {"project_id": ledger.project_id, "alias": instance_id, "instance_id": record.record_id}
+        )
+    return view
+
+
+def _settle_entity(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
+    return settle_entity(ledger, record, act)
+
+
+def _settle_review(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
+    return settle_review(ledger, record, act)
+
+
+def _settle_comment(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
+    return settle_comment(ledger, record, act)
+
+
+def _settle_form(_ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+    return record.folded()
+
+
+SETTLE: Mapping[str, Callable[[Ledger, Record, Act, tuple[Finding, ...] | None], View]] = {
+    "submission": _settle_submission,
+    "entity": _settle_entity,
+    "review": _settle_review,
+    "comment": _settle_comment,
+    "form": _settle_form,
+}
+
+
+def _place_entities(ledger: Ledger, act: Act, outcome: Outcome) -> Outcome:
+    """The entity operations of a submission are placed with it; a conflict of theirs is the submission's too."""
+    filling = act.filling
+    if filling is None:
+        return outcome
+    for declared in declare_entities(ledger, act, filling):
+        place(ledger, declared)
+        if declared.row["verdict"] == Outcome.CONFLICT.value:
+            outcome = Outcome.CONFLICT
+    return outcome

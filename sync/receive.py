@@ -1,0 +1,231 @@
+"""Receive: what arrives is made durable first, then judged. The four doors, the jobs and other servers all come here.
+
+Transaction A lands the raw bytes; transaction B judges at most 100 items. A process that dies between the two loses
+nothing: `sweep` judges what has landed. Opens its own transactions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import orjson
+from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from forms.errors import Problem
+from forms.instance import Envelope, open_instance
+from sync import accounts, inbox
+from sync.access import NOBODY, Actor, Role
+from sync.author import hybrid_time
+from sync.draft import LONGEST_NAME, Draft, derived_origin
+from sync.engine import in_transaction
+from sync.identity import derived
+from sync.item import Item, Landed, prepare
+from sync.judge import judge
+from sync.models import Account, Batch, Device, InboxItem, Installation, Project
+from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
+
+CHUNK = 100
+LARGEST_ITEM = 2**20
+"""Bytes; the XML of an interview has some thousand."""
+MOST_CRASHES = 3
+LANDED_LONG_AGO = timedelta(minutes=1)
+"""What has waited this long is nobody's any more: its request is over or its process is gone."""
+
+
+def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int, now: datetime) -> Receipt:
+    """A batch of operations, one raw line each; `size` are the bytes on the wire. Nothing is refused:
+    every item has its verdict in the receipt, in their order."""
+    fitting = [raw for raw in raws if len(raw) <= LARGEST_ITEM]
+    batch_id, landed = inbox.land(engine, sender, fitting, size=size, now=now)
+    judged = iter(_judge_all(engine, sender, batch_id, landed, now))
+    lines = [next(judged) if len(raw) <= LARGEST_ITEM else _too_large(raw) for raw in raws]
+    with Session(engine.execution_options(is_reading=True)) as session:
+        installation = session.scalars(select(Installation)).one()
+        head = session.scalars(select(Project.head).where(Project.project_id == sender.project_id)).one()
+        return Receipt(installation.server_id, installation.epoch, (), now, head, head, batch_id, tuple(lines))
+
+
+def receive_submission(
+    engine: Engine,
+    sender: Sender,
+    xml: bytes,
+    files: Sequence[SentFile] = (),
+    *,
+    form_id: str | None = None,
+    now: datetime,
+) -> Line:
+    """One bare instance with files that are in the blob store already (OpenRosa, REST).
+
+    The same XML is the same operation on every server. `form_id` is that of the address, if it names one."""
+    try:
+        raw, why = _derive(sender.project_id, xml, files, form_id, now).line(), Why.NONE
+    except _NotDerivable as error:
+        raw, why = xml, error.why
+    batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
+    if why is not Why.NONE:
+        items = [Item(one.item_id, batch_id, sender, one.raw, None, why) for one in landed]
+        return _judge_items(engine, items, now)[0]
+    return _judge_all(engine, sender, batch_id, landed, now)[0]
+
+
+def sweep(engine: Engine, *, now: datetime, waited: timedelta = LANDED_LONG_AGO) -> int:
+    """Judge what has landed and was never judged; how many items there were.
+
+    An item over which the process died three times is put aside unparsed."""
+    with Session(engine.execution_options(is_reading=True)) as session:
+        found = session.execute(
+            select(InboxItem.project_id, InboxItem.item_id)
+            .where(InboxItem.state == "landed", InboxItem.landed_at <= now - waited)
+            .order_by(InboxItem.landed_at, InboxItem.batch_id, InboxItem.position)
+        ).all()
+    for project_id, item_id in found:
+        _judge_again(engine, project_id, item_id, now)
+    return len(found)
+
+
+def sent_xml(raw: bytes) -> bytes:
+    """The instance in the raw bytes of an inbox item, as it was sent."""
+    if raw.lstrip()[:1] != b"{":
+        return raw
+    return str(orjson.loads(raw).get("xml") or "").encode()
+
+
+def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft | None:
+    """The operation that a bare instance is, on every server; None when it cannot be read."""
+    try:
+        return _derive(project_id, xml, files, form_id, now)
+    except _NotDerivable:
+        return None
+
+
+class _NotDerivable(Exception):
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+def _derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft:
+    envelope = _opened(xml)
+    op_id = derived(project_id, envelope.instance_id, hashlib.sha256(xml).hexdigest())
+    return Draft(
+        op_id=op_id,
+        origin=derived_origin(op_id),
+        n=1,
+        prev=0,
+        kind="submission",
+        # An edit waits under the name of what it corrects until that is here.
+        record_id=envelope.deprecated_id or envelope.instance_id,
+        at=hybrid_time(envelope.ended_at or now),
+        form_id=form_id or envelope.form_id,
+        version=envelope.version,
+        xml=xml.decode(),
+        attachments=tuple(
+            {"name": file.name, "sha256": file.sha256, "size": file.size, "type": file.media_type} for file in files
+        ),
+        base_id=envelope.deprecated_id,
+    )
+
+
+def _opened(xml: bytes) -> Envelope:
+    try:
+        envelope = open_instance(xml)
+        xml.decode()
+    except (Problem, UnicodeDecodeError) as error:
+        raise _NotDerivable(Why.MALFORMED_XML) from error
+    if not envelope.instance_id:
+        raise _NotDerivable(Why.NO_INSTANCE_ID)
+    if max(len(envelope.instance_id), len(envelope.deprecated_id)) > LONGEST_NAME:
+        raise _NotDerivable(Why.INSTANCE_ID_TOO_LONG)
+    return envelope
+
+
+def _judge_all(engine: Engine, sender: Sender, batch_id: str, landed: Sequence[Landed], now: datetime) -> list[Line]:
+    lines: list[Line] = []
+    for start in range(0, len(landed), CHUNK):
+        part = landed[start : start + CHUNK]
+        try:
+            lines += _judge_items(engine, _prepared(engine, sender, batch_id, part, now), now)
+        except Exception:  # noqa: BLE001  # whatever one item does to us, it costs its neighbours nothing
+            lines += [_judge_alone(engine, sender, batch_id, one, now) for one in part]
+    return lines
+
+
+def _judge_alone(engine: Engine, sender: Sender, batch_id: str, landed: Landed, now: datetime) -> Line:
+    try:
+        return _judge_items(engine, _prepared(engine, sender, batch_id, [landed], now), now)[0]
+    except OperationalError:
+        # The database is busy or away. The bytes are durable, and the sweep judges them.
+        return Line(inbox.unreadable_id(landed.raw), Outcome.HELD, why=Why.BUSY)
+    except Exception as error:  # noqa: BLE001  # a poison pill is put aside, for a person to look at
+        item = Item(landed.item_id, batch_id, sender, landed.raw, None, Why.POISON, f"{type(error).__name__}: {error}")
+        return _judge_items(engine, [item], now)[0]
+
+
+def _prepared(engine: Engine, sender: Sender, batch_id: str, landed: Sequence[Landed], now: datetime) -> list[Item]:
+    with Session(engine.execution_options(is_reading=True)) as session:
+        return prepare(session, sender, batch_id, landed, now=now)
+
+
+def _judge_items(engine: Engine, items: Sequence[Item], now: datetime) -> list[Line]:
+    def act(session: Session) -> list[Line]:
+        lines = judge(session, items, now=now)
+        inbox.note_verdicts(session, items[0].sender.project_id, items[0].batch_id, lines)
+        return lines
+
+    lines: list[Line] = in_transaction(engine, act)
+    return lines
+
+
+def _judge_again(engine: Engine, project_id: str, item_id: str, now: datetime) -> None:
+    def begin(session: Session) -> tuple[Sender, str, bytes, int]:
+        counted = update(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id == item_id)
+        session.execute(counted.values(attempts=InboxItem.attempts + 1))
+        item = session.get_one(InboxItem, (project_id, item_id))
+        return _sender_of(session, item), item.batch_id, item.raw, item.attempts
+
+    sender, batch_id, raw, attempts = in_transaction(engine, begin)
+    landed = Landed(item_id, raw)
+    if attempts > MOST_CRASHES:
+        _judge_items(engine, [Item(item_id, batch_id, sender, raw, None, Why.POISON)], now)
+    else:
+        _judge_alone(engine, sender, batch_id, landed, now)
+
+
+def _sender_of(session: Session, item: InboxItem) -> Sender:
+    """Who sent it, as far as that was noted."""
+    batch = session.get(Batch, (item.project_id, item.batch_id))
+    device = session.get(Device, (item.project_id, item.device_id)) if item.device_id else None
+    return Sender(
+        item.project_id,
+        _actor_of(session, item, device),
+        batch.door if batch else "sync",
+        device_id=item.device_id,
+        account_id=item.account_id,
+        is_revoked=device is not None and device.revoked_at is not None,
+    )
+
+
+def _actor_of(session: Session, item: InboxItem, device: Device | None) -> Actor:
+    if device is not None:
+        return device_actor(device)
+    account = session.get(Account, item.account_id) if item.account_id else None
+    return accounts.actor_for(session, account) if account is not None else NOBODY
+
+
+def device_actor(device: Device) -> Actor:
+    """A device as one who acts: an enumerator in its project; a revoked one may do nothing."""
+    return Actor(
+        "device",
+        id=device.device_id,
+        name=device.name,
+        account_id=device.account_id,
+        device_id=device.device_id,
+        roles={device.project_id: Role.ENUMERATOR} if device.revoked_at is None else {},
+    )
+
+
+def _too_large(raw: bytes) -> Line:
+    return Line(inbox.unreadable_id(raw), Outcome.REJECTED, why=Why.TOO_LARGE, detail=str(LARGEST_ITEM))

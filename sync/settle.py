@@ -1,0 +1,195 @@
+"""A submission as it stands after an operation: the fold, checked again and laid into its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from forms.check import CompiledForm
+from forms.definition import Answers
+from forms.finding import Finding
+from forms.flat import flatten, unflatten
+from forms.instance import open_instance, write
+from sync import definitions
+from sync.apply_entities import entity_faults
+from sync.clashes import lay_clashes
+from sync.draft import derived_origin
+from sync.entity_lists import tables
+from sync.filling import Filling, Times, asks_lists, derived_paths, examine, notice, read_filling
+from sync.lay import lay_attachments, lay_findings
+from sync.ledger import Act, Ledger, Record, Row
+from sync.merge import View
+from sync.models import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is shown of a record."""
+
+    compiled: CompiledForm
+    answers: Answers
+    filling: Filling | None
+    """The instance that was sent last, if any was."""
+    is_exact: bool
+    """The record says what that instance says, and nothing else."""
+
+
+def compiled_for(ledger: Ledger, form_id: str, version: str) -> CompiledForm | None:
+    """The version of the form, ready for checks; None when there is no such version yet."""
+    return definitions.compiled(ledger.session, ledger.project_id, form_id, version)
+
+
+def filling_of(ledger: Ledger, act: Act) -> Filling | None:
+    """What the XML of an operation says, read by its own version of the form."""
+    if act.filling is None and act.has_xml and act.state != "void":
+        xml = xml_of(ledger, act)
+        compiled = compiled_for(ledger, act.row["form_id"], act.row["version"])
+        if xml is not None and compiled is not None:
+            act.filling = read_filling(compiled, open_instance(xml))
+    return act.filling
+
+
+def xml_of(ledger: Ledger, act: Act) -> str | None:
+    """The instance as its author wrote it."""
+    if "xml" in act.row:
+        xml: str | None = act.row["xml"]
+        return xml
+    kept = select(Operation.xml).where(Operation.project_id == ledger.project_id, Operation.op_id == act.op_id)
+    return ledger.session.scalar(kept)
+
+
+def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ...] | None = None) -> View:
+    """Fold the record, `act` being the operation that has just become ready, and keep what comes out.
+
+    `findings` are those of a check that was made beforehand; they count only while the record is one operation."""
+    ready = record.ready
+    view = record.folded()
+    shown = record.act(view.shown.op_id) if view.shown else act
+    compiled = compiled_for(ledger, act.row["form_id"], shown.row["version"])
+    if compiled is None:
+        raise LookupError(f"version {shown.row['version']} of form {act.row['form_id']} is gone")
+    if len(ready) > 1:
+        view = record.folded(derived_paths(compiled.definition))
+    standing = _standing(ledger, record, view, shown, compiled)
+    row = _row(ledger, record, view, shown, standing, act)
+    lay_clashes(ledger, record, view)
+    announced = lay_attachments(ledger, row, ready, compiled.definition, standing.answers)
+    if findings is None or len(ready) > 1:
+        findings = _check(ledger, row, ready, standing)
+    faults = entity_faults(standing.filling) if standing.filling else ()
+    lay_findings(ledger, row, (*findings, *faults, *_notices(ledger, row, standing, announced)))
+    ledger.touched.add(record.record_id)
+    return view
+
+
+def _standing(ledger: Ledger, record: Record, view: View, shown: Act, compiled: CompiledForm) -> Standing:
+    definition = compiled.definition
+    spoken = shown if shown.has_xml else _last_spoken(record, view)
+    filling = filling_of(ledger, spoken) if spoken is not None else None
+    if filling is not None and spoken is shown and _is_exactly(view, filling):
+        return Standing(compiled, filling.answers, filling, is_exact=True)
+    asked = flatten(definition, {})
+    answers = unflatten(definition, {path: value for path, value in view.values.items() if path in asked})
+    return Standing(compiled, answers, filling, is_exact=False)
+
+
+def _is_exactly(view: View, filling: Filling) -> bool:
+    return all(view.values.get(path) == value for path, value in filling.flat.items())
+
+
+def _last_spoken(record: Record, view: View) -> Act | None:
+    acts = (record.act(op.op_id) for op in reversed(view.ready) if not op.is_void)
+    return next((act for act in acts if act.has_xml), None)
+
+
+def _row(ledger: Ledger, record: Record, view: View, shown: Act, standing: Standing, act: Act) -> Row:
+    envelope = standing.filling.envelope if standing.filling else None
+    row = ledger.submissions.get(record.record_id) or _new_row(ledger, record, act)
+    if record.record_id in ledger.submissions:
+        # ODK Central's word: whatever had been decided was decided about another version.
+        row["review_state"] = "edited"
+    row.update(
+        version=shown.row["version"],
+        answers=standing.answers,
+        op_id=shown.op_id,
+        vector=dict(view.vector),
+        revision=len(record.ready),
+        is_deleted=view.is_deleted,
+        updated_at=ledger.now,
+        conflicts=len(view.clashes),
+        seq=ledger.head,
+    )
+    if envelope is not None:
+        row.update(
+            instance_name=envelope.instance_name[:255], started_at=envelope.started_at, ended_at=envelope.ended_at
+        )
+    row["xml"] = None if standing.is_exact else _written(record.record_id, standing, row["instance_name"])
+    ledger.submissions[record.record_id] = row
+    return row
+
+
+def _new_row(ledger: Ledger, record: Record, act: Act) -> Row:
+    return {
+        "project_id": ledger.project_id,
+        "instance_id": record.record_id,
+        "form_id": act.row["form_id"],
+        "version": "",
+        "instance_name": "",
+        "answers": {},
+        "xml": None,
+        "op_id": "",
+        "vector": {},
+        "revision": 0,
+        "review_state": "received",
+        "is_deleted": False,
+        "account_id": act.row["account_id"],
+        "device_id": act.row["device_id"],
+        "started_at": None,
+        "ended_at": None,
+        "received_at": act.row["received_at"],
+        "updated_at": ledger.now,
+        "errors": 0,
+        "warnings": 0,
+        "conflicts": 0,
+        "attachments_missing": 0,
+        "seq": 0,
+    }
+
+
+def _written(record_id: str, standing: Standing, instance_name: str) -> str:
+    return write(standing.compiled.definition, standing.answers, instance_id=record_id, instance_name=instance_name)
+
+
+def _times(row: Row) -> Times:
+    return Times(row["started_at"], row["ended_at"], row["received_at"])
+
+
+def _check(ledger: Ledger, row: Row, ready: Sequence[Act], standing: Standing) -> tuple[Finding, ...]:
+    compiled = standing.compiled
+    lists: Mapping[str, Any] = {}
+    if asks_lists(compiled.definition):
+        ledger.write_entities()
+        lists = tables(ledger.session, ledger.project_id, compiled.definition)
+    read = standing.filling.findings if standing.filling and standing.is_exact else ()
+    is_edited = len(ready) > 1
+    announced = announced_by(ready)
+    return (
+        *read,
+        *examine(compiled, standing.answers, _times(row), announced=announced, is_edited=is_edited, lists=lists),
+    )
+
+
+def announced_by(ready: Sequence[Act]) -> list[str] | None:
+    """The files that came or will come. OpenRosa clients announce nothing: None until all is there."""
+    if any(act.row["origin"] == derived_origin(act.op_id) for act in ready):
+        return None
+    return [str(attachment["name"]) for act in ready for attachment in act.row["attachments"]]
+
+
+def _notices(ledger: Ledger, row: Row, standing: Standing, announced: Sequence[str]) -> tuple[Finding, ...]:
+    form = ledger.form(row["form_id"])
+    current = form["version"] if form else None
+    return notice(standing.compiled.definition, standing.answers, _times(row), announced=announced, current=current)
