@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync import attach, find
+from sync import attach, find, publish
 from sync.attach import BlobStore, Stored
 from sync.engine import in_transaction
 from sync.errors import BadName, BlobTooLarge
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
+from sync.receive import Sender, receive_submission
+from sync.verdict import SentFile
 from tests.conftest import Team
 from tests.integration.store.races import at_once
-from tests.integration.store.records import add_records, row
+from tests.integration.store.records import FORM, add_records, row, xform
 
 
 @pytest.fixture
@@ -118,3 +122,28 @@ def test_an_upload_over_the_limit_does_not_begin(engine: Engine, a_project: Team
 
 def _begin(session: Session, team: Team, sha256: str, size: int, now: datetime) -> Upload:
     return attach.begin(session, team.project_id, sha256, size, device_id=None, limit=2**20, now=now)
+
+
+def test_a_file_and_the_record_that_names_it_find_each_other_when_they_arrive_at_once(
+    engine: Engine, a_project: Team, store: BlobStore, now: datetime
+) -> None:
+    def make_form(session: Session) -> None:
+        publish.save_draft(session, a_project.project_id, xform(), actor=a_project.manager, now=now)
+        publish.publish(session, a_project.project_id, FORM, actor=a_project.manager, now=now)
+
+    in_transaction(engine, make_form)
+    sender = Sender(a_project.project_id, a_project.enumerator, "openrosa", account_id=a_project.enumerator.id)
+    for number in range(5):
+        photo = write(store, a_project, bytes([number]))
+        xml = f'<data id="{FORM}" version="1"><meta><instanceID>uuid:{number}</instanceID></meta></data>'.encode()
+        files = [SentFile("photo.jpg", photo.sha256, photo.size, "image/jpeg")]
+        acts: list[Callable[[], object]] = [
+            partial(keep, engine, a_project, photo, now),
+            partial(receive_submission, engine, sender, xml, files, form_id=FORM, now=now),
+        ]
+
+        at_once(2, lambda acts=acts: acts.pop()())  # type: ignore[misc]  # bound now, not when it runs
+
+    with Session(engine) as session:
+        arrived = session.scalars(select(SubmissionAttachment.arrived_at)).all()
+        assert list(arrived) == [now] * 5

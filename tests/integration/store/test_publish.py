@@ -16,7 +16,8 @@ from sync import attach, entity_lists, publish
 from sync.attach import BlobStore
 from sync.engine import in_transaction
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
-from sync.models import EntityList, FeedRow, Form, FormVersion, Operation
+from sync.models import EntityList, FeedRow, Form, FormVersion, Operation, Submission
+from sync.receive import Sender, receive_submission
 from tests.conftest import Team
 from tests.integration.store.races import at_once
 from tests.integration.store.records import FORM, xform
@@ -326,3 +327,28 @@ def test_published_at_is_the_moment_of_the_publication(desk: Desk) -> None:
     desk.now += timedelta(days=1)
 
     assert desk.publish().published_at == desk.now
+
+
+def test_what_waited_for_a_version_applies_when_it_is_published(desk: Desk) -> None:
+    desk.draft(xform())
+    desk.publish()
+    early = send(desk, "uuid:early", "2")
+    desk.draft(xform(version="2"))
+    as_draft = send(desk, "uuid:draft", "2")
+
+    desk.publish()
+
+    assert (early, as_draft) == ("held", "held")
+    with Session(desk.engine) as session:
+        shown = session.execute(select(Submission.instance_id, Submission.version)).all()
+    assert sorted(map(tuple, shown)) == [("uuid:draft", "2"), ("uuid:early", "2")]
+
+
+def send(desk: Desk, instance_id: str, version: str) -> str:
+    """The verdict on a record of this version."""
+    xml = (
+        f'<data id="{FORM}" version="{version}"><who>01</who><age>41</age>'
+        f"<meta><instanceID>{instance_id}</instanceID></meta></data>"
+    )
+    sender = Sender(desk.team.project_id, desk.team.enumerator, "openrosa", account_id=desk.team.enumerator.id)
+    return receive_submission(desk.engine, sender, xml.encode(), [], form_id=FORM, now=desk.now).outcome.value
