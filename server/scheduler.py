@@ -168,7 +168,7 @@ def run_once(
     return run_job(
         engine,
         name,
-        slot=f"manual-{uuid4()}",
+        slot=f"manual-{uuid4().hex}",
         cause="person",
         account_id=account_id,
         now=now(),
