@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -12,14 +13,14 @@ from forms.errors import BrokenForm
 from forms.expression.code import assign, call, function, give, name, target
 from forms.expression.table import Row, Table
 from forms.fault import broken, fault
-from forms.finding import Finding
+from forms.finding import Finding, Rule, Severity
 from forms.program import spread
 from forms.program.build import Builder, assemble, prepare, tables_of
 from forms.program.layout import Layout
 from forms.program.load import loaders, unload
 from forms.program.logic import logic
 from forms.program.rules import rules
-from forms.program.run import NoList, Run, Slots
+from forms.program.run import BUDGET, NoList, Run, Slots, TooMuch
 from forms.program.source import Fault
 
 Rows: TypeAlias = Table | Sequence[Row]
@@ -68,7 +69,12 @@ class CompiledForm:
             mistyped = spread.mistyped(self._types, answers)
             wrong = frozenset(finding.path for finding in mistyped)
         run = self._run(context)
-        self._check(run, self._slots(answers, wrong))
+        try:
+            self._check(run, self._slots(answers, wrong))
+        except TooMuch:
+            mistyped.append(
+                Finding(Severity.WARNING, Rule.UNDECIDABLE, "", certain=False, params={"rows": str(BUDGET)})
+            )
         if not wrong and not mistyped:
             return tuple([finding for _, finding in run.found])
         kept = [found for spec, found in run.found if not spread.is_suppressed(spec.reads, found.path, wrong)]
@@ -105,7 +111,8 @@ class CompiledForm:
             run.low_day = run.high_day = moment.date().isoformat()
             run.low_moment = run.high_moment = _written(moment)
         slots = self._slots(answers, frozenset(finding.path for finding in mistyped))
-        self._logic(run, slots)
+        with suppress(TooMuch):
+            self._logic(run, slots)
         return run, slots
 
     def _slots(self, answers: Answers, wrong: frozenset[str]) -> Slots:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from forms.definition import Question
@@ -113,7 +114,7 @@ def _pulldata(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
     rows = code.method(table, "where", *(emitter.to(one, Kind.TEXT, scope) for one in (key_column, key)))
     tree = code.call("cell", rows, emitter.to(column, Kind.TEXT, scope))
     found = emitter.made(tree, Kind.TEXT, scope, list_name, column, key_column, key, levels=4)
-    return Value(found.tree, Kind.TEXT, found.depth, is_node=True)
+    return replace(found, is_node=True)
 
 
 def _choice_name(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:

@@ -15,10 +15,12 @@ from forms.expression.scope import Kind, Notes, Read, Scope, Taint
 from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number, Path, Step
 from forms.expression.value import Value
 
-DEEPEST = 40
+DEEPEST = 80
 """Levels of Python's syntax tree in one expression: what nests deeper moves into a function of its own."""
 SHALLOW = 12
-MOST_LEVELS = 6_000
+MOST_FRAMES = 200
+"""Functions that may call one another in one expression: Python allows 1,000, and something calls us."""
+LONG_SUM = 30
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
 
@@ -53,7 +55,6 @@ class Emitter:
 
     program: Program
     notes: Notes
-    levels: int = 0
 
     def compiled(self, expression: Expression, scope: Scope, want: Kind | None) -> Tree:
         """The tree that gives what is wanted: NUMBER, TEXT, TRUTH or NODES; None for a number, a text or a truth."""
@@ -78,12 +79,12 @@ class Emitter:
     def made(self, tree: Tree, kind: Kind, scope: Scope, *parts: Value, levels: int = 3) -> Value:
         """A value of its parts; when it nests too deeply it becomes a function of its own."""
         depth = levels + max((part.depth for part in parts), default=0)
+        frames = max((part.frames for part in parts), default=0)
         if depth <= DEEPEST:
-            return Value(tree, kind, depth)
-        self.levels += 1
-        if self.levels > MOST_LEVELS:
+            return Value(tree, kind, depth, frames)
+        if frames >= MOST_FRAMES:
             raise BadExpression("the expression is nested too deeply")
-        return Value(self.program.move(tree, scope.names), kind, 2)
+        return Value(self.program.move(tree, scope.names), kind, 2, frames + 1)
 
     # Syntax
 
@@ -104,8 +105,15 @@ class Emitter:
     def _binary(self, binary: Binary, scope: Scope, want: Kind | None) -> Deep[Value]:
         operator = binary.operator
         if operator in ("and", "or"):
-            found: Value = yield self._logic(binary, scope)
-            return found
+            return self._logic(binary, scope)
+        if operator in ("+", "-"):
+            chain = _chain(binary, ("+", "-"))
+            if len(chain) > LONG_SUM:
+                return self._long_sum(chain, scope)
+        return self._pair(binary, scope)
+
+    def _pair(self, binary: Binary, scope: Scope) -> Deep[Value]:
+        operator = binary.operator
         wanted = None if operator in _COMPARISONS or operator == "|" else Kind.NUMBER
         left: Value = yield self.emit(binary.left, scope, wanted)
         right: Value = yield self.emit(binary.right, scope, wanted)
@@ -120,17 +128,24 @@ class Emitter:
 
     def _logic(self, binary: Binary, scope: Scope) -> Deep[Value]:
         """a and b and c in one operation, however long the chain."""
-        chain: list[Expression] = []
-        rest: Expression = binary
-        while isinstance(rest, Binary) and rest.operator == binary.operator:
-            chain.append(rest.right)
-            rest = rest.left
+        chain = _chain(binary, (binary.operator,))
         values: list[Value] = []
-        for one in (rest, *reversed(chain)):
+        for _, one in chain:
             values.append((yield self.emit(one, scope, Kind.TRUTH)))
         trees = [self.to(one, Kind.TRUTH, scope) for one in values]
         join = code.both if binary.operator == "and" else code.either
         return self.made(join(*trees), Kind.TRUTH, scope, *values)
+
+    def _long_sum(self, chain: list[tuple[str, Expression]], scope: Scope) -> Deep[Value]:
+        """a + b - c ..., when it is too long to be nested."""
+        values: list[Value] = []
+        for _, one in chain:
+            values.append((yield self.emit(one, scope, Kind.NUMBER)))
+        trees = [self.to(one, Kind.NUMBER, scope) for one in values]
+        signed = [
+            code.negative(tree) if operator == "-" else tree for (operator, _), tree in zip(chain, trees, strict=True)
+        ]
+        return self.made(code.call("added", code.listed(*signed)), Kind.NUMBER, scope, *values, levels=4)
 
     def _arithmetic(self, operator: str, left: Value, right: Value, scope: Scope) -> Value:
         one, other = self.to(left, Kind.NUMBER, scope), self.to(right, Kind.NUMBER, scope)
@@ -186,21 +201,25 @@ class Emitter:
         narrowed = []
         for cursor in walk.cursors:
             cursor, scope = walk.predicate_scope(cursor)
-            condition: Tree = yield self._condition(predicate, scope)
-            narrowed.append(walk.narrowed(cursor, condition, scope.position))
+            condition: Value = yield self._condition(predicate, scope)
+            walk.called = max(walk.called, condition.frames + 1)
+            narrowed.append(walk.narrowed(cursor, condition.tree, scope.position))
         walk.cursors = narrowed
 
-    def _condition(self, predicate: Expression, scope: Scope) -> Deep[Tree]:
+    def _condition(self, predicate: Expression, scope: Scope) -> Deep[Value]:
         """A predicate as a truth: a number stands for a position (XPath 1.0, 2.4). More than a comparison or two
         becomes a function of its own, since it is nested in the loops of its path."""
         found: Value = yield self.emit(predicate, scope)
         if found.kind is Kind.NUMBER:
             self.notes.notice("numeric-predicate")
             place = code.call("float", code.name(scope.position))
-            tree = code.compare("=", place, found.tree)
-        else:
-            tree = self.to(found, Kind.TRUTH, scope)
-        return tree if found.depth <= SHALLOW else self.program.move(tree, scope.names)
+            found = self.made(code.compare("=", place, found.tree), Kind.TRUTH, scope, found)
+        tree = self.to(found, Kind.TRUTH, scope)
+        if found.depth <= SHALLOW:
+            return Value(tree, Kind.TRUTH, found.depth, found.frames)
+        if found.frames >= MOST_FRAMES:
+            raise BadExpression("the expression is nested too deeply")
+        return Value(self.program.move(tree, scope.names), Kind.TRUTH, 2, found.frames + 2)
 
     def _cell(self, steps: tuple[Step, ...], scope: Scope) -> Deep[Value]:
         """A column of the row that a predicate looks at."""
@@ -231,7 +250,9 @@ class Emitter:
         inner = scope.inside_row(row, self.program.fresh("m"))
         found = self._column(columns, inner)
         each_row = code.each(found.tree, [(code.target(row), rows.tree, [])])
-        return Value(each_row, Kind.NODES, rows.depth + 3, is_node=True, is_listed=True, counted=rows.tree)
+        return Value(
+            each_row, Kind.NODES, rows.depth + 3, rows.frames + 1, is_node=True, is_listed=True, counted=rows.tree
+        )
 
     def rows(self, table: Tree, predicates: list[Expression], scope: Scope) -> Deep[Value]:
         """The rows that every predicate leaves, by index where the first one allows it."""
@@ -262,9 +283,10 @@ class Emitter:
     def _filtered(self, rows: Value, predicate: Expression, scope: Scope) -> Deep[Value]:
         row, position = self.program.fresh("r"), self.program.fresh("m")
         inner = scope.inside_row(row, position)
-        condition: Tree = yield self._condition(predicate, inner)
-        loop = (code.pair_target(position, row), code.numbered(rows.tree), [condition])
-        return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, levels=4 + SHALLOW)
+        condition: Value = yield self._condition(predicate, inner)
+        source = code.numbered(code.method(code.name("c"), "spend", rows.tree))
+        loop = (code.pair_target(position, row), source, [condition.tree])
+        return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, condition, levels=4 + SHALLOW)
 
     def _nth(self, path: Path, scope: Scope) -> Deep[Value]:
         """(expression)[predicate]: of the nodes that the expression finds, in document order."""
@@ -281,6 +303,16 @@ class Emitter:
 
     def read(self, path: tuple[str, ...], *, is_bound: bool) -> None:
         self.notes.reads.add(Read(path, is_bound))
+
+
+def _chain(binary: Binary, operators: tuple[str, ...]) -> list[tuple[str, Expression]]:
+    """The operands of a + b - c ..., first to last, each with the operator before it."""
+    found: list[tuple[str, Expression]] = []
+    rest: Expression = binary
+    while isinstance(rest, Binary) and rest.operator in operators:
+        found.append((rest.operator, rest.right))
+        rest = rest.left
+    return [("", rest), *reversed(found)]
 
 
 _STEPS: dict[type, Callable[..., Deep[Value]]] = {

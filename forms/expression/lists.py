@@ -94,9 +94,8 @@ def _parts(expression: Expression) -> list[Expression]:
         return [expression.operand]
     if isinstance(expression, Call):
         return list(expression.arguments)
-    if isinstance(expression, Path):
-        inner = [*expression.predicates, *(one for step in expression.steps for one in step.predicates)]
-        return inner if isinstance(expression.start, str | None) else [expression.start, *inner]
+    if isinstance(expression, Path) and not isinstance(expression.start, str | None):
+        return [expression.start]  # predicates look at rows and positions of their own
     return []
 
 

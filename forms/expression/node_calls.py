@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from forms.definition import Question
@@ -137,7 +138,7 @@ def _indexed_repeat(emitter: Emitter, call: Call, scope: Scope, want: Kind | Non
     holder = _pick(emitter, scope, frame.path, dict(zip(repeats, indexes, strict=True)))
     tree = code.call("picked", holder, code.constant(place.slot))
     found = emitter.made(tree, Kind.TEXT, scope, *indexes, levels=4 + 3 * len(repeats))
-    return Value(found.tree, Kind.TEXT, found.depth, is_node=True)
+    return replace(found, is_node=True)
 
 
 def _pick(emitter: Emitter, scope: Scope, repeat: tuple[str, ...], indexes: dict[tuple[str, ...], Value]) -> Tree:

@@ -147,6 +147,14 @@ def total(values: Iterable[float]) -> float:
     return float(sum(value for value in values if value == value))
 
 
+def added(values: Iterable[float]) -> float:
+    """One after the other, as + does; sum() may compensate."""
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+
+
 def greatest(values: Iterable[float]) -> float:
     """max(): blanks are skipped; NaN of nothing."""
     return max((value for value in values if value == value), default=NAN)

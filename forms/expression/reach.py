@@ -45,6 +45,8 @@ class Walk:
     notes: Notes
     counter: list[int]
     cursors: list[Cursor] = field(default_factory=list)
+    called: int = 0
+    """Functions that call one another in its predicates."""
 
     def start_at_root(self) -> None:
         bound = self.scope.frames
@@ -121,6 +123,8 @@ class Walk:
         holder = cursor.bound[place.frame.path]
         frame, position = f"g{self.fresh()}", f"m{self.fresh()}"
         source = code.item(code.name(holder.frame), place.slot)
+        if len(self.scope.frames) > 1:  # for each occurrence of one repeat, all of another
+            source = code.method(code.name("c"), "spend", source)
         return replace(
             cursor,
             path=path,
@@ -190,6 +194,7 @@ class Walk:
             code.joined_lists([part.tree for part in parts]),
             Kind.NODES,
             16 + 2 * max(len(cursor.loops) for cursor in self.cursors),
+            self.called,
             code.joined_lists(numbers) if numbers else None,
             is_node=True,
             counted=code.joined_lists([part.counted or part.tree for part in parts]),
@@ -220,7 +225,7 @@ class Walk:
         number = code.item(frame, place.number) if place.has_number else None
         kind = _KINDS.get(place.node.type, Kind.TEXT)
         counted = self._counted(cursor, place, frame)
-        return Value(code.item(frame, place.slot), kind, 2, number, is_node=True, counted=counted)
+        return Value(code.item(frame, place.slot), kind, 2, 0, number, is_node=True, counted=counted)
 
     def _several(self, cursor: Cursor) -> Value:
         place, frame = self._place(cursor)
@@ -230,7 +235,7 @@ class Walk:
             return Value(code.each(code.constant(""), loops), Kind.NODES, 4, counted=counted)
         number = code.each(code.item(frame, place.number), loops) if place.has_number else None
         texts = code.each(code.item(frame, place.slot), loops)
-        return Value(texts, Kind.NODES, 4, number, is_node=True, counted=counted)
+        return Value(texts, Kind.NODES, 4, 0, number, is_node=True, counted=counted)
 
     def _counted(self, cursor: Cursor, place: Place | None, frame: Tree) -> Tree:
         """A list as long as there are relevant nodes."""

@@ -21,6 +21,8 @@ class Value:
     tree: Tree
     kind: Kind
     depth: int = 1
+    frames: int = 0
+    """How many functions call one another to work it out."""
     number: Tree | None = None
     """A cheaper way to the number (or to the numbers, of nodes)."""
     is_node: bool = False
@@ -128,7 +130,7 @@ def _single(value: Value, notes: Notes) -> Value:
     if not value.is_listed:
         notes.notice("several-nodes")
     number = None if value.number is None else code.call("first_number", value.number)
-    return Value(code.call("first", value.tree), Kind.TEXT, value.depth + 1, number, is_node=True)
+    return Value(code.call("first", value.tree), Kind.TEXT, value.depth + 1, value.frames, number, is_node=True)
 
 
 def _equality(operator: str, left: Value, right: Value, reading: Reading, notes: Notes) -> Tree:

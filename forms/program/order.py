@@ -73,8 +73,10 @@ class Order:
         path, task = unit
         before = self.relevances(path if task is Task.CALCULATION else path[:-1])
         for read in self.notes[unit].reads:
-            if read.path == path and not read.is_bound:
-                continue  # another occurrence of the same repeat, as in a running total: they run in their order
+            if read.path == path and (not read.is_bound or path in self.layout.frames):
+                # Another occurrence of the same repeat, as in a running total: they run in their order. A repeat
+                # itself has no value: its own relevance may ask for its position.
+                continue
             before += self.units_of(read.path)
         return before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
@@ -20,11 +20,17 @@ from forms.program.spec import Spec
 
 Slots: TypeAlias = list[Any]
 LONGEST_VALUE = 1_000
+BUDGET = 2_000_000
+"""Rows and occurrences that the logic of a form may look through one by one for one record."""
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class NoList(Exception):  # a signal inside the program, never shown
     """An external list is not at hand: what depends on it cannot be judged."""
+
+
+class TooMuch(Exception):  # a signal inside the program, never shown
+    """The form's logic looks through more rows than a record is worth."""
 
 
 @dataclass(slots=True)
@@ -46,10 +52,18 @@ class Run:
     """It fills in what a client would have computed instead of judging what came."""
     is_beginning: bool = False
     """Filling in starts from nothing: defaults are set as well."""
+    spent: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     found: list[tuple[Spec, Finding]] = field(default_factory=list)
 
     # What expressions ask for
+
+    def spend(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Lists inside lists inside lists: TooMuch before a form can keep the server busy."""
+        self.spent += len(rows)
+        if self.spent > BUDGET:
+            raise TooMuch
+        return rows
 
     def table(self, instance_id: str) -> Table:
         found = self.live.get(instance_id) or self.tables.get(instance_id)

@@ -101,8 +101,9 @@ def without(definition: FormDefinition, answers: Answers, wrong: frozenset[str])
 
 def _without(nodes: tuple[Node, ...], answers: Answers, wrong: frozenset[str], prefix: str) -> Answers:
     kept: Answers = {}
+    given = answers if isinstance(answers, dict) else {}
     for node in nodes:
-        value = answers.get(node.name)
+        value = given.get(node.name)
         path = f"{prefix}{node.name}"
         if isinstance(node, Group) and isinstance(value, dict):
             kept[node.name] = _without(node.children, value, wrong, f"{path}/")

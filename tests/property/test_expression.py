@@ -13,26 +13,18 @@ from tests.unit.forms.study_form import CONTEXT, everything
 WORDS = st.sampled_from(
     [
         *SIGNATURES, "(", ")", "(", ")", "[", "]", ",", "/", "//", ".", "..", "*", "+", "-", "div", "mod", "and", "or",
-        "=", "!=", "<", ">=", "|", "1", "0", "2.5", "'a'", "''", "'2024-01-01'", "/data/t", "/data/i", "/data/d", "/data/r",
-        "/data/r/v", "../", "instance('people')/root/item", "current()/", "position()", "name", "@x", "::", "self", "'%Y'",
+        "=", "!=", "<", ">=", "|", "1", "0", "2.5", "'a'", "''", "'2024-01-01'", "/data/t", "/data/i", "/data/d",
+        "/data/r", "/data/r/v", "../", "instance('people')/root/item", "current()/", "position()", "name", "@x", "::",
+        "self", "'%Y'",
     ]
 )  # fmt: skip
 VALUES = st.sampled_from(
     [
-        "/data/t",
-        "/data/i",
-        "/data/n",
-        "/data/d",
-        "/data/m",
-        "/data/s",
-        "/data/r/v",
-        "/data/r",
-        "/data/g/inside",
-        "1",
-        "-2.5",
+        "/data/t", "/data/i", "/data/n", "/data/d", "/data/m", "/data/s", "/data/r/v", "/data/r", "/data/g/inside",
+        "1", "-2.5", "'a'", "''", "'2024-03-01'", "0 div 0", "true()", "instance('people')/root/item/name",
+        "/data/blank",
     ]
-    + ["'a'", "''", "'2024-03-01'", "0 div 0", "true()", "instance('people')/root/item/name", "/data/blank", "1e"]
-)
+)  # fmt: skip
 ANSWERS = st.fixed_dictionaries(
     {},
     optional={
@@ -73,13 +65,13 @@ def test_any_text_compiles_or_is_refused(text: str) -> None:
 
 
 @given(st.lists(WORDS, max_size=25).map(" ".join), ANSWERS)
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_words_of_the_language_compile_or_are_refused(text: str, answers: dict) -> None:  # type: ignore[type-arg]
     answered(text, answers)
 
 
 @given(calls(), ANSWERS)
-@settings(max_examples=600)
+@settings(max_examples=200)
 def test_any_call_runs_on_any_answers(text: str, answers: dict) -> None:  # type: ignore[type-arg]
     answered(text, answers, constraint=text)
 

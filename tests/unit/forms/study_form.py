@@ -51,13 +51,11 @@ def repeat(name: str, *children: Node, **rules: Any) -> Repeat:
     return Repeat(name, (name,), children, **rules)
 
 
-def form(
-    *nodes: Node, instances: Sequence[Instance] = (), version: str = "7", instance_name: str = ""
-) -> FormDefinition:
+def form(*nodes: Node, instances: Sequence[Instance] = (), instance_name: str = "") -> FormDefinition:
     """A form of these nodes; their paths are set here."""
     return FormDefinition(
         form_id="form",
-        version=version,
+        version="7",
         title="Form",
         root=Group("", (), _placed(nodes, ())),
         root_name="data",

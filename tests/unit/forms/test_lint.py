@@ -1,0 +1,83 @@
+"""Authors learn before publishing what their form leaves to chance."""
+
+from __future__ import annotations
+
+import pytest
+
+from forms.definition import Choice, DataType, FormDefinition, Instance, Itemset
+from forms.finding import Severity
+from forms.lint import SENTENCES, Notice, lint
+from tests.unit.forms.study_form import ask, calculate, form, group, repeat
+
+SPACED = (Choice("raw material", {"": "Raw"}), Choice("none", {"": "None"}))
+SELECT = Itemset("uses")
+USES = Instance("uses", choices=SPACED)
+
+CASES: list[tuple[str, str, FormDefinition]] = [
+    ("date-literal", "d", form(ask("d", DataType.DATE, constraint=". > '2024-01-01'"))),
+    ("date-text", "d", form(ask("t"), ask("d", DataType.DATE, constraint=". > /data/t"))),
+    ("bare-path", "b", form(ask("a"), ask("b", relevant="/data/a"))),
+    ("bare-path", "b", form(ask("a"), ask("b", relevant="not(/data/a)"))),
+    ("several-nodes", "x", form(repeat("r", ask("v")), calculate("x", "/data/r/v"))),
+    ("absolute-in-repeat", "r/w", form(repeat("r", ask("v"), calculate("w", "/data/r/v")))),
+    ("regex-not-anchored", "a", form(ask("a", constraint="regex(., '[0-9]+')"))),
+    ("numeric-predicate", "x", form(repeat("r", ask("v")), calculate("x", "/data/r[1]/v"))),
+    ("optional-in-sum", "x", form(ask("a", DataType.INT), calculate("x", "/data/a + 1"))),
+    ("large-number", "x", form(calculate("x", "3000000000 + 1"))),
+    ("long-number", "a", form(ask("a", DataType.INT, constraint=". < 10000000000"))),
+    ("choice-space", "s", form(ask("s", DataType.SELECT, control="select", itemset=SELECT), instances=[USES])),
+    ("none-with-others", "s", form(ask("s", DataType.SELECT, control="select", itemset=SELECT), instances=[USES])),
+    ("choice-twice", "", form(ask("a"), instances=[Instance("l", choices=(SPACED[0], SPACED[0]))])),
+    ("no-choices", "", form(ask("s", DataType.SELECT1, itemset=Itemset("l")), instances=[Instance("l")])),
+    ("before-consent", "g", form(ask("g", DataType.GEOPOINT, control="", is_set_by_action=True))),
+    ("count-without-bound", "r", form(ask("n", DataType.INT), repeat("r", ask("v"), count="../n"))),
+    ("required-unseen", "a", form(ask("a", control="", required="true()"))),
+    ("no-label", "a", form(ask("a", label={}))),
+    ("no-client", "a", form(ask("a", DataType.INTENT))),
+]
+
+
+def codes(definition: FormDefinition) -> list[tuple[str, str]]:
+    return [(notice.code, notice.path) for notice in lint(definition)]
+
+
+@pytest.mark.parametrize(("code", "path", "definition"), CASES, ids=[f"{code} {path}" for code, path, _ in CASES])
+def test_it_is_noticed_at_its_question(code: str, path: str, definition: FormDefinition) -> None:
+    assert (code, path) in codes(definition)
+
+
+@pytest.mark.parametrize(("code", "path", "definition"), CASES, ids=[f"{code} {path}" for code, path, _ in CASES])
+def test_every_notice_is_a_sentence(code: str, path: str, definition: FormDefinition) -> None:
+    for notice in lint(definition):
+        assert notice.message.endswith(".")
+        assert "{" not in notice.message.replace("${", "")
+
+
+def test_every_sentence_has_a_case() -> None:
+    assert set(SENTENCES) == {code for code, _, _ in CASES}
+
+
+def test_a_well_made_form_gives_no_notice() -> None:
+    definition = form(
+        ask("age", DataType.INT, required="true()", constraint=". >= 15 and . <= 99"),
+        ask("day", DataType.DATE, constraint=". <= today() and . >= date('2026-01-01')"),
+        ask("phone", constraint="regex(., '^08[0-9]{8,11}$')"),
+        group("g", ask("why", relevant="/data/age != '' and selected(/data/phone, 'x')")),
+        calculate("next", "/data/age + 1"),
+        calculate("sum", "coalesce(/data/age, 0) + 1"),
+    )
+
+    assert lint(definition) == ()
+
+
+def test_notices_come_in_the_order_of_the_form_and_stop_nothing() -> None:
+    notices = lint(form(ask("a", label={}), ask("b", relevant="/data/a"), ask("c", label={})))
+
+    assert [notice.path for notice in notices] == ["a", "b", "c"]
+    assert all(notice.severity is not Severity.ERROR for notice in notices)
+
+
+def test_a_notice_says_what_to_write_instead() -> None:
+    notice = Notice(Severity.WARNING, "d", "date-literal", {"column": "constraint", "literal": "2024-01-01"})
+
+    assert notice.message == "In constraint, '2024-01-01' is compared as text: write date('2024-01-01')."
