@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Flask, current_app, request, url_for
+from flask import Blueprint, current_app, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext, lazy_gettext
 
@@ -120,7 +120,7 @@ def is_page(endpoint: str) -> bool:
 
 @bp.record_once
 def _install(state: BlueprintSetupState) -> None:
-    app: Flask = state.app
+    app = state.app
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_NAME="notices")
     app.jinja_env.globals.update(menu=menu, asset=asset, may=may, role_title=role_title)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -134,4 +134,4 @@ def role_title(role: str) -> str:
         "enumerator": gettext("Enumerator"),
         "viewer": gettext("Viewer"),
     }
-    return titles.get(role, role)
+    return str(titles.get(role, role))

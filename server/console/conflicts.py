@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from server.auth import actor
 from server.console.blueprint import bp
 from server.console.names import Names
+from server.console.properties import properties
 from server.console.record import reader_of
 from server.console.review import resolve
 from server.console.siblings import Clash, clash
@@ -67,4 +68,4 @@ def _entity_case(found: Project, row: Conflict, names: Names) -> Case:
     if entity is None:
         return Case(clash(row, None, names), row.record_id, "")
     href = url_for("console.entity", number=found.number, name=entity.list_name, entity_id=entity.entity_id)
-    return Case(clash(row, None, names), entity.label, href)
+    return Case(clash(row, None, names, properties(found, entity.list_name)), entity.label, href)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from server.auth import actor
 from server.console.blueprint import bp
 from server.console.names import Names
+from server.console.properties import properties
 from server.console.review import resolve
 from server.console.siblings import clash
 from server.console.submissions import offset
@@ -73,6 +74,7 @@ def entities(number: int, name: str) -> ResponseReturnValue:
         limit=PAGE,
         total=entity_lists.counts(session(), found).get(name, 0),
         text=text,
+        words=properties(found, name),
         columns=_columns([row.data for row in rows], [str(one) for one in chosen.properties]),
     )
 
@@ -95,13 +97,15 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     require(actor(), "entity.read", found.project_id)
     names = Names.of(session(), found)
     one = entity_lists.entity(session(), found, name, entity_id)
-    properties = [str(each) for each in entity_lists.named(session(), found, name).properties]
+    declared = [str(each) for each in entity_lists.named(session(), found, name).properties]
+    words = properties(found, name)
     return render_template(
         "console/entity.html",
         project=found,
         entity=one,
-        properties=[*properties, *(key for key in one.data if key not in properties)],
-        clashes=[clash(row, None, names) for row in find.conflicts(session(), found, "entity", entity_id)],
+        words=words,
+        properties=[*declared, *(key for key in one.data if key not in declared)],
+        clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
         changes=_changes(found, entity_lists.versions(session(), one), names),
         related=_records(found, entity_id),
         names=names,

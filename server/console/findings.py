@@ -135,4 +135,4 @@ def rule_title(rule: str) -> str:
 @bp.app_template_filter()
 def severity_title(severity: str) -> str:
     titles = {"error": gettext("Error"), "warning": gettext("Warning"), "info": gettext("Note")}
-    return titles.get(severity, severity)
+    return str(titles.get(severity, severity))

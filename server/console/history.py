@@ -102,5 +102,9 @@ ACTIONS: Mapping[str, str] = {
     "entity.update": lazy_gettext("Changed an entity"),
     "entity.create": lazy_gettext("Added an entity"),
     "entity.delete": lazy_gettext("Deleted an entity"),
+    "project.delete": lazy_gettext("Closed the project"),
+    "form.state": lazy_gettext("Opened or closed a form"),
+    "consolidate.approved": lazy_gettext("Consolidated the approved records"),
+    "consolidate.all": lazy_gettext("Consolidated all records, approved or not"),
     "job.run": lazy_gettext("Ran a job"),
 }

@@ -17,7 +17,7 @@ from server.console.blueprint import bp
 from server.console.names import Names
 from server.db import session
 from server.projects import project
-from sync import find, receive
+from sync import find, release
 from sync.access import require
 from sync.models import InboxItem, Project
 
@@ -69,6 +69,22 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "content_conflict": (
         lazy_gettext("Same number, other content"),
         lazy_gettext("An item of this number is already here with other content. Compare the two."),
+    ),
+    "waits_for_predecessor": (
+        lazy_gettext("Waits"),
+        lazy_gettext("An earlier change by the same device has not arrived. Let that device synchronise."),
+    ),
+    "waits_for_base": (
+        lazy_gettext("Waits"),
+        lazy_gettext("It corrects a record that has not arrived. Let the device that made it synchronise."),
+    ),
+    "waits_for_version": (
+        lazy_gettext("Waits"),
+        lazy_gettext("It was made on a form version that is not published here. Publish that version."),
+    ),
+    "waits_for_record": (
+        lazy_gettext("Waits"),
+        lazy_gettext("It belongs to a record that has not arrived. Let the device that made it synchronise."),
     ),
     "poison": (
         lazy_gettext("Stopped the server"),
@@ -127,7 +143,7 @@ def quarantined_raw(number: int, item_id: str) -> ResponseReturnValue:
 def release_quarantined(number: int, item_id: str) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "quarantine.release", found.project_id)
-    receive.release(session(), _item(found, item_id), actor=actor(), now=now())
+    release.release(session(), _item(found, item_id), actor=actor(), now=now())
     flash(gettext("Released. The item was judged anew; what came of it stands in the list of records."), "good")
     return redirect(url_for("console.quarantine", number=number), 303)
 
@@ -137,7 +153,7 @@ def discard_quarantined(number: int, item_id: str) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "quarantine.release", found.project_id)
     note = request.form.get("note", "").strip()
-    receive.discard(session(), _item(found, item_id), note=note, actor=actor(), now=now())
+    release.discard(session(), _item(found, item_id), note=note, actor=actor(), now=now())
     flash(gettext("Discarded. The bytes are kept, out of sight, with your reason."), "good")
     return redirect(url_for("console.quarantine", number=number), 303)
 

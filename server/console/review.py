@@ -72,6 +72,8 @@ def _chosen(conflict: Conflict) -> str | None:
         return request.form.get("value", "").strip() or None
     for side in conflict.siblings:
         if side.get("op") == choice:
+            if side.get("is_delete"):
+                return review.DELETE
             return None if side.get("value") is None else str(side["value"])
     raise NoSuchConflict
 
@@ -89,7 +91,7 @@ def _done(state: str) -> str:
         "rejected": gettext("Rejected. The record stays here but does not count."),
         "received": gettext("Put back to be reviewed."),
     }
-    return words.get(state, "")
+    return str(words.get(state, ""))
 
 
 def _back(found: Project, record: Submission, anchor: str = "") -> ResponseReturnValue:

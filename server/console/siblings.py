@@ -13,6 +13,7 @@ from flask_babel import gettext
 from forms.definition import Question, Repeat
 from server.console.answers import Reader
 from server.console.names import Names
+from server.console.properties import Properties
 from sync.models import Conflict
 
 
@@ -43,32 +44,51 @@ class Clash:
     """Another value may be typed: not for repeats, nor for edit against delete."""
 
 
-def clash(row: Conflict, reader: Reader | None, names: Names, labels: dict[str, str] | None = None) -> Clash:
-    """`labels` names the properties of an entity; a submission's paths are named by its form."""
+def clash(row: Conflict, reader: Reader | None, names: Names, properties: Properties | None = None) -> Clash:
+    """`reader` knows the questions of a submission, `properties` those of an entity."""
+    reading = _Reading(reader, properties)
     node = reader.node(row.path) if reader else None
     is_leaf = isinstance(node, Question) or (reader is None and bool(row.path))
     return Clash(
         row=row,
-        question=_question(row, reader, labels or {}),
-        sides=tuple(_side(side, row.path, reader, names) for side in row.siblings),
-        base=_text(row.path, row.base, reader),
+        question=reading.question(row.path),
+        sides=tuple(_side(side, row.path, reading, names) for side in row.siblings),
+        base=reading.text(row.path, row.base),
         has_base=row.base is not None,
         can_type=is_leaf,
     )
 
 
-def _question(row: Conflict, reader: Reader | None, labels: dict[str, str]) -> str:
-    if not row.path:
-        return gettext("Changed by one, deleted by another")
-    return reader.question(row.path) if reader else labels.get(row.path, row.path)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How to read the paths and values of one record: by its form, or as properties of an entity."""
+
+    reader: Reader | None
+    properties: Properties | None
+
+    def question(self, path: str) -> str:
+        if not path:
+            return str(gettext("Changed by one, deleted by another"))
+        if self.reader is not None:
+            return self.reader.question(path)
+        return self.properties.label(path) if self.properties is not None else path
+
+    def text(self, path: str, raw: str | None) -> str:
+        """The value in words; "" means that there is no answer."""
+        if raw is None or self.reader is None:
+            return self.properties.value(path, raw) if self.properties is not None else raw or ""
+        node = self.reader.node(path)
+        if isinstance(node, Question):
+            return self.reader.value(node, raw).text
+        return _turns(raw, node, self.reader) if isinstance(node, Repeat) else raw
 
 
-def _side(side: dict[str, Any], path: str, reader: Reader | None, names: Names) -> Side:
+def _side(side: dict[str, Any], path: str, reading: _Reading, names: Names) -> Side:
     value = side.get("value")
     return Side(
         op_id=str(side.get("op", "")),
         raw="" if value is None else str(value),
-        text=_text(path, None if value is None else str(value), reader),
+        text=reading.text(path, None if value is None else str(value)),
         who=names.who(side.get("account"), side.get("device")),
         device=names.device(side.get("device")),
         at=instant_of(str(side.get("at", ""))),
@@ -93,18 +113,6 @@ def _is_hybrid(text: str) -> bool:
 def _iso(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _text(path: str, raw: str | None, reader: Reader | None) -> str:
-    """The value in words; "" means that there is no answer."""
-    if raw is None:
-        return ""
-    node = reader.node(path) if reader else None
-    if reader is not None and isinstance(node, Question):
-        return reader.value(node, raw).text
-    if reader is not None and isinstance(node, Repeat):
-        return _turns(raw, node, reader)
-    return raw
 
 
 def _turns(raw: str, node: Repeat, reader: Reader) -> str:

@@ -113,6 +113,8 @@ def place(found: Project, record: Submission, position: int) -> Place:
     ids = [row.instance_id for row in page.rows]
     if record.instance_id in ids:
         here = ids.index(record.instance_id)
+        if not here and first:
+            return place(found, record, first)
         before, after = page.rows[:here], page.rows[here + 1 :]
         return Place(first + here, page.total, before[-1] if before else None, after[0] if after else None)
     at = position - first

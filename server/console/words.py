@@ -54,9 +54,9 @@ def in_words(instant: datetime | None, style: str = "short") -> str:
 def _near_day(day: date) -> str:
     today = local_day(now())
     if day == today:
-        return gettext("today")
+        return str(gettext("today"))
     if day == today - timedelta(days=1):
-        return gettext("yesterday")
+        return str(gettext("yesterday"))
     return format_date(day, "d MMM" if day.year == today.year else "d MMM y", locale=language())
 
 
@@ -81,7 +81,7 @@ def clock_time(instant: datetime | None) -> str:
 def ago(instant: datetime | None) -> str:
     """ "3 hours ago"."""
     if instant is None:
-        return gettext("never")
+        return str(gettext("never"))
     return str(format_timedelta(instant - now(), add_direction=True, locale=language()))
 
 
@@ -153,7 +153,8 @@ def short_title(title: str) -> str:
 def skew(milliseconds: int) -> str:
     """How far a device's clock is off, and in which direction."""
     amount = format_timedelta(timedelta(milliseconds=abs(milliseconds)), locale=language())
-    return gettext("%(time)s ahead", time=amount) if milliseconds > 0 else gettext("%(time)s behind", time=amount)
+    words = gettext("%(time)s ahead", time=amount) if milliseconds > 0 else gettext("%(time)s behind", time=amount)
+    return str(words)
 
 
 @bp.app_template_filter()
@@ -166,4 +167,4 @@ def state_title(state: str) -> str:
         "rejected": gettext("Rejected"),
         "approved": gettext("Approved"),
     }
-    return titles.get(state, state)
+    return str(titles.get(state, state))
