@@ -251,7 +251,8 @@ def _files(branch: Branch, answers: Answers) -> Iterator[str]:
     for child in branch.children:
         value = answers.get(child.name)
         if isinstance(child, Leaf):
-            if child.is_file and value:
+            # A default picture is the form's attachment, which nobody sends: jr://images/map.png.
+            if child.is_file and value and not str(value).startswith("jr://"):
                 yield str(value)
         elif child.is_repeat:
             for instance in value or ():

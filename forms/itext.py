@@ -16,6 +16,7 @@ _WORDS = frozenset({"", "long"})
 _GUIDANCE = "guidance"
 UNNAMED = "default"
 """What pyxform calls the language of a form without languages."""
+PLACEHOLDER = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,9 @@ def read_itext(model: etree._Element) -> Itext:
     texts: dict[str, dict[str, dict[str, str]]] = {}
     for language, translation in zip(names, translations, strict=True):
         _read_translation(translation, language, texts)
+    for forms in texts.values():
+        for words in forms.values():
+            _drop_placeholders(words)
     languages = tuple(name for name in names if name)
     return Itext(languages, names[default] if names else "", texts)
 
@@ -120,6 +124,13 @@ def _read_translation(translation: etree._Element, language: str, texts: dict[st
         for value in xml.children(text, "value"):
             form = value.get("form", "")
             forms.setdefault("" if form in _WORDS else form, {})[language] = spoken(value)
+
+
+def _drop_placeholders(words: dict[str, str]) -> None:
+    """pyxform writes "-" where a translation is missing; the words of another language say more."""
+    if set(words.values()) - {PLACEHOLDER}:
+        for language in [language for language, said in words.items() if said == PLACEHOLDER]:
+            del words[language]
 
 
 def _literal(element: etree._Element) -> Text:

@@ -161,12 +161,14 @@ PARSERS: Mapping[DataType, Callable[[str], object]] = {
     DataType.RANK: names_of,
 }
 
-# What JavaRosa or ODK Web Forms takes beyond the specification: Arabic digits and spaces, 1.0, 1e3, NaN, 2024-2-9.
+# What JavaRosa or ODK Web Forms takes beyond the specification: Arabic digits and spaces, 1.0, 1e3, NaN, 2024-2-9;
+# a picture that is the question's default stays the form's own attachment, jr://images/map.png.
 _NUMBER = r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\s*|NaN|[+-]?Infinity"
 _LENIENT: Mapping[DataType, Callable[[str], re.Match[str] | None]] = {
     DataType.INT: re.compile(_NUMBER).fullmatch,
     DataType.DECIMAL: re.compile(_NUMBER).fullmatch,
     DataType.DATE: re.compile(r"[0-9]{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12][0-9])").fullmatch,
+    DataType.BINARY: re.compile(r"jr://(?:images|audio|video|file)/[^/\\\x00-\x1f]{1,255}").fullmatch,
     DataType.BOOLEAN: re.compile(r"(?i:true|false|yes|no)").fullmatch,
 }
 

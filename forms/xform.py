@@ -95,7 +95,7 @@ def _definition(parts: _Parts, reader: _Reader, root: Group) -> FormDefinition:
         default_language=itext.default_language,
         instances=instances,
         entities=tuple(reader.entities),
-        media=_media(parts, itext, instances),
+        media=_media(parts, itext, instances, root),
         model=etree.tostring(parts.root, encoding="unicode", with_tail=False),
         instance_name=reader.rules.bind((META, "instanceName")).calculate,
     )
@@ -130,9 +130,7 @@ class _Reader:
                 done.add(name)
                 node = self._node(element, path)
                 if counted[name] > 1 and not isinstance(node, Repeat):
-                    self.faults.append(
-                        fault("Two questions in one group have this name.", column="name", path=path)
-                    )
+                    self.faults.append(fault("Two questions in one group have this name.", column="name", path=path))
                 yield node
 
     def _node(self, element: etree._Element, path: Path) -> Node:
@@ -264,11 +262,13 @@ def _choice(row: etree._Element, itemset: Itemset, itext: Itext) -> Choice:
     return Choice(columns.get(itemset.value_column, ""), label, columns, itext.media_by_id(id))
 
 
-def _media(parts: _Parts, itext: Itext, instances: Mapping[str, Instance]) -> tuple[str, ...]:
+def _media(parts: _Parts, itext: Itext, instances: Mapping[str, Instance], root: Group) -> tuple[str, ...]:
     """Every attachment that the form names, each once, in order: data first, then pictures and sounds."""
+    questions = (node for node in _below(root) if isinstance(node, Question))
     names = [file_name(instance.src) for instance in instances.values()]
     # Collect reads select_one_external from one file with this name, whatever the form calls the list.
     has_external = parts.body is not None and any(element.get("query") for element in parts.body.iter())
     names += ["itemsets.csv"] if has_external else []
-    names += [name for name in itext.file_names() if name]
+    names += itext.file_names()
+    names += [file_name(question.default) for question in questions]
     return tuple(dict.fromkeys(name for name in names if name))

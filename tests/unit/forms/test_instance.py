@@ -209,6 +209,10 @@ def test_every_file_that_an_answer_names_is_listed_once() -> None:
     assert attachment_names(FORM, {}, envelope) == ("audit.csv",)
 
 
+def test_a_default_picture_is_not_awaited() -> None:
+    assert attachment_names(FORM, {"photo": "jr://images/map.png"}) == ()
+
+
 PEOPLE = form("""
 | survey | | | | |
 | | type | name | label | save_to |

@@ -99,7 +99,15 @@ def test_a_closed_line_of_three_corners_is_an_area() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "text"), [(T.INT, "1.0"), (T.INT, "1e3"), (T.INT, "١٢"), (T.DECIMAL, "NaN"), (T.DATE, "2024-2-9")]
+    ("type", "text"),
+    [
+        (T.INT, "1.0"),
+        (T.INT, "1e3"),
+        (T.INT, "١٢"),
+        (T.DECIMAL, "NaN"),
+        (T.DATE, "2024-2-9"),
+        (T.BINARY, "jr://images/map.png"),
+    ],
 )
 def test_what_one_engine_of_the_field_takes_is_doubtful(type: T, text: str) -> None:
     assert is_taken_by_one_engine(type, text)

@@ -159,6 +159,28 @@ def test_pictures_in_labels_are_attachments_of_the_form() -> None:
     assert read_form.languages == ()
 
 
+def test_a_translation_that_is_missing_is_not_a_dash() -> None:
+    read_form = form("""
+| survey | | | | |
+| | type | name | label::id | label::en | hint::id |
+| | text | who | Siapa? | | Nama |
+| | image | map | - | - | Peta |
+""")
+
+    assert question(read_form, "who").label == {"id": "Siapa?"}
+    assert question(read_form, "map").label == {"id": "-", "en": "-"}
+
+
+def test_a_default_picture_is_an_attachment_of_the_form() -> None:
+    read_form = form("""
+| survey | | | | |
+| | type | name | label | default |
+| | image | map | Map | village.png |
+""")
+
+    assert read_form.media == ("village.png",)
+
+
 def test_an_answer_that_an_action_sets_is_known() -> None:
     read_form = form("""
 | survey | | | | | | |
