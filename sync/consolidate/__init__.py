@@ -12,8 +12,8 @@ from sync import receive
 from sync.attach import BlobStore
 from sync.consolidate import run
 from sync.consolidate.cleanup import cleanup
-from sync.consolidate.consolidate import consolidate
 from sync.consolidate.job import Job, JobBusy, NoSuchJob, Outcome, Task
+from sync.consolidate.release import consolidate
 from sync.models import JobRun
 
 __all__ = ["JOBS", "Job", "JobBusy", "NoSuchJob", "Outcome", "Task", "run_job"]

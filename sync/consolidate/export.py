@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Any, TextIO
 
-from forms.definition import Answers, DataType, FormDefinition
+from forms.definition import Answers, DataType, FormDefinition, Path
 from sync.consolidate.cell import csv_cell
 from sync.consolidate.table import Column, Lookups, Row, Table, language_tag, rows, tables, title_row
 from sync.consolidate.workbook import Workbook
@@ -72,7 +72,8 @@ class FormExport:
     """Of all tables."""
     files: list[str] = field(init=False, default_factory=list)
     """The names of what it writes, the workbook first."""
-    _sheets: list[_Sheet] = field(init=False, default_factory=list)
+    _sheets: dict[Path, list[_Sheet]] = field(init=False, default_factory=dict)
+    """The readings of each table, by its path."""
     _workbook: Workbook = field(init=False)
     _open: ExitStack = field(init=False, default_factory=ExitStack)
 
@@ -106,10 +107,11 @@ class FormExport:
     def write(self, entry: Entry) -> None:
         """The record and the rounds of its repeats, in every table and reading."""
         self.records += 1
-        for sheet in self._sheets:
-            for row in rows(sheet.table, entry.answers, entry.instance_id):
-                self._write(sheet, row, entry)
-                self.rows += sheet.language is None
+        for table in self.tables:
+            for row in rows(table, entry.answers, entry.instance_id):
+                self.rows += 1
+                for sheet in self._sheets[table.path]:
+                    self._write(sheet, row, entry)
 
     def _begin(self, table: Table, language: str | None, opening: ExitStack) -> None:
         name = "-".join(filter(None, (self.stem, table.name)))
@@ -123,7 +125,7 @@ class FormExport:
         headers = self._headers(table, language)
         csv.writer(file).writerow([csv_cell(header, DataType.STRING) for header in headers])
         self._workbook.head(sheet.title, headers)
-        self._sheets.append(sheet)
+        self._sheets.setdefault(table.path, []).append(sheet)
 
     def _named(self, file: str) -> str:
         self.files.append(file)
@@ -164,7 +166,7 @@ def _facts(entry: Entry, headers: Sequence[str]) -> list[tuple[str | None, DataT
 
 
 def facts(row: Any, names: Mapping[str, str]) -> dict[str, str]:
-    """The columns that are not answers, from a row of `consolidate.records`. `names` are people and devices by id."""
+    """The columns that are not answers, from a row of `release`. `names` are people and devices by id."""
     return {
         "SubmissionDate": row.received_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         "meta-instanceName": row.instance_name,

@@ -38,6 +38,16 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Callable[[Does], None]:
     return add
 
 
+def _noting(done: list[str]) -> Does:
+    """A job that writes down the slots that it was run for."""
+
+    def does(_engine: Engine, task: Task) -> Outcome:
+        done.append(task.slot)
+        return Outcome()
+
+    return does
+
+
 def run(engine: Engine, folder: Path, slot: str, now: datetime, cause: str = "schedule") -> JobRun:
     return run_job(engine, "probe", slot=slot, cause=cause, account_id=None, now=now, folder=folder)
 
@@ -47,7 +57,7 @@ def test_two_who_start_the_same_slot_run_it_once(
 ) -> None:
     done: list[str] = []
     together = threading.Barrier(4)
-    job(lambda _engine, task: Outcome({"times": done.append(task.slot)}))
+    job(_noting(done))
 
     def as_another_process(_number: int) -> JobRun:
         own = connect(database_url)
@@ -69,7 +79,7 @@ def test_a_slot_that_is_done_is_not_run_again(
     engine: Engine, job: Callable[[Does], None], now: datetime, tmp_path: Path
 ) -> None:
     done: list[str] = []
-    job(lambda _engine, task: Outcome({"times": done.append(task.slot)}))
+    job(_noting(done))
 
     for _again in range(3):
         run(engine, tmp_path, "slot", now)

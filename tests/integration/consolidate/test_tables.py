@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import openpyxl
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from sync.consolidate import lease
 from sync.models import Event, Indicator, JobRun
 from tests.conftest import Team
-from tests.integration.consolidate.conftest import Keep, RunIt, an_interview, indicator
+from tests.integration.consolidate.conftest import Keep, RunIt, all_runs, an_interview, indicator
 
 
 def read(exports: Path, run: JobRun, file: str) -> list[dict[str, str]]:
@@ -152,3 +156,39 @@ def test_what_a_crash_left_half_made_is_never_shown(keep: Keep, consolidated: Ru
 
     assert not half.exists()
     assert all((exports / one["name"]).stat().st_size == one["size"] for one in run.files)
+
+
+KILLED_WHILE_IT_WROTE = """
+import sys, time
+from datetime import datetime
+from pathlib import Path
+from sync.consolidate import release, run_job
+from sync.engine import connect
+
+def never_publish(making, folder):
+    print("written", flush=True)
+    time.sleep(60)
+
+release._publish_folder = never_publish
+run_job(connect(sys.argv[1]), "consolidate", slot="slot", cause="schedule", account_id=None,
+        now=datetime.fromisoformat(sys.argv[2]), folder=Path(sys.argv[3]))
+"""
+
+
+def test_a_process_that_is_killed_leaves_no_half_made_files_and_its_slot_is_run_again(
+    engine: Engine, database_url: str, keep: Keep, consolidated: RunIt, exports: Path, now: datetime
+) -> None:
+    keep(an_interview())
+    command = [sys.executable, "-c", KILLED_WHILE_IT_WROTE, database_url, now.isoformat(), str(exports)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "written\n"
+        victim.kill()
+    assert [folder.name[:8] for folder in (exports / "1").iterdir()] == [".making-"]
+    assert [run.outcome for run in all_runs(engine)] == ["running"]
+
+    run = consolidated(slot="slot", now=now + lease.TTL + timedelta(seconds=1))
+
+    assert run.outcome == "done"
+    assert [folder.name[0] for folder in (exports / "1").iterdir()] == ["2"]
+    assert len(read(exports, run, "wawancara.csv")) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from forms.definition import Answers, Choice, DataType, FormDefinition, Group, Instance, Itemset, Question, Repeat
+from forms.definition import Answers, Choice, DataType, FormDefinition, Group, Instance, Itemset, Node, Question, Repeat
 from sync.consolidate.cell import csv_cell, workbook_cell
 from sync.consolidate.export import Entry, FormExport
 
@@ -46,7 +46,7 @@ def a_form(*extra: Question, version: str = "2") -> FormDefinition:
             product,
         ),
     )
-    children = (a_question("name", label="Nama"), a_question("day", DataType.DATE), trade, *extra)
+    children: tuple[Node, ...] = (a_question("name", label="Nama"), a_question("day", DataType.DATE), trade, *extra)
     return FormDefinition(
         form_id="usaha",
         version=version,

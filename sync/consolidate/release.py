@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def _keep(session: Session, *, project: Project, task: Task, made: _Made) -> Non
     """The indicators replace the earlier ones, and the log says what was released to whom."""
     session.execute(delete(Indicator).where(Indicator.project_id == project.project_id))
     session.add_all(
-        Indicator(project_id=project.project_id, computed_at=task.now, **asdict(figure)) for figure in made.figures
+        Indicator(project_id=project.project_id, computed_at=task.now, **_columns(figure)) for figure in made.figures
     )
     record(
         session,
@@ -233,6 +233,10 @@ def _keep(session: Session, *, project: Project, task: Task, made: _Made) -> Non
         target=("job", task.slot),
         detail={"records": made.taken, "not_approved": made.left_out if task.is_all else 0},
     )
+
+
+def _columns(figure: Figure) -> dict[str, Any]:
+    return {column.name: getattr(figure, column.name) for column in fields(figure)}
 
 
 def _actor(session: Session, account_id: str | None) -> Actor:
