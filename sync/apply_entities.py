@@ -9,14 +9,16 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from forms.entity_element import EntityElement
 from forms.finding import Finding, Rule, Severity
-from forms.instance import EntityElement, entity_elements
+from forms.instance import entity_elements
 from sync.clashes import lay_clashes
 from sync.filling import Filling
 from sync.identity import derived
 from sync.ledger import Act, Ledger, Record, Row
 from sync.merge import View, closure, seen_by
 from sync.models import EntityVersion
+from sync.rows import ENTITY_VERSION
 from sync.verdict import Why
 
 LABEL = "label"
@@ -98,7 +100,7 @@ def _continue_branch(record: Record, act: Act) -> Why:
 
 def only_changes(record: Record, act: Act) -> None:
     """Of all properties that a form saves, keep those that differ from what its author had before the eyes."""
-    base = seen_by((one.op for one in record.ready), act.op.context | {act.op.origin: act.op.prev})
+    base = seen_by((one.op for one in record.ready), {**act.op.context, act.op.origin: act.op.prev})
     changes = {path: value for path, value in act.row["changes"].items() if base.values.get(path) != value}
     act.change(changes=changes)
 
@@ -131,7 +133,7 @@ def _row(ledger: Ledger, act: Act, element: EntityElement) -> Row:
     source = act.row
     op_id = derived(ledger.project_id, source["op_id"], "entity", element.dataset, element.id)
     origin, n, prev, context = _place(ledger, op_id, element)
-    changes: dict[str, Any] = dict(element.properties)
+    changes: dict[str, Any] = {name: value or None for name, value in element.properties.items()}
     if element.label:
         changes[LABEL] = element.label
     return source | {
@@ -178,7 +180,7 @@ def _is_taken(ledger: Ledger, origin: str, n: int) -> bool:
 
 def _vector_at(ledger: Ledger, record: Record, version: int) -> dict[str, int]:
     """What somebody had seen who had this version of the entity."""
-    waiting = ledger.inserts[EntityVersion.__table__]
+    waiting = ledger.inserts[ENTITY_VERSION]
     for row in waiting:
         if (row["entity_id"], row["version"]) == (record.record_id, version):
             return dict(row["vector"])
@@ -201,7 +203,7 @@ def _add_version(ledger: Ledger, row: Row, act: Act) -> None:
     version = {name: row[name] for name in shared}
     # A form's change of an entity names its submission by the instanceID of the operation that it follows from.
     version |= {"instance_id": act.row["instance_id"], "at": ledger.now}
-    ledger.inserts[EntityVersion.__table__].append(version)
+    ledger.inserts[ENTITY_VERSION].append(version)
 
 
 def _add_properties(ledger: Ledger, list_name: str, names: Sequence[str]) -> None:

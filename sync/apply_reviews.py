@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sync.ledger import Act, Ledger, Record
 from sync.merge import View
-from sync.models import Comment
+from sync.rows import COMMENT
 
 
 def settle_review(ledger: Ledger, record: Record, act: Act) -> View:
@@ -26,7 +26,7 @@ def settle_comment(ledger: Ledger, record: Record, act: Act) -> View:
     view = record.folded()
     instance_id = ledger.root(str(view.values["submission"]))
     if len(record.ready) == 1:
-        ledger.inserts[Comment.__table__].append(
+        ledger.inserts[COMMENT].append(
             {
                 "project_id": ledger.project_id,
                 "comment_id": record.record_id[:64],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from sync import access
 from sync.access import Actor
 from sync.identity import origin, uuid7
-from sync.ledger import Act, Ledger, Row, open_ledger
+from sync.ledger import Act, Ledger, Record, Row, open_ledger
 from sync.models import Installation, Operation, Project
 from sync.place import place
 
@@ -69,17 +70,17 @@ def own_row(
     ledger: Ledger, *, kind: str, record_id: str, actor: Actor, context: Mapping[str, int] | None, **columns: Any
 ) -> Row:
     """The row of a new operation by this server's origin. The project is locked: numbers rise with the chain."""
+    op_id = uuid7()
     record = ledger.record(kind, record_id)
-    own = server_origin(ledger.session)
+    origin_, n, prev = _next_number(ledger, record, op_id, context)
     seen = dict(record.vector if context is None else context)
-    known = [act.row["n"] for act in record.acts if act.row["origin"] == own]
-    seen.pop(own, None)
+    seen.pop(origin_, None)
     return {
         "project_id": ledger.project_id,
-        "op_id": uuid7(),
-        "origin": own,
-        "n": next(_numbers),
-        "prev": max(known, default=0),
+        "op_id": op_id,
+        "origin": origin_,
+        "n": n,
+        "prev": prev,
         "kind": kind,
         "record_id": record_id,
         "context": seen,
@@ -104,6 +105,15 @@ def own_row(
     } | columns
 
 
+def _next_number(ledger: Ledger, record: Record, op_id: str, context: Mapping[str, int] | None) -> tuple[str, int, int]:
+    """origin, n and prev. An origin has seen all that it wrote before: whoever had not, writes by an origin apart."""
+    own = server_origin(ledger.session)
+    latest = max((act.row["n"] for act in record.acts if act.row["origin"] == own), default=0)
+    if context is not None and context.get(own, 0) < latest:
+        return f"s~{op_id}", 1, 0
+    return own, next(_numbers), latest
+
+
 def hybrid_time(now: datetime) -> str:
     """A hybrid logical clock's reading: 48 bits of Unix time in ms, then a counter."""
     return f"{int(now.timestamp() * 1000):012x}-0000"
@@ -112,9 +122,10 @@ def hybrid_time(now: datetime) -> str:
 def server_origin(session: Session) -> str:
     """The origin of this process on this server."""
     server_id = session.scalars(select(Installation.server_id)).one()
-    return _origin(str(session.get_bind().engine.url), server_id)
+    return _origin(str(session.get_bind().engine.url), server_id, os.getpid())
 
 
 @cache
-def _origin(_database: str, server_id: str) -> str:
+def _origin(_database: str, server_id: str, _process: int) -> str:
+    # By process, since workers are forked: each draws random bits of its own.
     return origin(server_id)

@@ -9,9 +9,7 @@ from sqlalchemy import select
 
 from sync.ledger import Act, Ledger, Record
 from sync.merge import Clash, Op, View
-from sync.models import Conflict
-
-CONFLICT = Conflict.__table__
+from sync.rows import CONFLICT
 
 
 def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
@@ -52,7 +50,7 @@ def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
         CONFLICT.c.kind == record.kind,
         CONFLICT.c.record_id == record.record_id,
     )
-    return dict(ledger.session.execute(found).tuples().all())
+    return {row.path: row.opened_at for row in ledger.session.execute(found)}
 
 
 def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forms.check import CompiledForm, Context
 from forms.definition import Answers, FormDefinition, Question
+from forms.derived import Derived
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
-from forms.flat import flatten
+from forms.flat import flatten, unflatten
 from forms.instance import Envelope, attachment_names, read_answers
 from schemas.answers import judge
+
+DEVICE_KNOWS = re.compile(
+    r"\b(?:once|uuid|random|randomize|now|today|property|version|last-saved|position|pulldata|instance)\s*\("
+)
 
 CLOCK_TOLERANCE = timedelta(minutes=15)
 """A tablet's clock may be this far ahead before somebody should look at it."""
@@ -89,9 +95,43 @@ def asks_lists(definition: FormDefinition) -> bool:
     return any(instance.src for instance in definition.instances.values())
 
 
-def derived_paths(definition: FormDefinition) -> frozenset[str]:
-    """What nobody writes: calculations, and what the device fills in by itself."""
+def recalculate(compiled: CompiledForm, answers: Answers, times: Times, lists: Mapping[str, Table]) -> Answers:
+    """Merged answers with their calculations worked out again: two devices' halves have one sum.
+
+    Nothing else changes: what has become irrelevant was still answered by somebody. A value that only its device
+    could know (a random number, the day) stays."""
+    definition = compiled.definition
+    again = recalculated_paths(definition)
+    if not again:
+        return answers
+    context = Context(times.started_at, times.ended_at, times.received_at, is_edited=True, lists=lists)
+    worked_out = flatten(definition, compiled.calculate(answers, context))
+    flat = flatten(definition, answers)
+    return unflatten(definition, flat | {path: worked_out[path] for path in again if flat[path] is not None})
+
+
+def _derived_paths(definition: FormDefinition) -> frozenset[str]:
     return frozenset("/".join(question.path) for question in definition.questions() if _is_derived(question))
+
+
+def _recalculated_paths(definition: FormDefinition) -> frozenset[str]:
+    questions = (question for question in definition.questions() if question.calculate and _is_derived(question))
+    found = {"/".join(question.path) for question in questions if not DEVICE_KNOWS.search(question.calculate)}
+    return frozenset(found & asked_paths(definition))
+
+
+def _asked_paths(definition: FormDefinition) -> frozenset[str]:
+    return frozenset(flatten(definition, {}))
+
+
+derived_paths = Derived(_derived_paths)
+"""What nobody writes: calculations, and what the device fills in by itself."""
+
+recalculated_paths = Derived(_recalculated_paths)
+"""Of these, what follows from the other answers alone; repeats are left as they are."""
+
+asked_paths = Derived(_asked_paths)
+"""Every path that an operation of this version may write."""
 
 
 def _is_derived(question: Question) -> bool:

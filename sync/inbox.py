@@ -16,6 +16,7 @@ from sync.engine import in_transaction
 from sync.identity import uuid7
 from sync.item import Landed
 from sync.models import Batch, InboxItem
+from sync.rows import BATCH, INBOX
 from sync.verdict import Line, Sender, SentFile, Why
 
 
@@ -89,7 +90,7 @@ def _land(
     now: datetime,
     files: Sequence[SentFile],
 ) -> None:
-    batch = {
+    batch: dict[str, object] = {
         "project_id": sender.project_id,
         "batch_id": batch_id,
         "device_id": sender.device_id,
@@ -102,10 +103,10 @@ def _land(
         "skew_ms": sender.skew_ms,
         "received_at": now,
     }
-    session.execute(insert(Batch.__table__), [batch])  # type: ignore[arg-type]  # a declarative table is a Table
+    session.execute(insert(BATCH), [batch])
     if landed:
         rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
-        session.execute(insert(InboxItem.__table__), rows)  # type: ignore[arg-type]  # a declarative table is a Table
+        session.execute(insert(INBOX), rows)
     for file in files:
         stored = Stored(file.sha256, "", file.size)
         attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)

@@ -13,8 +13,8 @@ from sync import access, inbox
 from sync.draft import Draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
-from sync.place import place
-from sync.settle import settle
+from sync.place import place, wake
+from sync.settle import settle, xml_of
 from sync.verdict import Line, Outcome, Why
 
 VERBS: Mapping[str, str] = {
@@ -25,6 +25,8 @@ VERBS: Mapping[str, str] = {
     "form": "form.publish",
 }
 """What an author must be allowed to, by the kind of the operation."""
+
+DELETE: Mapping[str, str] = {"submission": "submission.delete", "entity": "entity.delete"}
 
 
 def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Line]:
@@ -58,7 +60,7 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
 def _judge(ledger: Ledger, item: Item) -> Line:
     if item.draft is None:
         return _put_aside(ledger, item, item.why, item.detail)
-    known = ledger.acts.get(item.draft.op_id)
+    known = ledger.acts.get(item.draft.op_id) or _same_instance(ledger, item, item.draft)
     if known is not None:
         return _continue(ledger, item.draft, known)
     why, detail = _refusal(ledger, item, item.draft)
@@ -70,12 +72,26 @@ def _judge(ledger: Ledger, item: Item) -> Line:
     return _line(ledger, act)
 
 
+def _same_instance(ledger: Ledger, item: Item, draft: Draft) -> Act | None:
+    """An instance that somebody hands in bare may be known from the device that made it: the same XML under the same
+    instance ID is the same operation, by whichever way it comes."""
+    if not draft.is_derived or item.envelope is None:
+        return None
+    instance_id = item.envelope.instance_id
+    record = ledger.record("submission", ledger.root(instance_id))
+    acts = (act for act in record.acts if act.has_xml and act.row["instance_id"] == instance_id)
+    return next((act for act in acts if xml_of(ledger, act) == draft.xml), None)
+
+
 def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
     """Why the item cannot be placed, now or later; Why.NONE when it can."""
     if item.sender.is_revoked:
         return Why.REVOKED_DEVICE, ""
-    if not access.may(item.sender.actor, VERBS.get(draft.kind, "project.delete"), ledger.project_id):
-        return Why.NOT_PERMITTED, draft.kind
+    if item.why is not Why.NONE:
+        return item.why, item.detail
+    verb = DELETE.get(draft.kind, "") if draft.is_delete else VERBS.get(draft.kind, "")
+    if not verb or not access.may(item.sender.actor, verb, ledger.project_id):
+        return Why.NOT_PERMITTED, verb or draft.kind
     taken = ledger.numbers.get((draft.origin, draft.n))
     if taken is not None:
         return Why.NUMBER_REUSED, taken
@@ -90,9 +106,15 @@ def refusal_of_content(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, s
     named = item.envelope.form_id if item.envelope is not None else form_id
     if named != form_id:
         return Why.OTHER_FORM, named
+    shown = ledger.submission(ledger.root(draft.record_id))
+    if shown is not None:
+        return (Why.NONE, "") if shown["form_id"] == form_id else (Why.OTHER_FORM, form_id)
     form = ledger.form(form_id)
-    if form is None:
+    if form is None and form_id:
         return Why.UNKNOWN_FORM, form_id
+    if form is None:
+        # A change of a record that is not here yet: whose it is, the record will say.
+        return Why.NONE, ""
     return (Why.FORM_CLOSED, form_id) if form["state"] == "closed" else (Why.NONE, "")
 
 
@@ -109,11 +131,11 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
     draft = item.draft
     op_id = draft.op_id if draft is not None else inbox.unreadable_id(item.raw)
     session, project_id = ledger.session, ledger.project_id
-    if inbox.quarantined(session, project_id, op_id) is not None:
-        # The same bytes once more: one row in the supervisor's list is enough.
-        inbox.leave(session, project_id, [item.item_id])
-    else:
-        inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
+    put_aside = inbox.quarantined(session, project_id, op_id)
+    if put_aside is not None:
+        # The same once more: one row in the supervisor's list is enough, and the first verdict stands.
+        return Line(op_id, Outcome.DUPLICATE, why=Why(put_aside.why), first=Outcome.QUARANTINED)
+    inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
     if draft is not None and _may_be_void(ledger, item, draft):
         row = row_of(ledger, item, draft) | {
             "state": "void",
@@ -123,7 +145,9 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
             "xml": None,
             "attachments": [],
         }
-        ledger.add(Act(row))
+        void = Act(row)
+        ledger.add(void)
+        wake(ledger, void)
     return Line(op_id, Outcome.QUARANTINED, why=why, detail=detail, instance_id=draft.record_id if draft else "")
 
 

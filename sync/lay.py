@@ -12,10 +12,7 @@ from forms.definition import Answers, FormDefinition
 from forms.finding import Finding
 from forms.instance import attachment_names
 from sync.ledger import Act, Ledger, Row
-from sync.models import SubmissionAttachment, SubmissionFinding
-
-FINDING = SubmissionFinding.__table__
-ATTACHMENT = SubmissionAttachment.__table__
+from sync.rows import SUBMISSION_ATTACHMENT, SUBMISSION_FINDING
 
 LONGEST_VALUE = 1000
 UNREVIEWED = {"state": "open", "note": "", "account_id": None, "reviewed_at": None}
@@ -23,7 +20,7 @@ UNREVIEWED = {"state": "open", "note": "", "account_id": None, "reviewed_at": No
 
 def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     """The record's findings are these. A dismissal outlives a new check while path, rule and value are the same."""
-    old = _replaced(ledger, FINDING, row)
+    old = _replaced(ledger, SUBMISSION_FINDING, row)
     reviews = {
         (one["rule"], one["path"], one["value"]): {name: one[name] for name in UNREVIEWED}
         for one in old
@@ -34,7 +31,7 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     for finding in findings:
         rule, path, value = finding.rule.value, finding.path[:255], finding.value[:LONGEST_VALUE]
         review = reviews.get((rule, path, value), UNREVIEWED)
-        ledger.inserts[FINDING].append(
+        ledger.inserts[SUBMISSION_FINDING].append(
             {
                 "project_id": ledger.project_id,
                 "instance_id": row["instance_id"],
@@ -60,7 +57,7 @@ def lay_attachments(
     """The files that the record names and those that were announced; returns the names of the latter."""
     announced = {one["name"]: one for act in ready for one in act.row["attachments"]}
     expected = frozenset(attachment_names(definition, answers))
-    old = {one["name"]: one for one in _replaced(ledger, ATTACHMENT, row)}
+    old = {one["name"]: one for one in _replaced(ledger, SUBMISSION_ATTACHMENT, row)}
     if not (announced or expected or old):
         row["attachments_missing"], ledger.lacking[row["instance_id"]] = 0, ()
         return []
@@ -70,7 +67,7 @@ def lay_attachments(
         for name in sorted({*announced, *expected, *old})
         if name in expected or name in announced or old[name]["sha256"] is not None
     ]
-    ledger.inserts[ATTACHMENT].extend(rows)
+    ledger.inserts[SUBMISSION_ATTACHMENT].extend(rows)
     lacking = [one for one in rows if one["arrived_at"] is None]
     row["attachments_missing"] = sum(one["is_expected"] for one in lacking)
     ledger.lacking[row["instance_id"]] = tuple(one["sha256"] or one["name"] for one in lacking)

@@ -18,19 +18,24 @@ from sync.filling import Filling
 from sync.merge import Op, View, fold
 from sync.models import (
     Blob,
-    Conflict,
-    Device,
     Entity,
     EntityList,
-    EntityVersion,
-    FeedRow,
     Form,
-    Operation,
     Project,
     Submission,
     SubmissionAlias,
-    SubmissionAttachment,
-    SubmissionFinding,
+)
+from sync.rows import (
+    CONFLICT,
+    ENTITY,
+    ENTITY_LIST,
+    ENTITY_VERSION,
+    FEED,
+    OPERATION,
+    PROJECT,
+    SUBMISSION,
+    SUBMISSION_ATTACHMENT,
+    SUBMISSION_FINDING,
 )
 
 Key: TypeAlias = tuple[str, str]
@@ -38,7 +43,6 @@ Key: TypeAlias = tuple[str, str]
 
 Row: TypeAlias = dict[str, Any]
 
-OPERATION = Operation.__table__
 COLUMNS = [
     *(column for column in OPERATION.columns if column.name != "xml"),
     OPERATION.c.xml.is_not(None).label("has_xml"),
@@ -128,7 +132,6 @@ class Ledger:
     aliases: dict[str, str] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
     forms: dict[str, Row] = field(default_factory=dict)
-    devices: dict[str, Row] = field(default_factory=dict)
     entities: dict[str, Row] = field(default_factory=dict)
     known_entities: set[str] = field(default_factory=set)
     lists: dict[str, Row] = field(default_factory=dict)
@@ -244,7 +247,7 @@ class Ledger:
         found = select(SubmissionAlias.alias, SubmissionAlias.instance_id).where(
             SubmissionAlias.project_id == self.project_id, SubmissionAlias.alias.in_(wanted)
         )
-        self.aliases.update(self.session.execute(found).tuples().all())
+        self.aliases.update((alias, root) for alias, root in self.session.execute(found))
 
     def load_blobs(self, hashes: Iterable[str]) -> None:
         wanted = sorted(set(hashes) - self.blobs)
@@ -259,16 +262,6 @@ class Ledger:
             row = self.session.execute(found).mappings().first()
             self.forms[form_id] = dict(row) if row else {}
         return self.forms[form_id] or None
-
-    def device(self, device_id: str) -> Row | None:
-        """`revoked_at` and `account_id` of a device."""
-        if device_id not in self.devices:
-            found = select(Device.revoked_at, Device.account_id).where(
-                Device.project_id == self.project_id, Device.device_id == device_id
-            )
-            row = self.session.execute(found).mappings().first()
-            self.devices[device_id] = dict(row) if row else {}
-        return self.devices[device_id] or None
 
     def waiting_for_version(self, form_id: str, version: str) -> list[Act]:
         """Held submissions that were made with this version of the form."""
@@ -286,17 +279,19 @@ class Ledger:
     def list_row(self, name: str) -> Row:
         """The entity list, made when there is none."""
         if name not in self.lists:
-            columns = EntityList.__table__.columns
+            columns = ENTITY_LIST.columns
             found = select(*columns).where(EntityList.project_id == self.project_id, EntityList.name == name)
-            row = self.session.execute(found).mappings().first()
-            if row is None:
-                row = {"project_id": self.project_id, "name": name, "properties": [], "created_at": self.now}
-                self.session.execute(insert(EntityList.__table__), [row])
-            self.lists[name] = dict(row)
+            kept = self.session.execute(found).mappings().first()
+            self.lists[name] = dict(kept) if kept is not None else self._new_list(name)
         return self.lists[name]
 
+    def _new_list(self, name: str) -> Row:
+        row = {"project_id": self.project_id, "name": name, "properties": [], "created_at": self.now}
+        self.session.execute(insert(ENTITY_LIST), [row])
+        return row
+
     def _load_submissions(self, instance_ids: Sequence[str]) -> None:
-        columns = [column for column in Submission.__table__.columns if column.name != "xml"]
+        columns = [column for column in SUBMISSION.columns if column.name != "xml"]
         found = select(*columns).where(
             Submission.project_id == self.project_id, Submission.instance_id.in_(instance_ids)
         )
@@ -305,9 +300,7 @@ class Ledger:
             self.known.add(row["instance_id"])
 
     def _load_entities(self, entity_ids: Sequence[str]) -> None:
-        found = select(*Entity.__table__.columns).where(
-            Entity.project_id == self.project_id, Entity.entity_id.in_(entity_ids)
-        )
+        found = select(*ENTITY.columns).where(Entity.project_id == self.project_id, Entity.entity_id.in_(entity_ids))
         for row in self.session.execute(found).mappings():
             self.entities[row["entity_id"]] = dict(row)
             self.known_entities.add(row["entity_id"])
@@ -315,14 +308,12 @@ class Ledger:
     def write_entities(self) -> None:
         """Entities go to the database at once when the checks of later submissions may read them."""
         rows = [self.entities[entity_id] for entity_id in sorted(self.touched_entities)]
-        self._upsert(Entity.__table__, rows, self.known_entities, "entity_id")
+        self._upsert(ENTITY, rows, self.known_entities, "entity_id")
         self.known_entities |= self.touched_entities
         self.touched_entities = set()
-        self._insert(EntityVersion.__table__, self.inserts.pop(EntityVersion.__table__, []))
+        self._insert(ENTITY_VERSION, self.inserts.pop(ENTITY_VERSION, []))
         for name in sorted(self.changed_lists):
-            changed = update(EntityList.__table__).where(
-                EntityList.project_id == self.project_id, EntityList.name == name
-            )
+            changed = update(ENTITY_LIST).where(EntityList.project_id == self.project_id, EntityList.name == name)
             self.session.execute(changed.values(properties=self.lists[name]["properties"]))
         self.changed_lists = set()
 
@@ -331,17 +322,15 @@ class Ledger:
         self._write_operations()
         self.write_entities()
         rows = [self.submissions[instance_id] for instance_id in sorted(self.touched)]
-        self._upsert(Submission.__table__, rows, self.known, "instance_id")
+        self._upsert(SUBMISSION, rows, self.known, "instance_id")
         self.known |= self.touched
-        for table in (SubmissionFinding.__table__, SubmissionAttachment.__table__, Conflict.__table__):
+        for table in (SUBMISSION_FINDING, SUBMISSION_ATTACHMENT, CONFLICT):
             self._clear(table)
         for table, added in self.inserts.items():
             self._insert(table, added)
-        self._insert(FeedRow.__table__, self.feed)
+        self._insert(FEED, self.feed)
         if self.head > self.first:
-            self.session.execute(
-                update(Project.__table__).where(Project.project_id == self.project_id).values(head=self.head)
-            )
+            self.session.execute(update(PROJECT).where(Project.project_id == self.project_id).values(head=self.head))
         self.inserts, self.cleared = defaultdict(list), defaultdict(set)
         self.feed, self.first, self.touched = [], self.head, set()
 
@@ -372,7 +361,7 @@ class Ledger:
         if not keys:
             return
         gone = delete(table).where(table.c.project_id == self.project_id)
-        if table is Conflict.__table__:
+        if table is CONFLICT:
             gone = gone.where(tuple_(table.c.kind, table.c.record_id).in_(sorted(keys)))
         else:
             gone = gone.where(table.c.instance_id.in_(sorted(record_id for _, record_id in keys)))
@@ -383,7 +372,7 @@ class Ledger:
             self.session.execute(insert(table), list(rows))
 
 
-CHANGING = ("record_id", "context", "prev", "changes", "attachments", "instance_id", "state", "why", "verdict", "seq")
+CHANGING = ("record_id", "form_id", "version", "context", "changes", "attachments", "state", "why", "verdict", "seq")
 """Columns that may still change: a held operation's place may be found later."""
 
 

@@ -12,7 +12,7 @@ from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
 from sync.ledger import Act, Ledger, Record
 from sync.merge import Op, View, closure, missing, seen_by
-from sync.models import SubmissionAlias
+from sync.rows import SUBMISSION_ALIAS
 from sync.settle import compiled_for, filling_of, settle, xml_of
 from sync.verdict import Outcome, Why
 
@@ -38,7 +38,7 @@ def wake(ledger: Ledger, act: Act) -> None:
 
 def outcome_of(view: View, op: Op) -> Outcome:
     """How an operation came out, when it became part of this view."""
-    if any(op in clash.siblings for clash in view.clashes):
+    if any(op.op_id == sibling.op_id for clash in view.clashes for sibling in clash.siblings):
         return Outcome.CONFLICT
     others = (other for other in view.ready if other.op_id != op.op_id and not other.is_void)
     is_concurrent = any(not op.has_seen(other) and not other.has_seen(op) for other in others)
@@ -97,11 +97,11 @@ def _obstacle_of_submission(ledger: Ledger, act: Act) -> Why:
         if why is not Why.NONE:
             return why
     known = ledger.submission(act.row["record_id"])
-    if known is not None and not act.row["version"]:
-        act.change(version=known["version"])
+    if known is not None and not (act.row["version"] and act.row["form_id"]):
+        act.change(form_id=known["form_id"], version=act.row["version"] or known["version"])
     if compiled_for(ledger, act.row["form_id"], act.row["version"]) is not None:
         return Why.NONE
-    return Why.WAITS_FOR_VERSION if act.row["version"] or known is None else Why.WAITS_FOR_RECORD
+    return Why.WAITS_FOR_VERSION if act.row["form_id"] else Why.WAITS_FOR_RECORD
 
 
 def _find_named_base(ledger: Ledger, act: Act) -> Why:
@@ -155,7 +155,7 @@ def _settle_submission(ledger: Ledger, record: Record, act: Act, findings: tuple
     instance_id = act.row["instance_id"]
     if instance_id and instance_id != record.record_id and ledger.root(instance_id) == instance_id:
         ledger.aliases[instance_id] = record.record_id
-        ledger.inserts[SubmissionAlias.__table__].append(
+        ledger.inserts[SUBMISSION_ALIAS].append(
             {"project_id": ledger.project_id, "alias": instance_id, "instance_id": record.record_id}
         )
     return view

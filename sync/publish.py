@@ -21,6 +21,7 @@ from sync.attach import Stored
 from sync.definitions import compiled, definition, forget
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
 from sync.form_table import is_table, table
+from sync.lock import lock_project
 from sync.models import EntityList, Form, FormAttachment, FormVersion, Project
 from sync.record import record
 
@@ -127,6 +128,8 @@ def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, no
 
     Its entity lists exist. Without a draft, the published version is returned unchanged, so that it is safe to
     repeat. Refuses NoSuchForm, NothingToPublish."""
+    # The project first, as everybody does who changes its records: else two would wait for each other.
+    lock_project(session, project_id)
     # The form's row is locked: of two who publish at once the second finds no draft.
     form = session.scalar(
         select(Form)

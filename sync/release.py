@@ -45,7 +45,9 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
     shared = row_of(ledger, prepared, draft)
     row = own_row(ledger, kind=draft.kind, record_id=shared["record_id"], actor=actor, context=draft.context)
     authored = {name: shared[name] for name in SHARED}
-    row |= authored | {"prev": 0, "rank": 0, "cause_id": item.op_id[:64], "batch_id": item.batch_id}
+    # Alone in its chain: what this server wrote since, its author had not seen.
+    place_ = {"origin": f"r~{row['op_id']}", "n": 1, "prev": 0}
+    row |= authored | place_ | {"rank": 0, "cause_id": item.op_id[:64], "batch_id": item.batch_id}
     act = Act(row, filling=prepared.filling)
     ledger.add(act)
     place(ledger, act)

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
 from forms.check import CompiledForm
 from forms.definition import Answers
-from forms.finding import Finding
-from forms.flat import flatten, unflatten
+from forms.expression.table import Table
+from forms.finding import Finding, Rule, Severity
+from forms.flat import unflatten
 from forms.instance import open_instance, write
 from sync import definitions
 from sync.apply_entities import entity_faults
 from sync.clashes import lay_clashes
 from sync.draft import derived_origin
 from sync.entity_lists import tables
-from sync.filling import Filling, Times, asks_lists, derived_paths, examine, notice, read_filling
-from sync.lay import lay_attachments, lay_findings
+from sync.filling import (
+    Filling,
+    Times,
+    asked_paths,
+    asks_lists,
+    derived_paths,
+    examine,
+    notice,
+    read_filling,
+    recalculate,
+)
+from sync.lay import LONGEST_VALUE, lay_attachments, lay_findings
 from sync.ledger import Act, Ledger, Record, Row
 from sync.merge import View
 from sync.models import Operation
@@ -74,13 +84,16 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     if len(ready) > 1:
         view = record.folded(derived_paths(compiled.definition))
     standing = _standing(ledger, record, view, shown, compiled)
+    if len(ready) > 1 and not standing.is_exact:
+        standing = _recalculated(ledger, record, standing)
     row = _row(ledger, record, view, shown, standing, act)
     lay_clashes(ledger, record, view)
     announced = lay_attachments(ledger, row, ready, compiled.definition, standing.answers)
-    if findings is None or len(ready) > 1:
+    if findings is None or len(ready) > 1 or not standing.is_exact:
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(standing.filling) if standing.filling else ()
-    lay_findings(ledger, row, (*findings, *faults, *_notices(ledger, row, standing, announced)))
+    unknown = _unknown(ledger, record, view, standing)
+    lay_findings(ledger, row, (*findings, *faults, *unknown, *_notices(ledger, row, standing, announced)))
     ledger.touched.add(record.record_id)
     return view
 
@@ -91,9 +104,29 @@ def _standing(ledger: Ledger, record: Record, view: View, shown: Act, compiled: 
     filling = filling_of(ledger, spoken) if spoken is not None else None
     if filling is not None and spoken is shown and _is_exactly(view, filling):
         return Standing(compiled, filling.answers, filling, is_exact=True)
-    asked = flatten(definition, {})
-    answers = unflatten(definition, {path: value for path, value in view.values.items() if path in asked})
-    return Standing(compiled, answers, filling, is_exact=False)
+    return Standing(compiled, unflatten(definition, view.values), filling, is_exact=False)
+
+
+def _recalculated(ledger: Ledger, record: Record, standing: Standing) -> Standing:
+    row = ledger.submissions.get(record.record_id)
+    times = _times(row) if row else Times(None, None, ledger.now)
+    lists = _lists(ledger, standing.compiled)
+    return replace(standing, answers=recalculate(standing.compiled, standing.answers, times, lists))
+
+
+def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> tuple[Finding, ...]:
+    """Paths that the form of their own author does not ask: they are kept in the operation and shown as findings."""
+    asked = asked_paths(standing.compiled.definition)
+    found = []
+    for path, op in view.writers.items():
+        if path in asked or view.values[path] is None:
+            continue
+        row = record.act(op.op_id).row
+        own = compiled_for(ledger, row["form_id"], row["version"])
+        if own is None or path not in asked_paths(own.definition):
+            value = (view.values[path] or "")[:LONGEST_VALUE]
+            found.append(Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value))
+    return tuple(found)
 
 
 def _is_exactly(view: View, filling: Filling) -> bool:
@@ -169,10 +202,7 @@ def _times(row: Row) -> Times:
 
 def _check(ledger: Ledger, row: Row, ready: Sequence[Act], standing: Standing) -> tuple[Finding, ...]:
     compiled = standing.compiled
-    lists: Mapping[str, Any] = {}
-    if asks_lists(compiled.definition):
-        ledger.write_entities()
-        lists = tables(ledger.session, ledger.project_id, compiled.definition)
+    lists = _lists(ledger, compiled)
     read = standing.filling.findings if standing.filling and standing.is_exact else ()
     is_edited = len(ready) > 1
     announced = announced_by(ready)
@@ -180,6 +210,14 @@ def _check(ledger: Ledger, row: Row, ready: Sequence[Act], standing: Standing) -
         *read,
         *examine(compiled, standing.answers, _times(row), announced=announced, is_edited=is_edited, lists=lists),
     )
+
+
+def _lists(ledger: Ledger, compiled: CompiledForm) -> Mapping[str, Table]:
+    """The entity lists that the form looks up, as they are after all that was judged before."""
+    if not asks_lists(compiled.definition):
+        return {}
+    ledger.write_entities()
+    return tables(ledger.session, ledger.project_id, compiled.definition)
 
 
 def announced_by(ready: Sequence[Act]) -> list[str] | None:

@@ -1,0 +1,280 @@
+"""What is received is kept, once, whatever its neighbours are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import orjson
+import pytest
+from sqlalchemy.orm import Session
+
+from sync import inbox, receive
+from sync.engine import in_transaction
+from sync.models import Batch, Device, InboxItem, Operation, Submission
+from sync.verdict import Outcome, Why
+from tests.integration.sync.field import FORM, Field, Tablet, instance, new_id, outcomes, xform
+
+
+def test_a_batch_is_kept_and_numbered(field: Field, tablet: Tablet) -> None:
+    ids = [new_id() for _ in range(3)]
+
+    receipt = field.push(tablet, *(tablet.fill_in(one, nama="Siti", umur="41") for one in ids))
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED] * 3
+    assert [line.seq for line in receipt.lines] == [2, 3, 4]
+    assert field.feed()[1:] == [line.op_id for line in receipt.lines]
+    assert receipt.head == receipt.durable_seq == 4
+    assert field.answers(ids[0]) == {"nama": "Siti", "umur": "41"}
+    shown = field.shown(ids[0])
+    assert (shown.version, shown.instance_name, shown.revision, shown.device_id) == ("1", "Siti", 1, "d-siti")
+    assert (shown.review_state, shown.errors, shown.xml) == ("received", 0, None)
+    assert field.all(InboxItem) == []
+    assert field.all(Batch)[0].verdicts == {"accepted": 3}
+
+
+def test_a_batch_sent_twice_is_kept_once(field: Field, tablet: Tablet) -> None:
+    ops = [tablet.fill_in(new_id(), nama="Siti") for _ in range(3)]
+
+    first, again = field.push(tablet, *ops), field.push(tablet, *ops)
+
+    assert outcomes(again) == [Outcome.DUPLICATE] * 3
+    assert [line.first for line in again.lines] == [Outcome.ACCEPTED] * 3
+    assert [line.seq for line in again.lines] == [line.seq for line in first.lines]
+    assert len(field.all(Submission)) == 3
+    assert len(field.feed()) == 1 + 3
+
+
+def test_the_same_operation_twice_in_one_batch_is_kept_once(field: Field, tablet: Tablet) -> None:
+    op = tablet.fill_in(new_id(), nama="Siti")
+
+    receipt = field.push(tablet, op, op)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"{not json", Why.INVALID_JSON),
+        (b"[]", Why.INVALID_OPERATION),
+        (b'{"op": "x"}', Why.UNKNOWN_KIND),
+        (b'{"op": "x", "kind": "submission", "origin": "o", "n": 1, "prev": 0}', Why.INVALID_OPERATION),
+        (b'{"op": "x", "kind": "submission", "origin": "o", "n": 1, "record": "r", "xml": "\\u0000"}',
+         Why.INVALID_OPERATION),
+        (b'{"op": "x", "kind": "submission", "origin": "o", "n": 1, "record": "r", "set": {"a": 5}}',
+         Why.INVALID_OPERATION),
+        (b'{"op": "x", "kind": "submission", "origin": "o", "n": 1, "record": "r", "xml": "<data"}',
+         Why.MALFORMED_XML),
+    ],
+)  # fmt: skip
+def test_an_item_that_cannot_be_read_is_put_aside_and_costs_its_neighbours_nothing(
+    field: Field, tablet: Tablet, raw: bytes, why: Why
+) -> None:
+    before, after = tablet.fill_in(new_id(), nama="Siti"), tablet.fill_in(new_id(), nama="Budi")
+
+    receipt = field.push(tablet, before, raw, after)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.QUARANTINED, Outcome.ACCEPTED]
+    assert receipt.lines[1].why is why
+    (kept,) = field.all(InboxItem)
+    assert (kept.raw, kept.state, kept.why) == (raw, "quarantined", why.value)
+
+
+def test_what_was_put_aside_is_put_aside_once(field: Field, tablet: Tablet) -> None:
+    field.push(tablet, b"{not json")
+
+    again = field.push(tablet, b"{not json")
+
+    assert outcomes(again) == [Outcome.DUPLICATE]
+    assert (again.lines[0].first, again.lines[0].why) == (Outcome.QUARANTINED, Why.INVALID_JSON)
+    assert len(field.all(InboxItem)) == 1
+
+
+def test_a_number_used_for_something_else_is_put_aside(field: Field, tablet: Tablet) -> None:
+    first = tablet.fill_in(new_id(), nama="Siti")
+    clone = {**tablet.fill_in(new_id(), nama="Budi"), "n": first["n"]}
+
+    receipt = field.push(tablet, first, clone)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.QUARANTINED]
+    assert receipt.lines[1].why is Why.NUMBER_REUSED
+    assert outcomes(field.push(tablet, clone)) == [Outcome.DUPLICATE]
+
+
+def test_an_unknown_form_is_put_aside(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+
+    receipt = field.push(tablet, tablet.op(record, form="lain", xml=instance(record, form_id="lain", nama="Siti")))
+
+    assert (receipt.lines[0].outcome, receipt.lines[0].why) == (Outcome.QUARANTINED, Why.UNKNOWN_FORM)
+
+
+def test_an_unknown_version_waits_until_it_is_published(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    held = field.push(tablet, tablet.op(record, version="2", xml=instance(record, version="2", nama="Siti")))
+
+    field.publish(xform("2"))
+
+    assert (held.lines[0].outcome, held.lines[0].why) == (Outcome.HELD, Why.WAITS_FOR_VERSION)
+    assert held.lines[0].safe
+    assert field.answers(record) == {"nama": "Siti"}
+    assert field.feed()[-1] == held.lines[0].op_id
+
+
+def test_an_edit_waits_for_its_predecessor(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    made, edit = tablet.fill_in(record, nama="Siti"), tablet.op(record, set={"umur": "41"})
+
+    held = field.push(tablet, edit)
+    field.push(tablet, made)
+
+    assert (held.lines[0].outcome, held.lines[0].why) == (Outcome.HELD, Why.WAITS_FOR_PREDECESSOR)
+    assert held.lines[0].seq is None
+    assert field.answers(record) == {"nama": "Siti", "umur": "41"}
+    assert field.feed()[-2:] == [made["op"], edit["op"]]
+
+
+def test_what_a_later_item_of_the_batch_brings_is_waited_for_no_longer(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    made, edit = tablet.fill_in(record, nama="Siti"), tablet.op(record, set={"umur": "41"})
+
+    receipt = field.push(tablet, edit, made)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+
+
+def test_an_edit_waits_for_the_base_that_its_author_saw(field: Field, tablet: Tablet, other_tablet: Tablet) -> None:
+    record = new_id()
+    made = tablet.fill_in(record, nama="Siti")
+    edit = other_tablet.op(record, set={"umur": "41"}, context={tablet.origin: made["n"]})
+
+    held = field.push(other_tablet, edit)
+    field.push(tablet, made)
+
+    assert held.lines[0].why is Why.WAITS_FOR_BASE
+    assert field.answers(record) == {"nama": "Siti", "umur": "41"}
+
+
+def test_what_a_revoked_device_sends_is_kept_and_not_shown(field: Field, tablet: Tablet) -> None:
+    op = tablet.fill_in(new_id(), nama="Siti")
+
+    receipt = field.push(tablet, op, is_revoked=True)
+
+    assert (receipt.lines[0].outcome, receipt.lines[0].why) == (Outcome.QUARANTINED, Why.REVOKED_DEVICE)
+    assert receipt.lines[0].safe
+    assert field.all(Submission) == []
+    assert outcomes(field.push(tablet, op)) == [Outcome.DUPLICATE]
+
+
+def test_what_is_put_aside_blocks_no_successor(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    broken = tablet.op(record, xml="<data")
+    field.push(tablet, field_op := tablet.op(record, xml=instance(record, nama="Siti")))
+
+    assert field.operation(field_op["op"]).state == "held"
+    receipt = field.push(tablet, broken)
+
+    assert outcomes(receipt) == [Outcome.QUARANTINED]
+    assert field.answers(record) == {"nama": "Siti"}
+
+
+def test_who_only_collects_deletes_nothing(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+
+    receipt = field.push(tablet, tablet.op(record, deleted=True))
+
+    assert receipt.lines[0].why is Why.NOT_PERMITTED
+    assert not field.shown(record).is_deleted
+
+
+def test_an_item_over_the_limit_is_rejected_and_not_kept(field: Field, tablet: Tablet) -> None:
+    big = tablet.fill_in(new_id(), nama="x" * receive.LARGEST_ITEM)
+
+    receipt = field.push(tablet, big, tablet.fill_in(new_id(), nama="Siti"))
+
+    assert outcomes(receipt) == [Outcome.REJECTED, Outcome.ACCEPTED]
+    assert not receipt.lines[0].safe
+    assert len(field.all(Operation)) == 2
+
+
+def test_what_has_landed_is_judged_after_a_crash(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    raw = orjson.dumps(tablet.fill_in(record, nama="Siti"))
+    inbox.land(field.engine, field.sender(tablet), [raw], size=len(raw), now=field.now)
+
+    judged = receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    assert judged == 1
+    assert field.answers(record) == {"nama": "Siti"}
+    assert field.all(InboxItem) == []
+    assert field.shown(record).device_id == "d-siti"
+
+
+def test_what_a_device_sent_before_it_was_revoked_counts_as_its_own_when_judged_later(
+    field: Field, tablet: Tablet
+) -> None:
+    raw = orjson.dumps(tablet.fill_in(new_id(), nama="Siti"))
+    inbox.land(field.engine, field.sender(tablet), [raw], size=len(raw), now=field.now)
+
+    def revoke(session: Session) -> None:
+        session.get_one(Device, (field.project_id, tablet.device_id)).revoked_at = field.now
+
+    in_transaction(field.engine, revoke)
+    receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    assert field.all(InboxItem)[0].why == Why.REVOKED_DEVICE.value
+
+
+def test_an_item_that_killed_the_process_three_times_is_put_aside_unparsed(field: Field, tablet: Tablet) -> None:
+    raw = orjson.dumps(tablet.fill_in(new_id(), nama="Siti"))
+    inbox.land(field.engine, field.sender(tablet), [raw], size=len(raw), now=field.now)
+
+    def die_thrice(session: Session) -> None:
+        for item in session.query(InboxItem):
+            item.attempts = receive.MOST_CRASHES
+
+    in_transaction(field.engine, die_thrice)
+    receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    (item,) = field.all(InboxItem)
+    assert (item.state, item.why, item.raw) == ("quarantined", Why.POISON.value, raw)
+
+
+def test_a_failed_constraint_is_a_finding_on_an_accepted_record(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+
+    receipt = field.push(tablet, tablet.fill_in(record, nama="Siti", umur="410"))
+
+    assert (receipt.lines[0].outcome, receipt.lines[0].errors) == (Outcome.ACCEPTED, 1)
+    assert field.rules(record) == [("constraint", "umur")]
+
+
+def test_an_earlier_version_of_the_form_is_checked_by_itself_and_noted(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.publish(xform("2"))
+
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+
+    assert field.shown(record).version == "1"
+    assert field.rules(record) == [("version", "")]
+
+
+def test_an_answer_that_no_form_asked_for_is_kept_and_noted(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+
+    field.push(tablet, tablet.op(record, set={"nama": "Siti", "bukan": "x"}))
+
+    assert field.rules(record) == [("unknown_node", "bukan")]
+    assert field.answers(record) == {"nama": "Siti"}
+
+
+def test_a_record_belongs_to_one_form(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.publish(xform(form_id="lain"))
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+
+    receipt = field.push(tablet, tablet.op(record, form="lain", set={"nama": "Budi"}))
+
+    assert receipt.lines[0].why is Why.OTHER_FORM
+    assert field.shown(record).form_id == FORM
