@@ -12,12 +12,12 @@ from server.api.blueprint import bp, done, shown
 from server.api.submissions import SUBMISSION, submission
 from server.api.verdict import require_shown
 from server.clock import now
-from server.db import engine, own_transactions, session, writing
+from server.db import engine, own_transactions, session
 from server.files import send_blob
 from server.projects import project
 from server.sender import require_sender, sender
 from server.services import services
-from sync import attach, find, receive
+from sync import find, receive
 from sync.errors import NoSuchAttachment
 from sync.models import Operation, Submission
 from sync.verdict import SentFile
@@ -49,8 +49,6 @@ def add_attachment(number: int, form_id: str, instance_id: str, name: str) -> Re
     xml, media_type = _instance(row, name), request.mimetype
     limit = request.max_content_length = services().settings.max_blob_bytes
     stored = services().blobs.write(found.project_id, _chunks(), limit=limit)
-    with writing() as opened:
-        attach.keep(opened, found.project_id, stored, media_type=media_type, now=now())
     file = SentFile(name, stored.sha256, stored.size, media_type)
     line = receive.receive_submission(engine(), sender(found, "rest"), xml, [file], form_id=form_id, now=now())
     require_shown(line)

@@ -49,7 +49,7 @@ def invite_submission(number: int, token: str = "") -> ResponseReturnValue:
 @bp.post(OPEN + "/submission")
 @own_transactions
 def receive_openrosa(number: int, token: str = "") -> ResponseReturnValue:
-    """201 for what can be seen now, 202 for what waits or needs a supervisor; both only once it is durable."""
+    """201 for what is settled, 202 for what waits or needs a supervisor; both only once it is durable."""
     found = project(number)
     require_sender(found, "submission.create")
     sent = _read(found)
@@ -87,6 +87,6 @@ def _answer(line: Line, *, is_incomplete: bool) -> Response:
         raise TryAgain(line.detail, retry_after_s=60)
     if line.outcome is Outcome.REJECTED:
         raise NotKept(line.detail)
-    shown = (line.first or line.outcome).is_shown
+    is_settled = (line.first or line.outcome).is_shown and not line.conflicts
     words = said(line, is_incomplete=is_incomplete)
-    return xml(response(words, nature="submit_success"), 201 if shown else 202)
+    return xml(response(words, nature="submit_success"), 201 if is_settled else 202)

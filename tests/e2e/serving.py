@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import waitress
 from flask import Flask
@@ -22,6 +22,7 @@ def serving(app: Flask) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
         # Its sockets belong to its thread, which ends when the last of them is closed.
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets, ignore_all=True))
+        with suppress(OSError):  # it may have been awake already, and have closed them by now
+            server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets, ignore_all=True))
         thread.join(5)
         server.task_dispatcher.shutdown(timeout=5)

@@ -16,7 +16,7 @@ from forms.library import STUDY
 from sync.models import InboxItem, Submission
 from tests.conftest import PASSWORD, Team
 from tests.e2e.collect import Collect
-from tests.e2e.visits import FORM_ID, instance, new_id, xform
+from tests.e2e.visits import FORM_ID, LAUGHS, instance, new_id, xform
 
 LogIn = Callable[[str], requests.Session]
 
@@ -97,13 +97,6 @@ def test_a_broken_form_is_refused_with_its_faults_and_nothing_is_kept(manager: C
 
 def test_billion_laughs_as_a_form_are_refused(manager: Client) -> None:
     assert manager.ask("POST", "forms", data=LAUGHS).json()["type"] == "/problems/xml/unsafe"
-
-
-LAUGHS = (
-    b'<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol">'
-    + b"".join(b'<!ENTITY %c "%s">' % (98 + step, b"&%c;" % (97 + step) * 10) for step in range(9))
-    + b"]><data>&j;</data>"
-)
 
 
 def test_a_file_of_a_form_is_attached_and_read_back(manager: Client) -> None:

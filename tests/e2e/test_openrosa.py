@@ -18,11 +18,12 @@ from server.clock import now
 from server.openrosa.settings import collect_settings, qr_svg
 from sync import form_list, publish
 from sync.engine import in_transaction
-from sync.models import Entity, Form, InboxItem, Operation, Submission, SubmissionAttachment
+from sync.models import Conflict, Entity, Form, InboxItem, Operation, Submission, SubmissionAttachment
+from sync.receive import sent_xml
 from tests.conftest import PASSWORD, Team
 from tests.e2e.collect import Collect, NotOpenRosa
 from tests.e2e.conftest import Known
-from tests.e2e.visits import FORM_ID, instance, new_id, xform
+from tests.e2e.visits import FORM_ID, LAUGHS, instance, new_id, xform
 
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
 ACCEPTED = 2**20
@@ -207,7 +208,10 @@ def test_it_is_told_in_english_to_who_asks_for_that(collect: Collect) -> None:
         (b"\x00\xff\xfe not xml at all", "malformed_xml"),
         (b"<data id='kunjungan' version='1'><nama>x</nama></data>", "no_instance_id"),
         (instance(new_id(), form_id="lain"), "unknown_form"),
+        (LAUGHS, "malformed_xml"),
+        (b"<data>" + b"<a>" * 100_000, "malformed_xml"),
     ],
+    ids=["cut", "binary", "no-id", "other-form", "billion-laughs", "deep"],
 )
 def test_what_cannot_be_placed_is_kept_byte_for_byte_for_the_supervisor(
     collect: Collect, quarantined: Callable[[], list[InboxItem]], xml: bytes, why: str
@@ -218,7 +222,7 @@ def test_what_cannot_be_placed_is_kept_byte_for_byte_for_the_supervisor(
     assert said.startswith("diterima dan disimpan")
     (item,) = quarantined()
     assert item.why == why
-    assert _kept_bytes(item, xml)
+    assert sent_xml(item.raw) == xml
 
 
 def _kept_bytes(item: InboxItem, xml: bytes) -> bool:
@@ -227,16 +231,19 @@ def _kept_bytes(item: InboxItem, xml: bytes) -> bool:
     return sent_xml(item.raw) == xml
 
 
-def test_another_submission_under_a_known_id_is_kept_beside_the_first(
+def test_another_submission_under_a_known_id_clashes_with_the_first_and_both_are_kept(
     collect: Collect, shown: Callable[[str], Submission], engine: Engine
 ) -> None:
     instance_id = new_id()
     collect.send(instance(instance_id, name="Bu Siti"))
 
-    collect.send(instance(instance_id, name="Pak Budi"))
+    said = collect.send(instance(instance_id, name="Pak Budi"))
 
+    assert said == "diterima, 1 jawaban berbeda"
     assert collect.posts[-1].status_code == 202
-    assert shown(instance_id).answers["nama"] == "Bu Siti"
+    with Session(engine) as session:
+        (conflict,) = session.scalars(select(Conflict).where(Conflict.kind == "submission"))
+        assert {side["value"] for side in conflict.siblings} == {"Bu Siti", "Pak Budi"}
 
 
 def test_a_closed_form_still_takes_what_was_walked_for(

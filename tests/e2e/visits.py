@@ -50,6 +50,14 @@ INSTANCE = """<?xml version='1.0' ?><data id="{form_id}" version="{version}" xml
 <label>{name}</label></entity></orx:meta></data>"""
 
 
+LAUGHS = (
+    b'<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol">'
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + step, b"&%c;" % (97 + step) * 10) for step in range(9))
+    + b"]><data>&j;</data>"
+)
+"""An XML bomb: a gigabyte of laughter once its entities are followed."""
+
+
 def xform(version: str = VERSION) -> bytes:
     return XFORM.replace("{version}", version).encode()
 
@@ -78,5 +86,10 @@ def instance(
         photo=photo,
         instance_id=instance_id,
         deprecated=f"<orx:deprecatedID>{corrects}</orx:deprecatedID>" if corrects else "",
-        entity_id=entity_id or uuid.uuid5(uuid.NAMESPACE_URL, corrects or instance_id),
+        entity_id=entity_id or _entity_id(corrects or instance_id),
     ).encode()
+
+
+def _entity_id(instance_id: str) -> str:
+    """The same for the same record; of version 4, for clients drop anything else."""
+    return str(uuid.UUID(bytes=uuid.uuid5(uuid.NAMESPACE_URL, instance_id).bytes, version=4))
