@@ -50,7 +50,12 @@ class CompiledForm:
 
     def __init__(self, definition: FormDefinition, builder: Builder, tables: Mapping[str, Table]) -> None:
         self.definition = definition
-        self.notices = {key: dict(found.notes.notices) for key, found in builder.variants.items()}
+        self.undecidable = {
+            f"{'/'.join(path)} {attribute}": tuple(sorted(taint.value for taint in found.notes.taints))
+            for (path, attribute), found in builder.variants.items()
+            if found.is_hidden
+        }
+        """Rules that are not judged, since only the device knew the outcome, and why."""
         self._layout: Layout = builder.layout
         self._tables = dict(tables)
         self._language = _language_code(definition.default_language)

@@ -19,6 +19,8 @@ from forms.program.order import Cycle, Order, Task, Unit
 from forms.program.run import NoList
 from forms.program.source import Sources
 
+_ENTITY_NODES = {"entity_create": ("@create",), "entity_update": ("@update",), "entity_label": ("label",)}
+"""Where an entity's expressions stand, below its element."""
 DEEPEST_REPEAT = 15
 """Python allows 20 loops inside one another."""
 
@@ -73,11 +75,9 @@ class Builder:
             self.variants[path, attribute] = compiled
 
     def scope(self, path: Path, attribute: str) -> Scope:
-        if path[:1] == ("meta",) or path not in self.layout.places:
-            return scope_at(self.layout, ())
         if attribute == "count":
             return self.outside(path)
-        return scope_at(self.layout, path)
+        return scope_at(self.layout, (*path, *_ENTITY_NODES.get(attribute, ())))
 
     def outside(self, path: Path) -> Scope:
         """A repeat's own node, before any occurrence of it: where jr:count stands."""

@@ -21,23 +21,20 @@ from forms.program.spec import Spec, suffix
 
 _MANY = (DataType.SELECT, DataType.RANK)
 _ROW = "row"
+SEARCH = "search("
+"""An appearance that takes the choices from a file on the device: what the form lists are its columns."""
 
 
 def choice_rules(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
     """Report every chosen name that the list does not offer."""
     itemset = question.itemset
-    if itemset is None or (itemset.instance and _is_open(builder, itemset)):
+    if itemset is None or itemset.instance == lists.LAST_SAVED or SEARCH in question.appearance:
         return []
     try:
         return _rules(builder, place, question, itemset)
     except BadExpression as refusal:
         builder.sources.fault(question.path, "choice_filter" if itemset.predicate else "type", str(refusal))
         return []
-
-
-def _is_open(builder: Builder, itemset: Itemset) -> bool:
-    """An instance of an earlier record: its choices are not known here."""
-    return itemset.instance == lists.LAST_SAVED
 
 
 def _rules(builder: Builder, place: Place, question: Question, itemset: Itemset) -> list[ast.stmt]:

@@ -66,7 +66,8 @@ class Run:
         return rows
 
     def table(self, instance_id: str) -> Table:
-        found = self.live.get(instance_id) or self.tables.get(instance_id)
+        found = self.live.get(instance_id)
+        found = self.tables.get(instance_id) if found is None else found
         if found is None:
             raise NoList(instance_id)
         return found

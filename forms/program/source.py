@@ -43,6 +43,8 @@ class Sources:
     definition: FormDefinition
     parsed: dict[tuple[Path, str], Expression] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    known: dict[str, Expression] = field(default_factory=dict)
+    """By text: the same rule is often written under many questions."""
 
     def read(self) -> None:
         for node in self.definition.walk():
@@ -59,8 +61,11 @@ class Sources:
         text = text.strip()
         if not text or (attribute in ("required", "readonly") and text in NEVER):
             return
+        text = "true()" if text in ALWAYS and attribute == "required" else text
         try:
-            self.parsed[path, attribute] = parse("true()" if text in ALWAYS and attribute == "required" else text)
+            if text not in self.known:
+                self.known[text] = parse(text)
+            self.parsed[path, attribute] = self.known[text]
         except BadExpression as refusal:
             self.fault(path, attribute, str(refusal))
 

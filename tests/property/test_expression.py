@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from forms.check import compile_form
 from forms.errors import Problem
 from forms.expression.functions import SIGNATURES
+from forms.finding import Rule
 from tests.unit.forms.study_form import CONTEXT, everything
 
 WORDS = st.sampled_from(
@@ -90,3 +91,17 @@ def test_answers_of_any_shape_are_judged(answers: object) -> None:
     given_answers = answers if isinstance(answers, dict) else {}
 
     assert isinstance(compiled.check(given_answers, CONTEXT), tuple)
+
+
+@given(calls(), ANSWERS)
+@settings(max_examples=200)
+def test_what_was_completed_needs_no_correction(text: str, answers: dict) -> None:  # type: ignore[type-arg]
+    try:
+        compiled = compile_form(everything(text))
+    except Problem:
+        return
+    completed = compiled.complete(answers, CONTEXT)
+
+    rules = {finding.rule for finding in compiled.check(completed, CONTEXT)}
+    assert not rules & {Rule.CALCULATE, Rule.RELEVANT}
+    assert compiled.complete(completed, CONTEXT) == completed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from forms.check import CompiledForm, Context, compile_form
-from forms.definition import Answers, Choice, DataType, FormDefinition, Instance, Itemset
+from forms.definition import Answers, Choice, DataType, EntityDeclaration, FormDefinition, Instance, Itemset
 from forms.errors import BrokenForm
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
@@ -511,3 +511,32 @@ def test_an_interview_that_ended_before_it_began_is_still_judged() -> None:
     definition = form(ask("day", DataType.DATE, constraint=". <= today()"))
 
     assert judged(definition, {"day": "2026-11-23"}, Context(ENDED_AT, STARTED_AT)) == []
+
+
+def test_choices_that_are_searched_on_the_device_are_not_judged() -> None:
+    definition = form(
+        ask("s", DataType.SELECT1, control="select1", itemset=SHORT, appearance="minimal search('people')")
+    )
+
+    assert judged(definition, {"s": "anyone"}) == []
+
+
+def test_an_empty_list_that_lives_on_replaces_the_pinned_one() -> None:
+    compiled = compile_form(villages(), {"villages": VILLAGES})
+
+    findings = compiled.check({"village": "a"}, replace(CONTEXT, lists={"villages": Table([])}))
+
+    assert said(findings) == [(DOUBTFUL, Rule.CHOICE, "village")]
+
+
+def test_an_entity_in_a_repeat_reads_the_answers_around_it() -> None:
+    entity = EntityDeclaration("trees", ("r", "meta", "entity"), create="../../../v != ''", label="../../../v")
+    definition = replace(form(repeat("r", ask("v"))), entities=(entity,))
+
+    assert isinstance(compile_form(definition), CompiledForm)
+
+
+def test_a_form_says_which_of_its_rules_nobody_can_judge() -> None:
+    compiled = compile_form(form(calculate("dice", "once(random())"), ask("n", constraint=". > 1")))
+
+    assert compiled.undecidable == {"dice calculate": ("chance",)}
