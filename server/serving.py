@@ -6,17 +6,23 @@ import signal
 import socket
 import threading
 import time
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from waitress import create_server
 
 from config import Settings
 from forms.errors import Kind, Problem
 from server import scheduler
 from server.app import create_app
+from server.clock import now
+from server.log import log
 from server.services import services
+from sync import receive
 
 DRAIN_S = 5.0
 """How long requests that are being answered may still take at the end."""
@@ -54,6 +60,7 @@ class Serving:
         own = services(self.app)
         # Made here and not before: it starts threads, and another worker may have been forked meanwhile.
         self._server = create_server(self.app, sockets=[self._socket], **_options(self.settings))
+        _judge_landed(own.engine)
         jobs = scheduler.start(self.settings, own.engine, own.blobs) if self.settings.run_jobs else None
         try:
             while not self._stopping.is_set():
@@ -107,6 +114,21 @@ class Serving:
     def _is_busy(self) -> bool:
         channels = self._server.active_channels.values()
         return any(channel.requests or channel.total_outbufs_len for channel in list(channels))
+
+
+def _judge_landed(engine: Engine) -> None:
+    """Judge what had landed when this server was last killed, before anybody sends something new.
+
+    A SQLite file has one server: all that waits there is of the dead one. Beside other servers on PostgreSQL, only
+    what has waited for a while is nobody's."""
+    alone = {"waited": timedelta(0)} if engine.dialect.name == "sqlite" else {}
+    try:
+        judged = receive.sweep(engine, now=now(), **alone)
+    except (OperationalError, Problem) as error:  # the scheduled sweep tries again in a few minutes
+        log.warning("could not judge what had landed", error=str(error))
+        return
+    if judged:
+        log.info("judged what had landed", items=judged)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -138,12 +138,12 @@ def show_receipts(records: Sequence[OwnRecord]) -> None:
     if not records:
         out.print(_("Nothing has been collected on this device yet."))
         return
-    shown = table(_("Record"), _("Form"), _("Made"), _("What became of it"), _("Photos"))
+    shown = table(_("Made"), _("Record"), _("What became of it"), _("Photos"))
     for record in records:
-        made = f"{record.made_at.astimezone():%Y-%m-%d %H:%M}"
+        made = f"{record.made_at.astimezone():%m-%d %H:%M}"
         files = f"{record.files_sent}/{record.files}" if record.files else ""
         name = record.instance_name or record.instance_id
-        shown.add_row(name, record.form_id, made, "\n".join(receipt_lines(record)), files, style=_style(record))
+        shown.add_row(made, name, "\n".join(receipt_lines(record)), files, style=_style(record))
     out.print(shown)
 
 

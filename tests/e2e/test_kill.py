@@ -8,14 +8,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from server.clock import now
+from sync import receive
 from sync.device import FieldDevice, Progress, Stage
 from sync.device.errors import ServerUnreachable
 from sync.device.link import Link
@@ -24,8 +27,8 @@ from tests.conftest import Team
 from tests.e2e.fieldwork import code, enrolled, visits, work
 from tests.e2e.real_server import RealServer
 
-ROUNDS = 5
-RECORDS = 60
+ROUNDS = 4
+RECORDS = 40
 """In each round: enough for the server to be at work when it dies."""
 
 
@@ -85,6 +88,12 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
         assert device.status().waiting == 0
         assert {record.verdict for record in device.receipts()} == {"accepted"}
 
+    server.kill()
+    server.start()
+    if engine.dialect.name == "postgresql":
+        # Other servers may be at work on what landed just now: a new one takes it over only after a while.
+        receive.sweep(engine, now=now() + timedelta(minutes=5))
+    assert landed(engine) == set()
     with Session(engine) as session:
         assert set(session.scalars(select(Submission.instance_id))) == made
         sent = session.scalars(select(Operation.instance_id).where(Operation.kind == "submission")).all()
@@ -92,7 +101,6 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
         seqs = list(session.scalars(select(FeedRow.seq).order_by(FeedRow.seq)))
         head = session.scalar(select(Project.head).where(Project.project_id == study.project_id))
         assert seqs == list(range(1, (head or 0) + 1))
-        assert session.scalar(select(func.count()).select_from(InboxItem)) == 0
 
 
 def operations(engine: Engine) -> set[str]:
