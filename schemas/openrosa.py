@@ -88,7 +88,7 @@ def response(message: str, *, nature: str) -> bytes:
 
 def _root(namespace: str, name: str) -> etree._Element:
     names: dict[str | None, str] = {None: namespace}
-    return etree.Element(f"{{{namespace}}}{name}", nsmap=names)
+    return etree.Element(f"{{{namespace}}}{name}", nsmap=names)  # type: ignore[arg-type]  # None: the default one
 
 
 def _child(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from schemas.moment import Moment
 
@@ -28,7 +28,7 @@ class ReviewState(fields.Field[str | None]):
         for ours, theirs in CENTRAL_STATES.items():
             if theirs == value:
                 return ours
-        raise validate.ValidationError("Must be hasIssues, rejected, approved, or null.")
+        raise ValidationError("Must be hasIssues, rejected, approved, or null.")
 
 
 class SubmissionSchema(Schema):

@@ -36,4 +36,5 @@ def send_list(found: Project, list_name: str, file_name: str) -> Response:
     response.headers.set("Content-Disposition", "attachment", filename=file_name)
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(md5)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

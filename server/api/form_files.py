@@ -84,7 +84,8 @@ def xform(row: FormVersion) -> Response:
     response = Response(row.xform, content_type="application/xml; charset=utf-8")
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(row.md5)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def workbook(row: FormVersion, extension: str) -> Response:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from flask import Request
@@ -118,7 +119,7 @@ def _check_digest(encoded: bytes, header: str) -> None:
         raise BrokenBatch("Content-Digest")
 
 
-def _header(line: bytes) -> dict[str, datetime | int | None]:
+def _header(line: bytes) -> dict[str, Any]:
     if len(line) > LONGEST_HEADER:
         raise BrokenBatch("The first line is longer than a header can be.", limit=LONGEST_HEADER)
     try:

@@ -22,7 +22,7 @@ def shown(value: Any, status: int = 200) -> Response:
 @bp.after_request
 def _compress(response: Response) -> Response:
     """A page of records is a tenth of its size as gzip, and the line to a village is slow."""
-    if "gzip" not in request.accept_encodings or response.mimetype != "application/json":
+    if not request.accept_encodings.quality("gzip") or response.mimetype != "application/json":
         return response
     data = response.get_data()
     if len(data) >= SMALLEST_ZIPPED:
