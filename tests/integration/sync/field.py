@@ -33,7 +33,7 @@ XFORM = """<?xml version="1.0" encoding="UTF-8"?>
         <meta><instanceID/><instanceName/>{entity}</meta>
       </data></instance>
       <bind nodeset="/data/nama" type="string" {saveto_nama}/>
-      <bind nodeset="/data/umur" type="int" constraint=". &lt; 120" jr:constraintMsg="Umur terlalu besar" {saveto_umur}/>
+      <bind nodeset="/data/umur" type="int" constraint=". &lt; 120" {saveto_umur}/>
       <bind nodeset="/data/before" type="int"/>
       <bind nodeset="/data/after" type="int"/>
       <bind nodeset="/data/change" type="int" calculate="/data/after - /data/before"/>
