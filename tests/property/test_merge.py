@@ -1,0 +1,229 @@
+"""The fold, over random histories: causal, permuted, duplicated, split, with clocks that are wrong by years."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.merge import Op, View, closure, fold, seen_by
+
+PATHS = ("nama", "umur", "income/after")
+VALUES = (None, "1", "2", "3")
+
+
+@dataclass(slots=True)
+class Author:
+    """Somebody with a copy of the record: writes upon what arrived there, whenever it did."""
+
+    origin: str
+    rank: int
+    known: list[Op] = field(default_factory=list)
+    n: int = 0
+
+    def write(self, changes: dict[str, str | None], at: str, *, is_delete: bool, skip: int) -> Op:
+        vector = dict(fold(self.known).vector)
+        prev = vector.pop(self.origin, 0)
+        self.n = max(self.n, prev) + skip
+        op = Op(
+            op_id=f"{self.origin}/{self.n}",
+            origin=self.origin,
+            n=self.n,
+            prev=prev,
+            context=vector,
+            at=at,
+            rank=self.rank,
+            set={} if is_delete else changes,
+            is_delete=is_delete,
+        )
+        self.known.append(op)
+        return op
+
+    def hear(self, other: Author) -> None:
+        known = {op.op_id for op in self.known}
+        self.known += [op for op in other.known if op.op_id not in known]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.dictionaries(st.sampled_from(PATHS), st.sampled_from(VALUES), min_size=1, max_size=3),
+        st.integers(0, 2**40),
+        st.integers(1, 3),
+        st.sampled_from(["write", "write", "write", "hear", "hear", "delete"]),
+        st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+def history_of(steps: Sequence[tuple[int, dict[str, str | None], int, int, str, int]]) -> list[Op]:
+    """A causal history: each context is what its author had really heard of."""
+    authors = [Author(f"d{number}", rank=number // 3) for number in range(4)]
+    made: list[Op] = []
+    for who, changes, clock, skip, what, whom in steps:
+        if what == "hear":
+            authors[who].hear(authors[whom])
+            continue
+        made.append(authors[who].write(changes, f"{clock:012x}-0000", is_delete=what == "delete", skip=skip))
+    return made
+
+
+HISTORIES = STEPS.map(history_of).filter(bool)
+
+
+def told(view: View) -> object:
+    """All that is shown, in comparable form."""
+    clashes = [
+        (clash.path, [op.op_id for op in clash.siblings], clash.base if clash.path else None) for clash in view.clashes
+    ]
+    writers = {path: op.op_id for path, op in view.writers.items()}
+    held = sorted(op.op_id for op in view.held)
+    return dict(view.values), writers, clashes, dict(view.vector), held, view.is_deleted, view.shown
+
+
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_the_view_depends_on_the_set_and_not_on_order_or_repetition(ops: list[Op], rng: random.Random) -> None:
+    shuffled = [*ops, *rng.choices(ops, k=rng.randrange(4))]
+    rng.shuffle(shuffled)
+
+    assert told(fold(shuffled)) == told(fold(ops))
+
+
+@given(HISTORIES)
+def test_every_write_is_displayed_superseded_by_one_who_saw_it_or_in_an_open_conflict(ops: list[Op]) -> None:
+    view = fold(ops)
+    in_conflict = {(clash.path, op.op_id) for clash in view.clashes for op in clash.siblings}
+
+    for op in view.ready:
+        for path, value in op.set.items():
+            later = [other for other in view.ready if other is not op and path in other.set]
+            is_superseded = any(other.has_seen(op) for other in later)
+            assert is_superseded or view.values[path] == value or (path, op.op_id) in in_conflict
+
+
+@given(HISTORIES)
+def test_a_whole_causal_history_holds_nothing(ops: list[Op]) -> None:
+    assert fold(ops).held == ()
+
+
+@given(HISTORIES, st.data())
+def test_what_waits_applies_as_soon_as_what_it_waits_for_is_here(ops: list[Op], data: st.DataObject) -> None:
+    missing = data.draw(st.sampled_from(ops))
+    partial = [op for op in ops if op is not missing]
+
+    before = fold(partial)
+
+    for op in before.held:
+        assert op.n > 0
+        assert op.prev >= missing.n or any(n for n in op.context.values())
+    assert not any(op.has_seen(missing) for op in before.ready)
+    assert told(fold([*partial, missing])) == told(fold(ops))
+
+
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_two_servers_that_exchange_what_they_have_show_the_same(ops: list[Op], rng: random.Random) -> None:
+    here = [op for op in ops if rng.random() < 0.6]
+    there = [op for op in ops if op not in here or rng.random() < 0.3]
+
+    assert told(fold([*here, *there])) == told(fold([*there, *here])) == told(fold(ops))
+
+
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_a_clock_decides_only_which_sibling_is_displayed(ops: list[Op], rng: random.Random) -> None:
+    wrong = [replace(op, at=f"{rng.randrange(2**47):012x}-0000") for op in ops]
+
+    right_view, wrong_view = fold(ops), fold(wrong)
+
+    def siblings(view: View) -> dict[str, set[str]]:
+        return {clash.path: {op.op_id for op in clash.siblings} for clash in view.clashes}
+
+    assert siblings(wrong_view) == siblings(right_view)
+    assert wrong_view.is_deleted == right_view.is_deleted
+    assert wrong_view.vector == right_view.vector
+    settled = right_view.values.keys() - siblings(right_view).keys()
+    assert {path: wrong_view.values[path] for path in settled} == {path: right_view.values[path] for path in settled}
+
+
+@given(HISTORIES, st.sampled_from(PATHS), st.sampled_from(VALUES))
+def test_a_resolution_that_saw_all_siblings_closes_the_conflict(ops: list[Op], path: str, value: str | None) -> None:
+    view = fold(ops)
+    resolution = Op("r", "s-office", 1, context=view.vector, rank=1, set={path: value})
+
+    resolved = fold([*ops, resolution])
+
+    assert resolved.values[path] == value
+    assert path not in {clash.path for clash in resolved.clashes}
+    assert resolved.shown == resolution
+
+
+@given(HISTORIES, st.sampled_from(PATHS))
+def test_a_late_edit_that_had_not_seen_the_resolution_opens_the_conflict_again(ops: list[Op], path: str) -> None:
+    seen = fold(ops).vector
+    resolution = Op("r", "s-office", 1, context=seen, rank=1, set={path: "resolved"})
+    late = Op("late", "d-late", 1, context=seen, at="ffffffffffff-0000", set={path: "late"})
+
+    view = fold([*ops, resolution, late])
+
+    clash = next(clash for clash in view.clashes if clash.path == path)
+    assert [op.op_id for op in clash.siblings] == ["r", "late"]
+    assert view.values[path] == "resolved"
+
+
+@given(HISTORIES)
+def test_a_delete_that_had_seen_everything_deletes_and_an_edit_that_saw_it_undoes_it(ops: list[Op]) -> None:
+    delete = Op("x", "s-office", 1, context=fold(ops).vector, is_delete=True)
+    deleted = fold([*ops, delete])
+    again = Op("y", "s-office", 2, prev=1, context=fold(ops).vector, set={"nama": "1"})
+
+    assert deleted.is_deleted
+    assert not fold([*ops, delete, again]).is_deleted
+
+
+@given(HISTORIES)
+def test_an_edit_beside_a_delete_keeps_the_record_visible_and_flagged(ops: list[Op]) -> None:
+    seen = fold(ops).vector
+    delete = Op("x", "s-office", 1, context=seen, is_delete=True)
+    edit = Op("y", "d-late", 1, context=seen, set={"nama": "1"})
+
+    view = fold([*ops, delete, edit])
+
+    assert not view.is_deleted
+    assert view.clashes[0].path == ""
+    assert {op.op_id for op in view.clashes[0].siblings} >= {"x", "y"}
+
+
+@given(HISTORIES, st.data())
+def test_what_is_void_takes_its_number_and_nothing_else(ops: list[Op], data: st.DataObject) -> None:
+    chosen = data.draw(st.sampled_from(ops))
+    with_void = [replace(op, is_void=True, set={}, context={}, is_delete=False) if op is chosen else op for op in ops]
+
+    view = fold(with_void)
+
+    assert not view.held
+    assert view.vector == fold(ops).vector
+    assert all(op.op_id != chosen.op_id for op in view.writers.values())
+
+
+@given(HISTORIES, st.data())
+def test_what_an_author_saw_can_be_found_again(ops: list[Op], data: st.DataObject) -> None:
+    op = data.draw(st.sampled_from(ops))
+    seen = closure(op)
+
+    then = seen_by(ops, seen)
+
+    assert then.held == ()
+    assert {one.op_id for one in then.ready} == {one.op_id for one in ops if one.n <= seen.get(one.origin, 0)}
+    assert then.shown == op
+
+
+@given(HISTORIES)
+def test_derived_paths_never_clash_and_are_displayed_all_the_same(ops: list[Op]) -> None:
+    view = fold(ops, derived=frozenset(PATHS))
+
+    assert all(clash.path == "" for clash in view.clashes)
+    assert dict(view.values) == dict(fold(ops).values)
