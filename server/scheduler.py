@@ -5,6 +5,7 @@ missed is made up for once. A slot that has been run, by whomever, is never run 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -62,6 +63,7 @@ class Scheduler:
 
     def begin(self) -> Scheduler:
         """Let the clock run. What was missed while nobody ran is caught up as soon as this process leads."""
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every beat
         for name, job in JOBS.items():
             self._clock.add_job(partial(self._submit, self._due, name), trigger(job, self._settings), id=name)
         self._clock.add_job(partial(self._submit, self._beat), "interval", seconds=LEADER_BEAT_S, id=LEADER)
