@@ -53,6 +53,9 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
     for draft in drafts:
         by_kind.setdefault(draft.kind, []).append(draft.record_id)
     ledger.load_aliases(by_kind.get("submission", []))
+    # What waits for a submission may be a review or a comment of it.
+    for about in ("review", "comment"):
+        by_kind.setdefault(about, []).extend(by_kind.get("submission", []))
     for kind, record_ids in by_kind.items():
         ledger.load_records(kind, [ledger.aliases.get(record_id, record_id) for record_id in record_ids])
 

@@ -225,9 +225,10 @@ class Ledger:
             select(*COLUMNS)
             .where(OPERATION.c.project_id == self.project_id, OPERATION.c.kind == kind)
             .where(OPERATION.c.record_id.in_(wanted))
-            .order_by(OPERATION.c.origin, OPERATION.c.n)
         )
-        for row in self.session.execute(found).mappings():
+        # Sorted here: with ORDER BY, SQLite walks all operations along the index that has that order.
+        rows = sorted(self.session.execute(found).mappings(), key=lambda row: (row["origin"], row["n"]))
+        for row in rows:
             columns = dict(row)
             act = Act(columns, has_xml=columns.pop("has_xml"))
             self.acts[act.op_id] = act
