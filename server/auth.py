@@ -191,7 +191,7 @@ def cookie_name() -> str:
 
 def _settle() -> None:
     g.identity = STRANGER
-    if request.endpoint == "static" or (request.endpoint or "").endswith(".static"):
+    if (request.endpoint or "").endswith(".static"):
         return
     g.identity = _identify()
     if request.method not in SAFE_METHODS and request.routing_exception is None:

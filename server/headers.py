@@ -29,7 +29,7 @@ def _add(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if "Cache-Control" not in response.headers and request.endpoint != "static":
+    if "Cache-Control" not in response.headers:
         # Answers about people stay out of shared caches and off the disk of a borrowed laptop.
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -55,8 +55,8 @@ def request_id() -> str:
 
 
 def loggable(path: str) -> str:
-    """The path without the token that app users of ODK Collect carry in it."""
-    return re.sub(r"^/v1/(key|test)/[^/]+", r"/v1/\1/-", path)
+    """The path without the token that app users of ODK Collect, and sessions to be closed, carry in it."""
+    return re.sub(r"^/v1/(key|test|sessions)/(?!current$)[^/]+", r"/v1/\1/-", path)
 
 
 def _begin() -> None:

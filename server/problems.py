@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from jinja2 import Template
 from marshmallow import ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from forms.errors import Kind, Problem
@@ -132,6 +132,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(IntegrityError, _refuse_integrity)
     app.register_error_handler(OperationalError, _refuse_operational)
     app.register_error_handler(OSError, _refuse_os)
+    for kind in (DataError, OverflowError, UnicodeEncodeError):
+        app.register_error_handler(kind, _refuse_value)
     app.register_error_handler(Exception, _fail)
     app.register_blueprint(bp)
 
@@ -259,6 +261,12 @@ def _refuse_operational(error: OperationalError) -> Response:
     if "disk is full" in text or "No space left" in text:
         return answer(fault_of(DiskFull()))
     return answer(fault_of(Busy(retry_after_s=60)))
+
+
+def _refuse_value(error: Exception) -> Response:
+    """No column can hold it: a number of thirty digits, a text with a NUL or half a character in it."""
+    log.warning("value", error=str(error)[:200])
+    return answer(fault_of(InvalidRequest()))
 
 
 def _refuse_os(error: OSError) -> Response:

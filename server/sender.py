@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from flask import request
+from sqlalchemy.exc import OperationalError
 
 from server.auth import actor, device
 from server.clock import now
 from server.db import writing
+from server.log import log
 from sync import access, devices
 from sync.models import Project
 from sync.verdict import Sender
@@ -18,7 +20,7 @@ SEEN_EVERY_S = 60
 def sender(found: Project, door: str, *, skew_ms: int | None = None) -> Sender:
     """The sender. A device that was revoked is one too: what it sends is kept, in quarantine."""
     who, own = actor(), device()
-    named = request.args.get("deviceID", "")[:64] or None
+    named = request.args.get("deviceID", "").replace("\0", "")[:64] or None
     return Sender(
         found.project_id,
         who,
@@ -46,5 +48,9 @@ def note_seen(*, skew_ms: int | None = None, waiting: int | None = None, is_batc
     is_recent = own.last_seen_at is not None and (at - own.last_seen_at).total_seconds() < SEEN_EVERY_S
     if is_recent and not is_batch:
         return
-    with writing() as opened:
-        devices.seen(opened, own, skew_ms=skew_ms, waiting=waiting, now=at)
+    try:
+        with writing() as opened:
+            devices.seen(opened, own, skew_ms=skew_ms, waiting=waiting, now=at)
+    except OperationalError as error:
+        # What it brought is durable: the answer must not say otherwise for the sake of a time of day.
+        log.warning("a device could not be noted as seen", error=str(error.orig))

@@ -130,7 +130,8 @@ def _joined(chunks: Iterator[bytes], limit: int) -> bytes:
 
 def _file_name(name: str) -> str:
     """Only the last part of a path, as submissions name their files."""
-    return name.replace("\\", "/").rpartition("/")[2].replace("\0", "")[:255] or "file"
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(letter for letter in last if letter.isprintable())[:255] or "file"
 
 
 def _guessed(name: str) -> str:

@@ -18,7 +18,7 @@ from server.services import services
 from server.tablet.blobs import chunks_of, keep
 from server.tablet.blueprint import bp
 from sync import access, attach
-from sync.errors import BlobTooLarge, NoSuchAttachment
+from sync.errors import BlobTooLarge, NoSuchAttachment, WrongOffset
 from sync.models import Project
 
 TUS = "1.0.0"
@@ -74,14 +74,8 @@ def show_offset(number: int, sha256: str) -> ResponseReturnValue:
 def begin_upload(number: int, sha256: str) -> ResponseReturnValue:
     """The upload has begun, or goes on from where it was; a first piece may come along."""
     found = _project(number)
-    size = _length()
-    _begin(found, sha256, size)
-    offset = services().blobs.offset(found.project_id, sha256)
-    if request.mimetype == OFFSET_STREAM and offset == 0:
-        offset = _append(found, sha256, 0, size)
-    elif size == 0:
-        _finish(found, sha256)
-    response = _answer(201, offset=offset)
+    whole = attach.blob(session(), found.project_id, sha256)
+    response = _answer(201, offset=_first_offset(found, sha256, _length()) if whole is None else whole.size)
     response.headers["Location"] = f"{project_url(number)}/sync/uploads/{sha256}"
     return response
 
@@ -96,13 +90,7 @@ def append_to_upload(number: int, sha256: str) -> ResponseReturnValue:
     offset = _counted("Upload-Offset")
     if offset is None:
         raise NoOffset
-    begun = attach.upload(session(), found.project_id, sha256)
-    size = begun.size if begun is not None else None
-    if size is None:
-        # Who says the length with the first piece need not begin in a request of its own.
-        size = _length()
-        _begin(found, sha256, size)
-    return _answer(204, offset=_append(found, sha256, offset, size))
+    return _answer(204, offset=_append(found, sha256, offset, _size(found, sha256)))
 
 
 def _project(number: int) -> Project:
@@ -111,6 +99,34 @@ def _project(number: int) -> Project:
     found = project(number)
     access.require(actor(), "sync", found.project_id)
     return found
+
+
+def _first_offset(found: Project, sha256: str, size: int) -> int:
+    _begin(found, sha256, size)
+    offset = services().blobs.offset(found.project_id, sha256)
+    if request.mimetype == OFFSET_STREAM and offset == 0:
+        return _append(found, sha256, 0, size)
+    if size == 0:
+        # There will be no piece that could be the last one.
+        return _append(found, sha256, 0, 0)
+    return offset
+
+
+def _size(found: Project, sha256: str) -> int:
+    """What the whole file was announced to have."""
+    begun = attach.upload(session(), found.project_id, sha256)
+    if begun is not None:
+        return begun.size
+    whole = attach.blob(session(), found.project_id, sha256)
+    if whole is not None:
+        # The last piece had arrived, though its answer had not.
+        raise WrongOffset(offset=whole.size)
+    size = _counted("Upload-Length")
+    if size is None:
+        raise NoSuchAttachment(sha256)
+    # Who says the length with the first piece need not begin in a request of its own.
+    _begin(found, sha256, size)
+    return size
 
 
 def _begin(found: Project, sha256: str, size: int) -> None:

@@ -315,3 +315,17 @@ def test_a_body_larger_than_json_can_be_is_refused(manager: Client) -> None:
     answer = manager.ask("POST", "app-users", data=b'{"displayName": "' + b"x" * 300_000 + b'"}')
 
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["forms/a%00b", f"app-users/{10**30}", f"forms/{FORM_ID}/submissions/%00", "datasets/%00/entities.csv"],
+)
+def test_what_no_column_can_hold_is_no_failure_of_the_server(manager: Client, path: str) -> None:
+    assert manager.ask("GET", path).status_code in (400, 404)
+
+
+@pytest.mark.parametrize("body", [b'{"displayName": "a\\u0000b"}', b'{"displayName": "\\ud800"}', b"[]", b"{", b""])
+def test_a_strange_body_is_no_failure_of_the_server(manager: Client, body: bytes) -> None:
+    assert manager.ask("POST", "app-users", data=body).status_code in (200, 400)
+    assert manager.ask("GET", "app-users").status_code == 200

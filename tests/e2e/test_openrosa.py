@@ -419,3 +419,14 @@ def test_the_qr_code_is_a_picture_of_the_settings(
     told = collect_settings(server_url=f"{address}/v1/key/{app_user.token}/projects/1", project_name="P2KP Pakis")
     assert answer.text == qr_svg(told)
     assert etree.fromstring(answer.content).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_control_characters_in_names_cost_nobody_the_submission(collect: Collect, engine: Engine) -> None:
+    url = f"{collect.server_url}/submission?deviceID=a%00b"
+    files = {"xml_submission_file": ("a.xml", instance(new_id()), "text/xml"), "a\tb.jpg": ("x", PHOTO, "image/jpeg")}
+
+    answer = requests.post(url, files=files, timeout=10)
+
+    assert answer.status_code == 201
+    with Session(engine) as session:
+        assert [row.name for row in session.scalars(select(SubmissionAttachment))] == ["ab.jpg"]

@@ -338,6 +338,25 @@ def test_the_first_piece_may_come_with_the_beginning(door: Tablet, engine: Engin
     assert count(engine, Blob) == 1
 
 
+def test_a_last_piece_whose_answer_was_lost_is_told_where_the_upload_stands(door: Tablet) -> None:
+    film = os.urandom(5000)
+    path = f"uploads/{_named(film)}"
+    door.ask("POST", path, data=film, headers=PIECE | {"Upload-Length": "5000"})
+
+    again = door.ask("PATCH", path, data=film, headers=PIECE | {"Upload-Offset": "0"})
+    anew = door.ask("POST", path, headers=TUS | {"Upload-Length": "5000"})
+
+    assert (again.status_code, again.json()["offset"]) == (409, 5000)
+    assert anew.headers["Upload-Offset"] == "5000"
+
+
+def test_an_empty_file_is_complete_once_it_is_announced(door: Tablet, engine: Engine) -> None:
+    answer = door.ask("POST", f"uploads/{_named(b'')}", headers=TUS | {"Upload-Length": "0"})
+
+    assert answer.status_code == 201
+    assert count(engine, Blob) == 1
+
+
 def test_an_upload_with_other_bytes_than_its_hash_starts_again(door: Tablet, engine: Engine) -> None:
     path = f"uploads/{'0' * 64}"
     door.ask("POST", path, headers=TUS | {"Upload-Length": "5"})
