@@ -72,7 +72,9 @@ class Serving:
             own.engine.dispose()
 
     def stop(self) -> None:
-        """Safe in a signal handler."""
+        """Safe in a signal handler, and to repeat."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         if self._server is not None:
             self._server.pull_trigger()

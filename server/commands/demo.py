@@ -19,14 +19,14 @@ from server.commands.database import Opened, opened
 from server.commands.screen import attention, done, out, progress, size, table
 from server.commands.screen import gettext as _
 from server.demo import desk, people, study
-from server.demo.desk import Reviewed
+from server.demo.desk import Clash, Reviewed
 from server.demo.fieldwork import Play, Tablet, tablets, unenrolled
 from server.demo.people import LogIn
 from server.serving import PortTaken, Serving
 from sync.access import Role
 from sync.models import Project
 
-OTHER_STEPS = 24
+OTHER_STEPS = 22
 """Of the progress bar: publishing, enrolling, reviewing, consolidating."""
 
 
@@ -46,17 +46,18 @@ def demo(host: str | None, port: int | None, once: bool) -> None:
     with opened(settings) as installation:
         log_ins = people.ensure_people(installation)
         server = _server(settings, any_port=port is None)
-        server.stop_on_signals()
         server.start()
         try:
             _play(installation, server)
             _tell_log_ins(server, log_ins)
-        except BaseException:
-            once = True
-            raise
+            if not once:
+                server.stop_on_signals()
+                server.join()
+        except KeyboardInterrupt:
+            attention(_("Interrupted. Run the same command again: it goes on where it stopped."))
+            raise SystemExit(130) from None
         finally:
-            if once:
-                server.stop()
+            server.stop()
             server.join()
     done(_("Stopped. Everything that was received is kept."))
 
@@ -77,6 +78,8 @@ def _play(installation: Opened, server: Serving) -> None:
     folder = installation.settings.data_dir / "demo"
     played = folder / "played"
     if played.exists():
+        for tablet in tablets(folder):
+            tablet.move(server.url)
         done(_("The demonstration is here already; its data are kept as they are."))
         return
     out.print(f"[bold]{escape(project.name)}[/] – {escape(_('a synthetic fieldwork day'))}")
@@ -156,31 +159,30 @@ def _tell_day(installation: Opened, project: Project, told: _Told) -> None:
         *(_("Device"), _("Sent"), _("Accepted"), _("Sent twice"), _("Flagged"), _("Conflicts"), _("Photos")),
         numbers=frozenset(range(1, 7)),
     )
+    clashes = desk.clashes(installation, project)
     for tablet in told.tablets:
-        shown.add_row(*_line(tablet))
+        shown.add_row(*_line(tablet, clashes))
     out.print()
     out.print(shown)
-    for label, path, values in desk.conflicting(installation, project):
+    for clash in clashes:
         words = _("Two devices changed %(what)s of %(who)s without seeing each other: both values are kept.")
-        attention(words % {"what": path, "who": label} + f" ({' / '.join(values)})")
+        attention(words % {"what": clash.path, "who": clash.label} + f" ({' / '.join(clash.values)})")
     if told.reviewed.returned:
-        attention(_("%(count)d record breaks a rule of its form and went back.", count=told.reviewed.returned))
-    done(_("The supervisor approved %(count)d records.", count=told.reviewed.approved))
+        attention(_("Records that break a rule of their form and went back: %(count)d.", count=told.reviewed.returned))
+    done(_("Records that the supervisor approved: %(count)d.", count=told.reviewed.approved))
     _tell_finding(installation, project)
 
 
-def _line(tablet: Tablet) -> tuple[str, ...]:
-    verdicts = [str(item.get("verdict")) for item in tablet.items]
-    flagged = sum(1 for item in tablet.items if item.get("errors") or item.get("warnings"))
-    duplicates = verdicts.count("duplicate")
+def _line(tablet: Tablet, clashes: Sequence[Clash]) -> tuple[str, ...]:
+    receipts, device_id = tablet.receipts(), tablet.device_id()
     return (
         tablet.enumerator,
-        str(len(verdicts) + duplicates),
-        str(sum(verdict in ("accepted", "merged", "conflict", "duplicate") for verdict in verdicts)),
-        str(duplicates),
-        str(flagged),
-        str(sum(int(item.get("conflicts") or 0) for item in tablet.items)),
-        f"{tablet.photos} ({size(tablet.photo_bytes)})",
+        str(len(receipts) + tablet.duplicates),
+        str(sum(one.verdict in ("accepted", "merged", "conflict") for one in receipts)),
+        str(tablet.duplicates),
+        str(sum(bool(one.errors or one.warnings) for one in receipts)),
+        str(sum(device_id in clash.device_ids for clash in clashes)),
+        f"{sum(one.files_sent for one in receipts)} ({size(tablet.photo_bytes)})",
     )
 
 

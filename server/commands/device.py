@@ -86,7 +86,7 @@ def add(chosen: Chosen, form_id: str, file: Path, media: Path | None, version_: 
         work = Work(version=version_, as_is=as_is)
         kept = sum(_add_one(opened, form_id, answers, media, work) for answers in records)
     if kept < len(records):
-        attention(_("%(kept)d of %(all)d records are kept.", kept=kept, all=len(records)))
+        attention(_("Records kept: %(kept)d of %(all)d.", kept=kept, all=len(records)))
         raise SystemExit(1)
 
 
@@ -159,7 +159,7 @@ def _pull(chosen: Chosen) -> None:
         pulled = opened.pull()
     for form in pulled.forms:
         done(_("New form: %(form)s, version %(version)s", form=form.form_id, version=form.version))
-    done(_("Up to date: %(records)d changes received.", records=pulled.records))
+    done(_("Up to date. Changes received: %(records)d.", records=pulled.records))
 
 
 def _add_one(opened: FieldDevice, form_id: str, answers: Answers, media: Path | None, work: Work) -> bool:

@@ -87,9 +87,9 @@ def show_status(member: Membership, status: Status) -> None:
     out.print(f"[bold]{escape(member.project_name)}[/] – {escape(member.device_name)} – {escape(member.base)}")
     _tell_waiting(status)
     if status.kept:
-        done(_("%(count)d records are on the server.", count=status.kept))
+        done(_("Records on the server: %(count)d.", count=status.kept))
     if status.attention:
-        attention(_("%(count)d of them need the supervisor's attention.", count=status.attention))
+        attention(_("For the supervisor to look at: %(count)d.", count=status.attention))
     _tell_others(status)
 
 
@@ -97,19 +97,19 @@ def show_synced(synced: Synced) -> None:
     """What arrived, in honest words."""
     items = synced.pushed.items
     if items:
-        done(_("%(count)d records sent.", count=sum(1 for item in items if item.get("safe"))))
+        done(_("Records sent: %(count)d.", count=sum(1 for item in items if item.get("safe"))))
     again = synced.pushed.count("duplicate")
     if again:
-        done(_("%(count)d of them had arrived before; they are counted once.", count=again))
+        done(_("Of these, %(count)d had arrived before and are counted once.", count=again))
     if synced.pushed.flagged():
-        attention(_("In %(count)d of them the server noticed something.", count=synced.pushed.flagged()))
+        attention(_("Records in which the server noticed something: %(count)d.", count=synced.pushed.flagged()))
     if synced.uploaded.files:
         sent = {"count": synced.uploaded.files, "size": size(synced.uploaded.size)}
-        done(_("%(count)d photos and files sent (%(size)s).", **sent))
+        done(_("Photos and files sent: %(count)d (%(size)s).", **sent))
     if synced.uploaded.lost:
-        attention(_("%(count)d files are no longer on this device.", count=synced.uploaded.lost))
+        attention(_("Files that are no longer on this device: %(count)d.", count=synced.uploaded.lost))
     if synced.pulled.records:
-        done(_("%(count)d changes received.", count=synced.pulled.records))
+        done(_("Changes received: %(count)d.", count=synced.pulled.records))
     _tell_waiting(synced.status)
     _tell_others(synced.status)
 
@@ -119,18 +119,20 @@ def _tell_waiting(status: Status) -> None:
         done(_("Nothing waits on this device: everything is on the server."))
     if status.waiting:
         attention(
-            _("%(count)d records wait on this device. Send them with: lapangan device sync", count=status.waiting)
+            _("Records that wait on this device: %(count)d. Send them with: lapangan device sync", count=status.waiting)
         )
     if status.files_waiting:
         told = {"count": status.files_waiting, "size": size(status.bytes_waiting)}
-        attention(_("%(count)d photos and files wait (%(size)s).", **told))
+        attention(_("Photos and files that wait: %(count)d (%(size)s).", **told))
 
 
 def _tell_others(status: Status) -> None:
     if status.refused:
-        attention(_("%(count)d records the server will not take. See: lapangan device receipts", count=status.refused))
+        attention(
+            _("Records that the server will not take: %(count)d. See: lapangan device receipts", count=status.refused)
+        )
     if status.returned:
-        attention(_("%(count)d records came back. See: lapangan device inbox", count=status.returned))
+        attention(_("Records that came back: %(count)d. See: lapangan device inbox", count=status.returned))
 
 
 def show_receipts(records: Sequence[OwnRecord]) -> None:

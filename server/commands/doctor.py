@@ -73,7 +73,7 @@ def _database(settings: Settings, engine: Engine) -> Iterator[Seen]:
     yield _migrations(engine)
     skew = abs((datetime.now(UTC) - theirs).total_seconds())
     cure = _("Set the clocks of both machines by NTP.") if skew > LARGEST_SKEW_S else ""
-    yield Seen(_("Clock: %(now)s UTC, the database agrees within %(skew)d s.", now=_utc(), skew=skew), cure)
+    yield Seen(_("Clock: %(now)s UTC, the database agrees within %(skew)d s.", now=_utc(), skew=max(skew, 1)), cure)
 
 
 def _migrations(engine: Engine) -> Seen:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -61,8 +63,18 @@ def review_day(opened: Opened, project: Project) -> Reviewed:
     return Reviewed(len(approved), len(broken))
 
 
-def conflicting(opened: Opened, project: Project) -> list[tuple[str, str, list[str]]]:
-    """(label, property, values) of each entity that two people changed without seeing each other."""
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A property of an entity that several devices changed without seeing each other."""
+
+    label: str
+    path: str
+    values: tuple[str, ...]
+    device_ids: tuple[str, ...]
+
+
+def clashes(opened: Opened, project: Project) -> list[Clash]:
+    """Those that are open, by entity."""
     with opened.reading() as session:
         rows = session.execute(
             select(Entity.label, Conflict.path, Conflict.siblings)
@@ -70,7 +82,13 @@ def conflicting(opened: Opened, project: Project) -> list[tuple[str, str, list[s
             .where(Conflict.project_id == project.project_id, Conflict.kind == "entity")
             .order_by(Entity.label, Conflict.path)
         ).tuples()
-        return [(label, path, [str(one.get("value") or "") for one in siblings]) for label, path, siblings in rows]
+        return [
+            Clash(label, path, _each(siblings, "value"), _each(siblings, "device")) for label, path, siblings in rows
+        ]
+
+
+def _each(siblings: Sequence[Mapping[str, Any]], name: str) -> tuple[str, ...]:
+    return tuple(str(one.get(name) or "") for one in siblings)
 
 
 def finding_of_the_study(opened: Opened, project: Project) -> Indicator | None:

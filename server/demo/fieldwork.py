@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from forms.library.picture import picture
 from forms.library.profile import cast
 from forms.library.sample import FieldworkDay, Kind, Visit
-from sync.device import FieldDevice, Progress, Stage, Work
+from sync.device import FieldDevice, OwnRecord, Progress, Stage, Work
 
 REGISTRATION = "pendaftaran"
 
@@ -28,10 +28,9 @@ class Tablet:
 
     index: int
     folder: Path
-    items: list[Mapping[str, Any]] = field(default_factory=list)
-    photos: int = 0
+    sent: int = 0
+    duplicates: int = 0
     photo_bytes: int = 0
-    returned: int = 0
 
     @property
     def enumerator(self) -> str:
@@ -48,10 +47,23 @@ class Tablet:
                 synced = device.sync()
             except LineDropped:
                 synced = device.sync()
-            self.items.extend(synced.pushed.items)
-            self.photos += synced.uploaded.files + synced.uploaded.known
+            self.sent += len(synced.pushed.items)
+            self.duplicates += synced.pushed.count("duplicate")
             self.photo_bytes += synced.uploaded.size
-            self.returned = synced.status.returned
+
+    def move(self, url: str) -> None:
+        """The same server as before, perhaps on another port."""
+        with self.opened(_quiet) as device:
+            device.store.keep_setting("base", url)
+
+    def receipts(self) -> list[OwnRecord]:
+        """What the server said about each record."""
+        with self.opened(_quiet) as device:
+            return device.receipts()
+
+    def device_id(self) -> str:
+        with self.opened(_quiet) as device:
+            return device.membership().device_id
 
 
 @dataclass(slots=True)
@@ -85,7 +97,7 @@ class Play:
                 if tablet.index in codes:
                     device.enrol(codes[tablet.index], self.url)
                 else:
-                    device.store.keep_setting("base", self.url)  # the same server, perhaps on another port
+                    device.store.keep_setting("base", self.url)
                 device.pull()
 
     def morning(self) -> None:
@@ -120,9 +132,9 @@ class Play:
 
     def _send(self, tablets: Sequence[Tablet], *, dropping: int = -1) -> None:
         for tablet in tablets:
-            before = len(tablet.items)
+            before = tablet.sent
             tablet.sync(drops_line=tablet.index == dropping)
-            self.tell(f"{tablet.enumerator}: sync", len(tablet.items) - before)
+            self.tell(f"{tablet.enumerator}: sync", tablet.sent - before)
 
     def _pull(self) -> None:
         for tablet in self.tablets:

@@ -194,7 +194,7 @@ def test_an_enumerator_works_through_the_commands(
     assert enrolled.exit_code == 0, enrolled.output
     assert "New form: wawancara, version 2026110101" in enrolled.output
     assert "Kept: INF-01 Siti Aminah" in added.output
-    assert "1 records wait on this device" in waiting.output
+    assert "Records that wait on this device: 1" in waiting.output
     assert sent.exit_code == 0, sent.output
     assert "everything is on the server" in sent.output
     assert re.search(r"INF-01 Siti Aminah\s+Safe on the server", receipts.output)
@@ -214,5 +214,5 @@ def test_broken_answers_are_shown_by_the_words_of_the_form(
 
     assert refused.exit_code == 1
     assert "(address/rt)" in refused.output
-    assert "0 of 1 records are kept" in refused.output
+    assert "Records kept: 0 of 1" in refused.output
     assert kept.exit_code == 0
