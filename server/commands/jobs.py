@@ -31,7 +31,12 @@ def list_() -> None:
         shown = table(_("Job"), _("What it does"), _("Next run"), _("Last run"))
         for name, job in JOBS.items():
             due = scheduler.next_slot(job, installation.settings, now())
-            shown.add_row(name, _(job.title), f"{due:%Y-%m-%d %H:%M %Z}" if due else "–", _last(installation, name))
+            shown.add_row(
+                name,
+                _titles().get(name, job.title),
+                f"{due:%Y-%m-%d %H:%M %Z}" if due else "–",
+                _last(installation, name),
+            )
     out.print(shown)
 
 
@@ -62,6 +67,15 @@ def _lead() -> None:
         finally:
             running.stop()
     done(_("Stopped."))
+
+
+def _titles() -> dict[str, str]:
+    """As sync.consolidate.JOBS has them; written out here, where the translations are gathered."""
+    return {
+        "consolidate": _("Consolidate the approved records"),
+        "sweep": _("Judge what arrived during an interruption"),
+        "cleanup": _("Delete expired sessions, codes and uploads"),
+    }
 
 
 def _last(installation: Opened, name: str) -> str:
