@@ -253,7 +253,7 @@ def test_a_closed_form_still_takes_what_was_walked_for(
 
     said = collect.send(instance(new_id()))
 
-    assert said == "diterima dan disimpan; perlu dilihat oleh supervisor: formulir sudah ditutup"
+    assert said == "diterima dan disimpan; perlu dilihat oleh penyelia: formulir sudah ditutup"
     assert [item.why for item in quarantined()] == ["form_closed"]
 
 
