@@ -34,6 +34,8 @@ class Filling:
     flat: Mapping[str, str | None]
     findings: tuple[Finding, ...]
     """Of the reading alone: unknown and repeated nodes."""
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ def read_filling(compiled: CompiledForm, envelope: Envelope) -> Filling:
     """Nothing about the content refuses it."""
     definition = compiled.definition
     reading = read_answers(definition, envelope)
-    return Filling(compiled, envelope, reading.answers, flatten(definition, reading.answers), reading.findings)
+    flat = flatten(definition, reading.answers)
+    times = envelope.started_at, envelope.ended_at
+    return Filling(compiled, envelope, reading.answers, flat, reading.findings, *times)
 
 
 def examine(
@@ -84,14 +88,13 @@ def notice(
         found.append(
             _finding(Severity.WARNING, Rule.CLOCK, times.ended_at.isoformat(), expected=times.received_at.isoformat())
         )
-    expected = frozenset(attachment_names(definition, answers))
+    expected = frozenset(attachment_names(definition, answers)) if announced else frozenset()
     unexpected = (name for name in announced if name not in expected)
     found.extend(_finding(Severity.INFO, Rule.ATTACHMENT, name, reason="unexpected") for name in unexpected)
     return tuple(found)
 
 
-def asks_lists(definition: FormDefinition) -> bool:
-    """Whether its checks look something up outside the form, so that they depend on what is known at that moment."""
+def _asks_lists(definition: FormDefinition) -> bool:
     return any(instance.src for instance in definition.instances.values())
 
 
@@ -123,6 +126,9 @@ def _recalculated_paths(definition: FormDefinition) -> frozenset[str]:
 def _asked_paths(definition: FormDefinition) -> frozenset[str]:
     return frozenset(flatten(definition, {}))
 
+
+asks_lists = Derived(_asks_lists)
+"""Whether its checks look something up outside the form, so that they depend on what is known at that moment."""
 
 derived_paths = Derived(_derived_paths)
 """What nobody writes: calculations, and what the device fills in by itself."""

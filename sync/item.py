@@ -42,9 +42,7 @@ class Item:
     """The checks of an instance that asks nothing outside itself."""
 
 
-def prepare(
-    session: Session, sender: Sender, batch_id: str, landed: Iterable[Landed], *, now: datetime
-) -> list[Item]:
+def prepare(session: Session, sender: Sender, batch_id: str, landed: Iterable[Landed], *, now: datetime) -> list[Item]:
     """Parse, read and check; `session` only reads."""
     return [_prepare(session, sender, batch_id, one, now) for one in landed]
 
@@ -73,8 +71,7 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
 def _check(draft: Draft, filling: Filling, now: datetime) -> tuple[Finding, ...] | None:
     if draft.prev or draft.context or asks_lists(filling.compiled.definition):
         return None
-    envelope = filling.envelope
-    times = Times(envelope.started_at, envelope.ended_at, now)
+    times = Times(filling.started_at, filling.ended_at, now)
     announced = None if draft.is_derived else [str(one["name"]) for one in draft.attachments]
     found = examine(filling.compiled, filling.answers, times, announced=announced, is_edited=False, lists={})
     return (*filling.findings, *found)

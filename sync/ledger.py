@@ -15,7 +15,7 @@ from sqlalchemy import Table, delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from sync.filling import Filling
-from sync.merge import Op, View, fold
+from sync.merge import NOTHING, Op, View, fold
 from sync.models import (
     Blob,
     Entity,
@@ -59,6 +59,8 @@ class Act:
     filling: Filling | None = None
     """What its XML says, once somebody has read it."""
     is_changed: bool = False
+    is_whole: bool = False
+    """What it changes is all that its instance says: there was nothing before it."""
     _op: Op | None = None
 
     @property
@@ -97,6 +99,8 @@ class Record:
 
     @property
     def vector(self) -> Mapping[str, int]:
+        if self.view is None and not any(act.state != "held" for act in self.acts):
+            return NOTHING
         return (self.view or self.folded()).vector
 
     @property
@@ -207,11 +211,15 @@ class Ledger:
                 OPERATION.c.project_id == self.project_id, OPERATION.c.op_id.in_(wanted)
             )
             keys.update((kind, record_id) for kind, record_id in self.session.execute(found))
+        pairs = set(numbers)
+        # Not as pairs in SQL: a hundred of them take longer to write down than to find.
         taken = select(OPERATION.c.origin, OPERATION.c.n, OPERATION.c.op_id).where(
             OPERATION.c.project_id == self.project_id,
-            tuple_(OPERATION.c.origin, OPERATION.c.n).in_(sorted(set(numbers))),
+            OPERATION.c.origin.in_(sorted({origin for origin, _ in pairs})),
+            OPERATION.c.n.in_(sorted({n for _, n in pairs})),
         )
-        self.numbers.update({(origin, n): op_id for origin, n, op_id in self.session.execute(taken)})
+        for origin, n, op_id in self.session.execute(taken):
+            self.numbers[origin, n] = op_id
         for kind in {kind for kind, _ in keys}:
             self.load_records(kind, [record_id for other, record_id in keys if other == kind])
 

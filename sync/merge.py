@@ -85,6 +85,8 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
     `derived` paths (calculations, what the device filled in by itself) take the displayed writer's value but
     never clash: nobody wrote them."""
     ready, held, vector = _ready({op.op_id: op for op in ops}.values())
+    if len(ready) == 1 and not ready[0].is_void:
+        return _view_of_one(ready[0], vector, held)
     writes = _writes(ready)
     values: dict[str, Value] = {}
     writers: dict[str, Op] = {}
@@ -105,6 +107,11 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
         held=tuple(held),
         is_deleted=is_deleted,
     )
+
+
+def _view_of_one(op: Op, vector: Vector, held: Sequence[Op]) -> View:
+    # Most records are one operation for ever: the general way comes to the same and takes ten times as long.
+    return View(dict(op.set), dict.fromkeys(op.set, op), (), vector, (op,), tuple(held), op.is_delete)
 
 
 def seen_by(ops: Iterable[Op], context: Vector) -> View:

@@ -144,9 +144,11 @@ def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
     filling = filling_of(ledger, act)
     if filling is None:
         return
-    before: Mapping[str, str | None] = {}
-    if record.ready:
-        before = seen_by((one.op for one in record.ready), {**act.row["context"], act.op.origin: act.op.prev}).values
+    if not record.ready:
+        act.change(changes={path: value for path, value in filling.flat.items() if value is not None})
+        act.is_whole = True
+        return
+    before = seen_by((one.op for one in record.ready), {**act.row["context"], act.op.origin: act.op.prev}).values
     act.change(changes={path: value for path, value in filling.flat.items() if value != before.get(path)})
 
 

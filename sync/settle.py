@@ -102,7 +102,7 @@ def _standing(ledger: Ledger, record: Record, view: View, shown: Act, compiled: 
     definition = compiled.definition
     spoken = shown if shown.has_xml else _last_spoken(record, view)
     filling = filling_of(ledger, spoken) if spoken is not None else None
-    if filling is not None and spoken is shown and _is_exactly(view, filling):
+    if filling is not None and spoken is shown and ((shown.is_whole and len(view.ready) == 1) or _says(view, filling)):
         return Standing(compiled, filling.answers, filling, is_exact=True)
     return Standing(compiled, unflatten(definition, view.values), filling, is_exact=False)
 
@@ -129,7 +129,7 @@ def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> 
     return tuple(found)
 
 
-def _is_exactly(view: View, filling: Filling) -> bool:
+def _says(view: View, filling: Filling) -> bool:
     return all(view.values.get(path) == value for path, value in filling.flat.items())
 
 
@@ -139,7 +139,7 @@ def _last_spoken(record: Record, view: View) -> Act | None:
 
 
 def _row(ledger: Ledger, record: Record, view: View, shown: Act, standing: Standing, act: Act) -> Row:
-    envelope = standing.filling.envelope if standing.filling else None
+    filling = standing.filling
     row = ledger.submissions.get(record.record_id) or _new_row(ledger, record, act)
     if record.record_id in ledger.submissions:
         # ODK Central's word: whatever had been decided was decided about another version.
@@ -155,10 +155,9 @@ def _row(ledger: Ledger, record: Record, view: View, shown: Act, standing: Stand
         conflicts=len(view.clashes),
         seq=ledger.head,
     )
-    if envelope is not None:
-        row.update(
-            instance_name=envelope.instance_name[:255], started_at=envelope.started_at, ended_at=envelope.ended_at
-        )
+    if filling is not None:
+        name = filling.envelope.instance_name[:255]
+        row.update(instance_name=name, started_at=filling.started_at, ended_at=filling.ended_at)
     row["xml"] = None if standing.is_exact else _written(record.record_id, standing, row["instance_name"])
     ledger.submissions[record.record_id] = row
     return row
