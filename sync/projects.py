@@ -98,14 +98,10 @@ def set_role(
     session.flush()
     detail = {"role": role.value if role else None}
     target = ("account", account.account_id)
-    record(
-        session, "member.update", actor=actor, at=now, project_id=project.project_id, target=target, detail=detail
-    )
+    record(session, "member.update", actor=actor, at=now, project_id=project.project_id, target=target, detail=detail)
 
 
-def drop_role(
-    session: Session, project: Project, account: Account, role: Role, *, actor: Actor, now: datetime
-) -> None:
+def drop_role(session: Session, project: Project, account: Account, role: Role, *, actor: Actor, now: datetime) -> None:
     """The account no longer has this role in the project. Refuses NotAMember when it never had."""
     membership = session.get(Membership, (project.project_id, account.account_id))
     if membership is None or membership.role != role.value:

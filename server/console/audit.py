@@ -59,7 +59,7 @@ def _labels(found: Project, events: Sequence[Event]) -> dict[str, str]:
     entries = select(Entity.entity_id, Entity.label).where(
         Entity.project_id == found.project_id, Entity.entity_id.in_(ids)
     )
-    return {key: name for asked in (records, entries) for key, name in session().execute(asked).tuples()}
+    return {key: name for asked in (records, entries) for key, name in session().execute(asked).all()}
 
 
 @bp.app_template_filter()

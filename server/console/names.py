@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext
-from sqlalchemy import or_, select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from sync.models import Account, Device, Membership, Project
@@ -34,7 +34,7 @@ class Names:
         devices = session.execute(
             select(Device.device_id, Device.name).where(Device.project_id == project.project_id).order_by(Device.name)
         )
-        return cls(dict(people.tuples().all()), dict(devices.tuples().all()))
+        return cls(_pairs(people.all()), _pairs(devices.all()))
 
     def account(self, account_id: str | None) -> str:
         return self.accounts.get(account_id or "", gettext("somebody")) if account_id else ""
@@ -45,3 +45,7 @@ class Names:
     def who(self, account_id: str | None, device_id: str | None = None) -> str:
         """The person, else the device, else the server itself."""
         return self.account(account_id) or self.device(device_id) or gettext("Lapangan")
+
+
+def _pairs(rows: Sequence[Row[str, str]]) -> dict[str, str]:
+    return {row[0]: row[1] for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -45,9 +45,7 @@ def properties(found: Project, list_name: str) -> Properties:
 
 
 def _definitions(found: Project) -> Iterator[FormDefinition]:
-    forms: Sequence[tuple[str, str | None]] = (
-        session().execute(select(Form.form_id, Form.version).where(Form.project_id == found.project_id)).tuples().all()
-    )
+    forms = session().execute(select(Form.form_id, Form.version).where(Form.project_id == found.project_id)).all()
     for form_id, version in forms:
         definition = publish.definition(session(), found.project_id, form_id, version or "")
         if definition is not None:

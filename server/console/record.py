@@ -157,7 +157,7 @@ def _entity_names(found: Project, answers: object) -> dict[str, str]:
             Entity.project_id == found.project_id, Entity.entity_id.in_(sorted(ids)[:500])
         )
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _leaves(answers: object) -> list[str]:

@@ -49,6 +49,12 @@ class Place:
     total: int
     previous: Submission | None
     next: Submission | None
+    is_listed: bool = True
+    """False when it has left the list, by a decision for example; its old place then is the next one's."""
+
+    @property
+    def next_position(self) -> int:
+        return self.position + self.is_listed
 
 
 @bp.get("/projects/<int:number>/submissions")
@@ -119,7 +125,7 @@ def place(found: Project, record: Submission, position: int) -> Place:
         return Place(first + here, page.total, before[-1] if before else None, after[0] if after else None)
     at = position - first
     before, after = page.rows[:at], page.rows[at:]
-    return Place(position, page.total, before[-1] if before else None, after[0] if after else None)
+    return Place(position, page.total, before[-1] if before else None, after[0] if after else None, is_listed=False)
 
 
 def forms_of(found: Project) -> Mapping[str, str]:
@@ -127,7 +133,7 @@ def forms_of(found: Project) -> Mapping[str, str]:
     rows = session().execute(
         select(Form.form_id, Form.title).where(Form.project_id == found.project_id).order_by(Form.title)
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _day(text: str) -> date | None:

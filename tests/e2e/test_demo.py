@@ -75,6 +75,34 @@ def test_the_day_is_played_through_the_real_door_and_kept(database_url: str, tmp
     assert "already; its data are kept" in again
 
 
+def test_a_demonstration_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "demo", "--once"], env=environ(tmp_path, ""), stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while _collected(tmp_path / "demo" / "device-2") < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+
+    demo(tmp_path, "")
+
+    engine = connect(f"sqlite:///{tmp_path / 'lapangan.sqlite3'}")
+    with Session(engine) as session:
+        kept = session.scalars(select(Submission.instance_id)).all()
+        projects = session.scalar(select(func.count()).select_from(Project))
+    engine.dispose()
+    assert sorted(kept) == sorted(visit.instance_id for visit in fieldwork_day().visits)
+    assert projects == 1
+
+
+def _collected(folder: Path) -> int:
+    if not (folder / "device.sqlite3").exists():
+        return 0
+    with FieldDevice(folder) as device:
+        return device.status().waiting
+
+
 def test_the_log_ins_on_the_screen_open_the_server_that_runs(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "server.cli", "demo"],

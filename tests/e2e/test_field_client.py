@@ -263,6 +263,30 @@ def test_an_unknown_token_loses_nothing(enrol: Enrol) -> None:
     assert device.status().waiting == 1
 
 
+def test_a_device_that_the_server_has_forgotten_the_place_of_reads_everything_again(enrol: Enrol) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran", "INF-01")[0])
+    device.store.keep_setting("cursor", "e9.1")
+
+    pulled = device.pull()
+
+    assert pulled.records >= 5
+    assert device.status().waiting == 1
+    assert device.store.setting("cursor").startswith("e1.")
+
+
+def test_a_renewed_device_sends_what_it_had_kept(enrol: Enrol, address: str, engine: Engine, study: Team) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran", "INF-01")[0])
+    device.store.keep_setting("token", "x" * 43)
+
+    device.enrol(code(engine, study), address, again=True)
+    device.sync()
+
+    assert device.status().waiting == 0
+    assert count(engine, Submission) == 1
+
+
 def test_a_client_killed_between_any_two_steps_loses_and_doubles_nothing(
     enrol: Enrol, engine: Engine, study: Team, tmp_path: Path
 ) -> None:

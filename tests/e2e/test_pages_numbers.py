@@ -6,7 +6,6 @@ import io
 import re
 import zipfile
 from datetime import timedelta
-from typing import Any
 
 import openpyxl
 import pytest
@@ -14,41 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
 
 from forms.library import STUDY
 from sync.engine import in_transaction
 from sync.models import Account, Device, Event, Form, FormVersion, JobRun, Membership, Submission
-from tests.conftest import NOW, PASSWORD, Team
-
-
-class Reader:
-    """Logs in, reads pages, and sends their forms with the token that the page carries."""
-
-    def __init__(self, client: FlaskClient) -> None:
-        self.client = client
-        self.headers = {"Accept-Language": "en"}
-
-    def log_in(self, name: str) -> Reader:
-        self.client.delete_cookie("lapangan")
-        answer = self.client.post("/login", data={"email": f"{name}@example.org", "password": PASSWORD})
-        assert answer.status_code == 303
-        return self
-
-    def get(self, path: str, status: int = 200) -> str:
-        answer = self.client.get(path, headers=self.headers)
-        assert answer.status_code == status, answer.text[:2000]
-        return answer.text
-
-    def send(self, path: str, page: str = "/projects/1/forms", **fields: Any) -> TestResponse:
-        """POST with the CSRF token of a page."""
-        csrf = re.search(r'name="csrf" value="([^"]+)"', self.get(page))
-        assert csrf is not None
-        return self.client.post(path, data={"csrf": csrf[1], **fields}, headers=self.headers)
-
-    def follow(self, answer: TestResponse) -> str:
-        assert answer.status_code == 303, answer.text[:2000]
-        return self.get(answer.headers["Location"])
+from tests.conftest import NOW, Team
+from tests.e2e.reader import Reader
 
 
 @pytest.fixture
