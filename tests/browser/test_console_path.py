@@ -1,0 +1,125 @@
+"""The supervisor's main path, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import PASSWORD
+from tests.desk import CLASHING, FLAGGED, GOOD
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/",
+    "/projects/1/day",
+    "/projects/1/submissions",
+    f"/projects/1/submissions/{FLAGGED}?n=1",
+    f"/projects/1/submissions/{CLASHING}",
+    f"/projects/1/submissions/{GOOD}?all=yes",
+    "/projects/1/conflicts",
+    "/projects/1/entities/rumah",
+    "/projects/1/quarantine",
+    "/projects/1/audit",
+    "/projects/1/forms",
+    "/projects/1/devices",
+    "/projects/1/jobs",
+    "/projects/1/indicators",
+)
+
+
+def log_in(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail address").fill("supervisor@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+def test_a_supervisor_reviews_the_day(page: Page) -> None:
+    log_in(page)
+
+    page.get_by_role("link", name="P2KP Pakis").click()
+    expect(page.get_by_text("3 records received")).to_be_visible()
+    expect(page.get_by_text("Umur terlalu besar")).to_be_visible()
+
+    page.get_by_role("link", name="Pak Budi").click()
+    expect(page.get_by_role("heading", name="Pak Budi")).to_be_visible()
+    expect(page.locator("#findings")).to_contain_text("Umur terlalu besar")
+    expect(page.locator("#findings")).to_contain_text("200")
+
+    page.locator("[id='q-umur'] summary").click()
+    page.locator("[id='q-umur'] textarea").fill("Tolong cek KTP")
+    page.locator("[id='q-umur']").get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator("[id='q-umur']")).to_contain_text("Tolong cek KTP")
+
+    page.get_by_label("Note").fill("Umurnya keliru")
+    page.get_by_role("button", name="Return").click()
+    expect(page.locator(".record-head")).to_contain_text("Returned")
+    expect(page.locator(".history")).to_contain_text("Umurnya keliru")
+
+
+def test_a_supervisor_approves_a_record_with_its_photo(page: Page) -> None:
+    log_in(page)
+    page.goto(f"/projects/1/submissions/{GOOD}")
+
+    page.get_by_role("button", name="Approve").click()
+
+    expect(page.locator(".record-head")).to_contain_text("Approved")
+    photo = page.locator(".photo img")
+    photo.scroll_into_view_if_needed()
+    expect(photo).to_have_js_property("complete", True)
+    expect(photo).to_have_js_property("naturalWidth", 640)
+
+
+def test_a_supervisor_resolves_a_conflict(page: Page) -> None:
+    log_in(page)
+    page.goto("/projects/1/day")
+    page.get_by_role("link", name="1 conflict to resolve").click()
+    expect(page.locator(".clash")).to_contain_text("41")
+    expect(page.locator(".clash")).to_contain_text("44")
+
+    page.get_by_label("41").check()
+    page.get_by_role("button", name="Resolve").click()
+
+    expect(page.get_by_text("No open conflict")).to_be_visible()
+    page.goto(f"/projects/1/submissions/{CLASHING}")
+    expect(page.locator("[id='q-umur']")).to_contain_text("41")
+
+
+def test_no_page_scrolls_sideways_on_a_phone(page: Page) -> None:
+    log_in(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
+    log_in(page)
+    page.goto("/projects/1/submissions")
+
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+def test_the_path_works_without_scripts(page: Page, address: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(base_url=address, locale="id-ID", java_script_enabled=False)
+    plain = context.new_page()
+
+    plain.goto("/")
+    plain.get_by_label("Alamat surel").fill("supervisor@example.org")
+    plain.get_by_label("Kata sandi").fill(PASSWORD)
+    plain.get_by_role("button", name="Masuk").click()
+    plain.goto(f"/projects/1/submissions/{FLAGGED}")
+    plain.get_by_role("button", name="Kembalikan").click()
+
+    expect(plain.locator(".record-head")).to_contain_text("Dikembalikan")
+    context.close()

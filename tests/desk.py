@@ -1,0 +1,87 @@
+"""What lies on a supervisor's desk in tests: a few records of the small form of tests/e2e/visits.py, as they arrive."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import timedelta
+
+from PIL import Image
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from sync import attach, devices, publish
+from sync.access import Actor
+from sync.attach import BlobStore
+from sync.engine import in_transaction
+from sync.models import Device, InboxItem, Project
+from sync.receive import receive, receive_submission
+from sync.verdict import Sender, SentFile
+from tests.conftest import Team
+from tests.e2e.visits import FORM_ID, instance, xform
+
+GOOD = "uuid:11111111-1111-4111-8111-111111111111"
+FLAGGED = "uuid:22222222-2222-4222-8222-222222222222"
+CLASHING = "uuid:33333333-3333-4333-8333-333333333333"
+PHOTO = "rumah.jpg"
+GARBAGE = b'{"op": "not an operation'
+
+
+def publish_visits(engine: Engine, team: Team) -> None:
+    """The small form, published."""
+
+    def act(session: Session) -> None:
+        publish.save_draft(session, team.project_id, xform(), actor=team.manager, now=now())
+        publish.publish(session, team.project_id, FORM_ID, actor=team.manager, now=now())
+
+    in_transaction(engine, act)
+
+
+def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
+    """A good record with a photo, one that breaks a rule, one that two devices wrote, and something unreadable."""
+    publish_visits(engine, team)
+    first, second = (_sender(engine, team, name) for name in ("Tablet Anggrek", "Tablet Bougenvil"))
+    photo = keep_photo(engine, team, blobs)
+    receive_submission(engine, first, instance(GOOD, name="Bu Siti", photo=PHOTO), [photo], now=now())
+    receive_submission(engine, first, instance(FLAGGED, name="Pak Budi", age="200"), now=now())
+    receive_submission(engine, first, instance(CLASHING, name="Bu Ani", age="41"), now=now())
+    receive_submission(engine, second, instance(CLASHING, name="Bu Ani", age="44"), now=now() + timedelta(seconds=1))
+    receive(engine, second, [GARBAGE], size=len(GARBAGE), now=now())
+
+
+def keep_photo(engine: Engine, team: Team, blobs: BlobStore) -> SentFile:
+    """A photo in the store, ready to come along with a submission."""
+    content = jpeg()
+    stored = blobs.write(team.project_id, [content], limit=10**7)
+    in_transaction(
+        engine, lambda session: attach.keep(session, team.project_id, stored, media_type="image/jpeg", now=now())
+    )
+    return SentFile(PHOTO, hashlib.sha256(content).hexdigest(), len(content), "image/jpeg")
+
+
+def jpeg(width: int = 1600, height: int = 1200) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), (60, 120, 90)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def item_id(engine: Engine) -> str:
+    """Of what lies in quarantine."""
+    with Session(engine) as session:
+        return session.scalars(select(InboxItem.item_id).where(InboxItem.state == "quarantined")).one()
+
+
+def _sender(engine: Engine, team: Team, name: str) -> Sender:
+    def enrol(session: Session) -> Device:
+        project = session.get_one(Project, team.project_id)
+        code = devices.create_enrolment(
+            session, project, name=name, account_id=team.enumerator.account_id, actor=team.manager, now=now()
+        )
+        return devices.enrol(session, code.code, kind="tablet", user_agent="", now=now()).device
+
+    device = in_transaction(engine, enrol)
+    actor = Actor(
+        "device", device.device_id, name, team.enumerator.account_id, device.device_id, roles=team.enumerator.roles
+    )
+    return Sender(team.project_id, actor, "openrosa", device_id=device.device_id, account_id=team.enumerator.account_id)

@@ -1,0 +1,392 @@
+"""The supervisors' pages, over HTTP and on both databases."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from PIL import Image
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from server.services import services
+from sync.models import Comment, Conflict, Entity, Event, InboxItem, Submission, SubmissionFinding
+from tests import desk
+from tests.conftest import PASSWORD, Team
+from tests.desk import CLASHING, FLAGGED, GOOD, PHOTO
+from tests.e2e.reader import Reader
+
+PAGES = (
+    "/",
+    "/projects/1/day",
+    "/projects/1/submissions",
+    f"/projects/1/submissions/{GOOD}",
+    f"/projects/1/submissions/{FLAGGED}?all=yes&n=1&form=kunjungan",
+    f"/projects/1/submissions/{CLASHING}",
+    "/projects/1/conflicts",
+    "/projects/1/entities/rumah",
+    "/projects/1/quarantine",
+    "/projects/1/audit",
+)
+
+
+FOREIGN = r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)|https?://(?!www\.w3\.org)"
+"""What the Content-Security-Policy would refuse, or what another server would have to answer."""
+
+
+@pytest.fixture
+def reader(client: FlaskClient) -> Reader:
+    return Reader(client)
+
+
+@pytest.fixture
+def full_desk(app: Flask, engine: Engine, a_project: Team) -> Team:
+    desk.fill(engine, a_project, services(app).blobs)
+    return a_project
+
+
+def found(engine: Engine, instance_id: str) -> Submission:
+    with Session(engine) as session:
+        return session.scalars(select(Submission).where(Submission.instance_id == instance_id)).one()
+
+
+def test_every_page_opens_in_both_languages(full_desk: Team, client: FlaskClient) -> None:
+    for language, words in (("en", "Log out"), ("id", "Keluar")):
+        reader = Reader(client, language).log_in("supervisor")
+
+        for page in PAGES:
+            assert words in reader.get(page), page
+
+
+def test_no_page_has_a_style_or_script_of_its_own(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    for page in PAGES:
+        assert not re.search(FOREIGN, reader.get(page)), page
+
+
+def test_every_form_that_changes_something_carries_the_token(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    for page in PAGES:
+        for form in re.findall(r"<form[^>]*method=\"post\".*?</form>", reader.get(page), re.DOTALL):
+            assert 'name="csrf"' in form, (page, form[:200])
+
+
+def test_empty_pages_say_what_to_do_next(a_project: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    assert "To the devices" in reader.get("/projects/1/day")
+    assert "Publish a form, enrol a device" in reader.get("/projects/1/submissions")
+    assert "No open conflict" in reader.get("/projects/1/conflicts")
+    assert "Nothing is in quarantine" in reader.get("/projects/1/quarantine")
+    assert "There is no registry yet" in reader.get("/projects/1/entities")
+
+
+def test_a_stranger_is_led_to_the_log_in_and_back(full_desk: Team, client: FlaskClient) -> None:
+    answer = client.get("/projects/1/day?day=2026-11-23")
+    there = answer.headers["Location"]
+    again = client.post(there, data={"email": "supervisor@example.org", "password": PASSWORD})
+
+    assert answer.status_code == 303
+    assert again.headers["Location"] == "/projects/1/day?day=2026-11-23"
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x"])
+def test_the_log_in_leads_to_no_other_server(a_project: Team, client: FlaskClient, elsewhere: str) -> None:
+    fields = {"email": "supervisor@example.org", "password": PASSWORD, "next": elsewhere}
+
+    assert client.post("/login", data=fields).headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_said_on_the_page(a_project: Team, reader: Reader) -> None:
+    fields = {"email": "supervisor@example.org", "password": "not this one"}
+
+    answer = reader.client.post("/login", data=fields, headers=reader.headers)
+
+    assert answer.status_code == 401
+    assert "The e-mail address or the password is not right." in answer.text
+    assert "not this one" not in answer.text
+
+
+def test_whoever_logs_out_is_a_stranger_again(a_project: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    assert reader.send("/logout", "/").status_code == 303
+    assert reader.client.get("/").status_code == 303
+
+
+def test_the_language_stays_with_the_account(a_project: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    reader.send("/language", "/", language="id", next="/")
+
+    assert "Semua proyek" in reader.log_in("supervisor").get("/")
+
+
+def test_the_day_tells_what_was_flagged_and_why(full_desk: Team, reader: Reader) -> None:
+    page = reader.log_in("supervisor").get("/projects/1/day")
+
+    assert "Pak Budi" in page
+    assert "Umur terlalu besar" in page
+    assert "1 conflict to resolve" in page
+    assert "1 item in quarantine" in page
+    assert "Tablet Anggrek" in page
+
+
+def test_the_list_can_be_narrowed(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+
+    flagged = reader.get("/projects/1/submissions?mark=errors")
+    named = reader.get("/projects/1/submissions?text=siti")
+    nobody = reader.get("/projects/1/submissions?text=nobody&day=not-a-day&offset=x")
+
+    assert "Pak Budi" in flagged
+    assert "Bu Siti" not in flagged
+    assert "Bu Siti" in named
+    assert "Pak Budi" not in named
+    assert "No record fits this filter" in nobody
+
+
+def test_a_record_shows_the_finding_with_rule_question_and_answer(full_desk: Team, reader: Reader) -> None:
+    page = reader.log_in("supervisor").get(f"/projects/1/submissions/{FLAGGED}")
+
+    assert "Umur terlalu besar" in page
+    assert "Rule of the form" in page
+    assert "200" in page
+    assert ". &lt; 120" in page
+
+
+def test_a_record_leads_to_its_neighbours_in_the_filter(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+    ids = re.findall(r'submissions/(uuid:[^"?]+)\?', reader.get("/projects/1/submissions?form=kunjungan"))
+
+    page = reader.get(f"/projects/1/submissions/{ids[1]}?form=kunjungan&n=1")
+    late = reader.get(f"/projects/1/submissions/{ids[0]}?form=kunjungan&n=1")
+
+    assert "2 of 3" in page
+    assert f"{ids[0]}?n=0" in page
+    assert f"{ids[2]}?n=2" in page
+    assert "1 of 3" in late
+
+
+def test_a_record_that_left_the_list_still_leads_on(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+    ids = re.findall(r'submissions/(uuid:[^"?]+)\?', reader.get("/projects/1/submissions?state=received"))
+    here = f"/projects/1/submissions/{ids[0]}"
+
+    page = reader.follow(reader.send(f"{here}/review", here, decision="approved", state="received", n="0"))
+
+    assert f"{ids[1]}?n=0&amp;state=received" in page
+
+
+def test_a_record_is_approved_returned_and_rejected(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("supervisor")
+    here = f"/projects/1/submissions/{GOOD}"
+
+    for decision, words in (("approved", "Approved."), ("has_issues", "Returned."), ("rejected", "Rejected.")):
+        page = reader.follow(reader.send(f"{here}/review", here, decision=decision, note="Cek lagi"))
+
+        assert words in page
+        assert "Cek lagi" in page
+        assert found(engine, GOOD).review_state == decision
+
+
+def test_a_decision_keeps_the_readers_filter(full_desk: Team, reader: Reader) -> None:
+    here = f"/projects/1/submissions/{GOOD}"
+
+    answer = reader.log_in("supervisor").send(f"{here}/review", here, decision="approved", form="kunjungan", n="2")
+
+    assert answer.headers["Location"].endswith("?n=2&form=kunjungan")
+
+
+def test_a_comment_stands_beside_its_question(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    here = f"/projects/1/submissions/{FLAGGED}"
+
+    page = reader.log_in("supervisor").send(f"{here}/comments", here, path="umur", body="Tolong\ncek <KTP>")
+
+    assert page.headers["Location"].endswith("#q-umur")
+    assert "Tolong<br>cek &lt;KTP&gt;" in reader.follow(page)
+    with Session(engine) as session:
+        assert session.scalars(select(Comment.path)).one() == "umur"
+
+
+def test_a_finding_is_dismissed_with_a_reason_only(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("supervisor")
+    here = f"/projects/1/submissions/{FLAGGED}"
+    finding = {"rule": "constraint", "path": "umur", "position": "0"}
+
+    without = reader.send(f"{here}/findings", here, note=" ", **finding)
+    page = reader.follow(reader.send(f"{here}/findings", here, note="Umur pohon", **finding))
+
+    assert without.status_code == 400
+    assert "Umur pohon" in page
+    assert found(engine, FLAGGED).errors == 0
+    with Session(engine) as session:
+        assert session.scalars(select(SubmissionFinding.state)).all() == ["dismissed"]
+
+
+def test_a_conflict_shows_both_values_and_takes_one(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    here = f"/projects/1/submissions/{CLASHING}"
+    page = reader.log_in("supervisor").get(here)
+    choice = re.search(r'value="([0-9a-f-]{36})"[^>]*>\s*<span class="side-text">\s*<strong[^>]*>41<', page)
+    assert choice is not None
+    assert ">44<" in page
+
+    reader.send(f"{here}/conflicts", here, path="umur", choice=choice[1])
+
+    assert found(engine, CLASHING).answers["umur"] == "41"
+    assert found(engine, CLASHING).conflicts == 0
+    with Session(engine) as session:
+        assert session.scalars(select(Conflict)).all() == []
+
+
+def test_a_conflict_takes_another_value_from_the_list_of_conflicts(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    fields = {"kind": "submission", "record": CLASHING, "path": "umur", "choice": "other", "value": "43"}
+
+    page = reader.log_in("supervisor").send("/projects/1/conflicts", "/projects/1/conflicts", **fields)
+
+    assert "No open conflict" in reader.follow(page)
+    assert found(engine, CLASHING).answers["umur"] == "43"
+
+
+def test_a_conflict_takes_no_value_that_nobody_wrote(full_desk: Team, reader: Reader) -> None:
+    fields = {"kind": "submission", "record": CLASHING, "path": "umur", "choice": "somebody-elses"}
+
+    page = reader.log_in("supervisor").send("/projects/1/conflicts", "/projects/1/conflicts", **fields)
+
+    assert page.status_code == 404
+
+
+def test_an_entry_names_the_record_that_made_it(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    with Session(engine) as session:
+        entity_id = session.scalars(select(Entity.entity_id).where(Entity.label == "Bu Siti")).one()
+    reader.log_in("supervisor")
+
+    page = reader.get(f"/projects/1/entities/rumah/{entity_id}")
+    led = reader.client.get(f"/projects/1/entity/{entity_id}")
+
+    assert "Version 1" in page
+    assert f"/projects/1/submissions/{GOOD}" in page
+    assert led.headers["Location"] == f"/projects/1/entities/rumah/{entity_id}"
+
+
+def test_quarantine_says_why_and_shows_the_bytes(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("supervisor")
+    item = desk.item_id(engine)
+
+    assert "Not readable" in reader.get("/projects/1/quarantine")
+    assert "not an operation" in reader.get(f"/projects/1/quarantine/{item}")
+    raw = reader.client.get(f"/projects/1/quarantine/{item}/raw")
+    assert raw.data == desk.GARBAGE
+    assert raw.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_what_cannot_be_placed_stays_and_can_be_discarded(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("supervisor")
+    here = f"/projects/1/quarantine/{desk.item_id(engine)}"
+
+    stays = reader.send(f"{here}/release", here)
+    gone = reader.send(f"{here}/discard", here, note="Percobaan")
+
+    assert stays.status_code == 409
+    assert "Nothing is in quarantine" in reader.follow(gone)
+    with Session(engine) as session:
+        assert session.scalars(select(InboxItem.raw)).one() == desk.GARBAGE
+
+
+def test_the_audit_log_tells_of_a_decision(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    here = f"/projects/1/submissions/{GOOD}"
+    reader.log_in("supervisor").send(f"{here}/review", here, decision="approved")
+
+    page = reader.get("/projects/1/audit?action=submission.approve")
+
+    assert "Bu Siti" in page
+    assert "Supervisor" in page
+    with Session(engine) as session:
+        assert len(session.scalars(select(Event).where(Event.action == "submission.approve")).all()) == 1
+
+
+def test_a_viewer_reads_but_decides_nothing(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("viewer")
+    here = f"/projects/1/submissions/{GOOD}"
+
+    page = reader.get(here)
+    refused = [
+        reader.send(f"{here}/review", here, decision="approved"),
+        reader.send(f"{here}/comments", here, body="Halo"),
+        reader.send("/projects/1/conflicts", here, kind="submission", record=CLASHING, path="umur", choice="other"),
+    ]
+
+    assert "Approve" not in page
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+    assert found(engine, GOOD).review_state == "received"
+    for path in ("/projects/1/quarantine", "/projects/1/audit"):
+        assert "You have no permission for this" in reader.get(path, 403)
+
+
+def test_an_enumerator_and_a_stranger_see_no_records(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("enumerator")
+
+    for path in PAGES[1:]:
+        reader.get(path, 403)
+    assert "There is no such project" in reader.get("/projects/99/day", 404)
+
+
+def test_a_form_without_the_token_changes_nothing(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    reader.log_in("supervisor")
+
+    answer = reader.client.post(f"/projects/1/submissions/{GOOD}/review", data={"decision": "approved"})
+
+    assert answer.status_code == 403
+    assert found(engine, GOOD).review_state == "received"
+
+
+def test_a_photo_is_served_with_a_small_copy(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("supervisor")
+    here = f"/projects/1/submissions/{GOOD}"
+
+    get = reader.client.get
+    with get(f"{here}/attachments/{PHOTO}") as whole, get(f"{here}/thumbnails/{PHOTO}") as small:
+        assert whole.data == desk.jpeg()
+        assert whole.headers["Content-Type"] == "image/jpeg"
+        assert max(Image.open(io.BytesIO(small.data)).size) == 640
+
+    for answer in (whole, small):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_file_that_is_not_a_picture_has_no_small_copy(
+    full_desk: Team, app: Flask, reader: Reader, engine: Engine
+) -> None:
+    reader.log_in("supervisor")
+    blobs = services(app).blobs
+    file = next(Path(blobs.path(full_desk.project_id, "0" * 64)).parents[1].rglob("*/*"))
+    file.write_bytes(b"<svg onload=alert(1)>")
+
+    assert reader.client.get(f"/projects/1/submissions/{GOOD}/thumbnails/{PHOTO}").status_code == 404
+
+
+def test_a_file_that_has_not_arrived_is_said_so(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    assert (
+        reader.log_in("supervisor").client.get(f"/projects/1/submissions/{GOOD}/attachments/x.jpg").status_code == 404
+    )
+
+
+def test_a_static_file_may_be_kept_and_its_address_changes_with_it(a_project: Team, client: FlaskClient) -> None:
+    page = client.get("/login").text
+    sheet = re.search(r'href="(/static/console\.css\?v=[0-9a-f]+)"', page)
+    assert sheet is not None
+
+    with client.get(sheet[1]) as answer:
+        assert answer.content_length
+
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000"
+    assert answer.headers["Content-Type"].startswith("text/css")
