@@ -38,6 +38,8 @@ class Lapangan(click.Group):
             screen.refuse(problem)
         except OperationalError as error:
             screen.refuse(DatabaseUnreachable(str(error.orig).strip().splitlines()[0]))
+        except KeyboardInterrupt:
+            screen.attention(screen.gettext("Interrupted. Nothing is lost; run it again to go on."))
         raise click.exceptions.Exit(1)
 
 

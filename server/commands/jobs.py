@@ -6,6 +6,7 @@ import signal
 import threading
 
 import click
+from sqlalchemy import select
 
 from server import scheduler
 from server.clock import now
@@ -80,7 +81,8 @@ def _titles() -> dict[str, str]:
 
 def _last(installation: Opened, name: str) -> str:
     with installation.reading() as session:
-        run = session.query(JobRun).filter_by(name=name).order_by(JobRun.started_at.desc()).first()
+        latest = select(JobRun).where(JobRun.name == name).order_by(JobRun.started_at.desc()).limit(1)
+        run = session.scalar(latest)
         if run is None:
             return _("never")
         return f"{run.started_at:%Y-%m-%d %H:%M} UTC, {_(run.outcome)}"

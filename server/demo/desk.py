@@ -81,7 +81,7 @@ def clashes(opened: Opened, project: Project) -> list[Clash]:
             .join(Entity, (Entity.project_id == Conflict.project_id) & (Entity.entity_id == Conflict.record_id))
             .where(Conflict.project_id == project.project_id, Conflict.kind == "entity")
             .order_by(Entity.label, Conflict.path)
-        ).tuples()
+        )
         return [
             Clash(label, path, _each(siblings, "value"), _each(siblings, "device")) for label, path, siblings in rows
         ]
