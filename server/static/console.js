@@ -1,9 +1,6 @@
 // Small comforts; every page works without them.
 "use strict";
 
-// On a wide screen the project's menu is always open; on a phone it is folded until asked for.
-document.documentElement.classList.add("js");
-
 // Menus close when one clicks elsewhere or presses Escape.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -26,6 +23,7 @@ document.addEventListener("change", (event) => {
 
 // A form is sent once, however often the button is pressed on a slow line.
 document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
   else event.target.dataset.sent = "yes";
 });

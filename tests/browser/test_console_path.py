@@ -87,6 +87,19 @@ def test_a_supervisor_resolves_a_conflict(page: Page) -> None:
     expect(page.locator("[id='q-umur']")).to_contain_text("41")
 
 
+def test_the_list_follows_the_filter_without_loading_the_page(page: Page) -> None:
+    log_in(page)
+    page.goto("/projects/1/submissions")
+    page.evaluate("window.isTheSame = true")
+
+    page.get_by_label("Text").fill("budi")
+
+    expect(page.get_by_role("link", name="Bu Siti")).to_have_count(0)
+    expect(page.get_by_role("link", name="Pak Budi")).to_be_visible()
+    assert page.evaluate("window.isTheSame")
+    assert "text=budi" in page.url
+
+
 def test_no_page_scrolls_sideways_on_a_phone(page: Page) -> None:
     log_in(page)
     page.set_viewport_size({"width": 360, "height": 740})
