@@ -50,6 +50,11 @@ def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
     receive(engine, second, [GARBAGE], size=len(GARBAGE), now=now())
 
 
+def send(engine: Engine, team: Team, xml: bytes) -> None:
+    """One more submission, by a device of its own."""
+    receive_submission(engine, _sender(engine, team, "Tablet Cempaka"), xml, now=now())
+
+
 def keep_photo(engine: Engine, team: Team, blobs: BlobStore) -> SentFile:
     """A photo in the store, ready to come along with a submission."""
     content = jpeg()

@@ -19,6 +19,7 @@ from tests import desk
 from tests.conftest import PASSWORD, Team
 from tests.desk import CLASHING, FLAGGED, GOOD, PHOTO
 from tests.e2e.reader import Reader
+from tests.e2e.visits import instance
 
 PAGES = (
     "/",
@@ -375,9 +376,17 @@ def test_a_file_that_is_not_a_picture_has_no_small_copy(
 
 
 def test_a_file_that_has_not_arrived_is_said_so(full_desk: Team, reader: Reader, engine: Engine) -> None:
-    assert (
-        reader.log_in("supervisor").client.get(f"/projects/1/submissions/{GOOD}/attachments/x.jpg").status_code == 404
-    )
+    waiting = "uuid:44444444-4444-4444-8444-444444444444"
+    desk.send(engine, full_desk, instance(waiting, name="Bu Tini", photo="halaman.jpg"))
+    reader.log_in("supervisor")
+
+    page = reader.get(f"/projects/1/submissions/{waiting}")
+    refused = reader.get(f"/projects/1/submissions/{waiting}/attachments/halaman.jpg", 404)
+
+    assert "Not here yet" in page
+    assert "Synchronise the device" in refused
+    assert "1 file has not arrived yet" in reader.get("/projects/1/day")
+    assert "Bu Tini" in reader.get("/projects/1/submissions?mark=missing")
 
 
 def test_a_static_file_may_be_kept_and_its_address_changes_with_it(a_project: Team, client: FlaskClient) -> None:
