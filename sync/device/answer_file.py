@@ -25,7 +25,8 @@ def read_answers_file(file: Path, definition: FormDefinition) -> list[Answers]:
     """The records of the file, nested as the form is.
 
     A table has one record a line and one question a column, headed by its path ("income/after",
-    "product[2]/price") or by its name where that is unique in the form. Refuses UnreadableAnswers."""
+    "product[2]/price") or by its name where that is unique in the form. JSON may nest its answers as the form does,
+    or name them in the same way. Refuses UnreadableAnswers."""
     suffix = file.suffix.lower()
     readers = {".json": _json, ".csv": _csv, ".xlsx": _xlsx}
     if suffix not in readers:
@@ -40,7 +41,7 @@ def read_answers_file(file: Path, definition: FormDefinition) -> list[Answers]:
     return records
 
 
-def _json(name: str, content: bytes, _definition: FormDefinition) -> Iterator[Answers]:
+def _json(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answers]:
     try:
         told = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -48,7 +49,28 @@ def _json(name: str, content: bytes, _definition: FormDefinition) -> Iterator[An
     for record in told if isinstance(told, list) else [told]:
         if not isinstance(record, dict):
             raise UnreadableAnswers(f"{name}: a record is an object: {{...}}.")
-        yield {key: _lexical(value) for key, value in record.items()}
+        answers: Answers = {}
+        # Groups first: what is named by its path goes into them.
+        for key, value in sorted(record.items(), key=lambda item: not isinstance(item[1], (Mapping, list))):
+            if isinstance(value, (Mapping, list)) and _asked(name, value, (key,), definition):
+                answers[key] = _lexical(value)
+            else:
+                _put(answers, _steps(name, key, definition), _lexical(value))
+        yield answers
+
+
+def _asked(name: str, value: object, path: tuple[str, ...], definition: FormDefinition) -> bool:
+    """Whether this is a group or repeat of the form. Refuses what the form does not ask in it: a misspelt question
+    would be an answer that nobody ever sees."""
+    node = definition.at(path)
+    if node is None or isinstance(node, Question):
+        return False
+    for one in value if isinstance(value, list) else [value]:
+        for key, inner in one.items() if isinstance(one, Mapping) else ():
+            if definition.at((*path, key)) is None:
+                raise UnreadableAnswers(f"{name}: the form has no question {'/'.join((*path, key))!r}.")
+            _asked(name, inner, (*path, key), definition)
+    return True
 
 
 def _csv(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answers]:

@@ -69,9 +69,9 @@ def test_run_now_makes_tables_that_can_be_downloaded(reader: Reader, interviews:
     assert "1 is not approved yet and stayed out." in page
     link = re.search(r'href="(/projects/1/exports/[^"]+wawancara\.xlsx)"', page)
     assert link is not None
-    file = reader.client.get(link[1])
-    assert file.headers["Content-Disposition"].startswith("attachment")
-    rows = list(openpyxl.load_workbook(io.BytesIO(file.data))["wawancara"].iter_rows(values_only=True))
+    with reader.client.get(link[1]) as file:
+        assert file.headers["Content-Disposition"].startswith("attachment")
+        rows = list(openpyxl.load_workbook(io.BytesIO(file.data))["wawancara"].iter_rows(values_only=True))
     assert len(rows) == 1 + 3
 
 

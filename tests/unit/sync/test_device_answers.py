@@ -43,6 +43,14 @@ def test_json_answers_become_the_text_that_forms_write(tmp_path: Path) -> None:
     ]
 
 
+def test_json_may_name_its_answers_as_the_columns_of_a_table(tmp_path: Path) -> None:
+    file = written(tmp_path, "a.json", '{"after": 450000, "product[2]/name": "Tahu", "income": {"before": 1}}')
+
+    assert read_answers_file(file, FORM) == [
+        {"income": {"after": "450000", "before": "1"}, "product": [{}, {"name": "Tahu"}]}
+    ]
+
+
 def test_a_list_of_records_is_several(tmp_path: Path) -> None:
     assert len(read_answers_file(written(tmp_path, "a.json", '[{"age": 1}, {"age": 2}]'), FORM)) == 2
 
@@ -78,6 +86,10 @@ def test_a_workbook_keeps_whole_numbers_whole_and_dates_as_dates(tmp_path: Path)
         ("a.csv", "age\n", "no record"),
         ("a.json", "{", "line 1"),
         ("a.json", "[1]", "object"),
+        ("a.json", '{"agee": 41}', "no question 'agee'"),
+        ("a.json", '{"income": {"affter": 1}}', "no question 'income/affter'"),
+        ("a.json", '{"product": [{"name": "Tempe"}, {"cost": 1}]}', "no question 'product/cost'"),
+        ("a.json", '{"incomes": {"after": 1}}', "no question 'incomes'"),
         ("a.xlsx", "not a workbook", "not an Excel workbook"),
         ("a.txt", "", ".json, .csv or .xlsx"),
     ],
