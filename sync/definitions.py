@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from forms.check import CompiledForm, compile_form
@@ -16,6 +16,7 @@ from forms.expression.table import Table
 from forms.xform import read
 from sync.form_table import table
 from sync.models import FormAttachment, FormVersion
+from sync.rows import FORM_ATTACHMENT, FORM_VERSION
 
 CAPACITY = 128
 """Form versions kept at hand; a project in the field uses a handful."""
@@ -25,6 +26,26 @@ COMPILED = "compiled forms"
 
 Value = TypeVar("Value")
 Key = tuple[str, ...]
+
+_VERSION = (
+    select(FORM_VERSION.c.state, FORM_VERSION.c.md5, FORM_ATTACHMENT.c.name, FORM_ATTACHMENT.c.sha256)
+    .outerjoin(
+        FORM_ATTACHMENT,
+        and_(
+            FORM_ATTACHMENT.c.project_id == FORM_VERSION.c.project_id,
+            FORM_ATTACHMENT.c.form_id == FORM_VERSION.c.form_id,
+            FORM_ATTACHMENT.c.version == FORM_VERSION.c.version,
+            FORM_ATTACHMENT.c.sha256.is_not(None),
+        ),
+    )
+    .where(
+        FORM_VERSION.c.project_id == bindparam("project_id"),
+        FORM_VERSION.c.form_id == bindparam("form_id"),
+        FORM_VERSION.c.version == bindparam("version"),
+    )
+    .order_by(FORM_ATTACHMENT.c.name)
+)
+"""What says whether the compiled form at hand is still the right one, in one query: each door asks it each time."""
 
 
 class Recent(Generic[Value]):
@@ -73,11 +94,18 @@ def compiled(
     asked: dict[Key, CompiledForm] = session.info.setdefault(COMPILED, {})
     key = (project_id, form_id, version)
     if key not in asked:
-        row = session.get(FormVersion, key)
-        if row is None or not (with_draft or row.state == "published"):
+        session.flush()
+        rows = session.execute(_VERSION, {"project_id": project_id, "form_id": form_id, "version": version}).all()
+        if not rows or not (with_draft or rows[0].state == "published"):
             return None
-        asked[key] = _compiled.get((*_key(row), *_uploaded(session, row)), lambda: _compile(session, row))
+        uploaded = [f"{row.name}:{row.sha256}" for row in rows if row.name is not None]
+        asked[key] = _compiled.get((*key, rows[0].md5, *uploaded), lambda: _compile(session, key))
     return asked[key]
+
+
+def take(session: Session, key: Key, form: CompiledForm) -> None:
+    """This session need not ask for the version (project_id, form_id, version): somebody else just has."""
+    session.info.setdefault(COMPILED, {}).setdefault(key, form)
 
 
 def forget(session: Session, row: FormVersion) -> None:
@@ -93,17 +121,9 @@ def _key(row: FormVersion) -> Key:
     return row.project_id, row.form_id, row.version, row.md5
 
 
-def _compile(session: Session, row: FormVersion) -> CompiledForm:
+def _compile(session: Session, key: Key) -> CompiledForm:
+    row = session.get_one(FormVersion, key)
     return compile_form(_definition(row), _tables(session, row))
-
-
-def _uploaded(session: Session, row: FormVersion) -> list[str]:
-    found = session.execute(
-        select(FormAttachment.name, FormAttachment.sha256)
-        .where(*_of(row), FormAttachment.sha256.is_not(None))
-        .order_by(FormAttachment.name)
-    )
-    return [f"{name}:{sha256}" for name, sha256 in found]
 
 
 def _tables(session: Session, row: FormVersion) -> dict[str, Table]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import BindParameter, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from sync import attach
@@ -15,9 +14,19 @@ from sync.attach import Stored
 from sync.engine import in_transaction
 from sync.identity import uuid7
 from sync.item import Landed
-from sync.models import Batch, InboxItem
+from sync.models import InboxItem
 from sync.rows import BATCH, INBOX
-from sync.verdict import Line, Sender, SentFile, Why
+from sync.verdict import Sender, SentFile, Why
+
+# Made once: every push runs them, and to write a statement down takes longer than to run it.
+_HERE: BindParameter[str] = bindparam("of_project")
+_THESE: BindParameter[str] = bindparam("item_ids", expanding=True)
+_ADD_BATCH, _ADD_ITEMS = insert(BATCH), insert(INBOX)
+_STILL_LANDED = select(INBOX.c.item_id).where(
+    INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE), INBOX.c.state == "landed"
+)
+_LEAVE = delete(INBOX).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
+_NOTE = update(BATCH).where(BATCH.c.project_id == _HERE, BATCH.c.batch_id == bindparam("of_batch"))
 
 
 def land(
@@ -34,17 +43,14 @@ def land(
 
 def still_landed(session: Session, project_id: str, item_ids: Iterable[str]) -> set[str]:
     """Those that nobody has judged meanwhile."""
-    found = select(InboxItem.item_id).where(
-        InboxItem.project_id == project_id, InboxItem.item_id.in_(list(item_ids)), InboxItem.state == "landed"
-    )
-    return set(session.scalars(found))
+    return set(session.scalars(_STILL_LANDED, {"of_project": project_id, "item_ids": list(item_ids)}))
 
 
 def leave(session: Session, project_id: str, item_ids: Iterable[str]) -> None:
     """Their operations are written: the bytes live there from now on."""
     gone = list(item_ids)
     if gone:
-        session.execute(delete(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id.in_(gone)))
+        session.execute(_LEAVE, {"of_project": project_id, "item_ids": gone})
 
 
 def quarantine(
@@ -66,14 +72,9 @@ def quarantined(session: Session, project_id: str, op_id: str) -> InboxItem | No
     return session.scalars(found.limit(1)).first()
 
 
-def note_verdicts(session: Session, project_id: str, batch_id: str, lines: Iterable[Line]) -> None:
+def note_verdicts(session: Session, project_id: str, batch_id: str, verdicts: Mapping[str, int]) -> None:
     """How many items of the batch got which verdict."""
-    batch = session.get(Batch, (project_id, batch_id))
-    if batch is not None:
-        counts = Counter(batch.verdicts)
-        counts.update(line.outcome.value for line in lines)
-        batch.verdicts = dict(counts)
-        session.flush()
+    session.execute(_NOTE, {"of_project": project_id, "of_batch": batch_id, "verdicts": dict(verdicts)})
 
 
 def unreadable_id(raw: bytes) -> str:
@@ -103,10 +104,9 @@ def _land(
         "skew_ms": sender.skew_ms,
         "received_at": now,
     }
-    session.execute(insert(BATCH), [batch])
+    session.execute(_ADD_BATCH, batch)
     if landed:
-        rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
-        session.execute(insert(INBOX), rows)
+        session.execute(_ADD_ITEMS, [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)])
     for file in files:
         stored = Stored(file.sha256, "", file.size)
         attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)

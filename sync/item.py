@@ -40,6 +40,8 @@ class Item:
     filling: Filling | None = None
     findings: tuple[Finding, ...] | None = None
     """The checks of an instance that asks nothing outside itself."""
+    form_key: tuple[str, str, str] | None = None
+    """Under which its version of the form was found."""
 
 
 def prepare(session: Session, sender: Sender, batch_id: str, landed: Iterable[Landed], *, now: datetime) -> list[Item]:
@@ -59,13 +61,13 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
         envelope = open_instance(draft.xml)
     except Problem as error:
         return Item(*known, draft, Why.MALFORMED_XML, error.detail or error.title())
-    compiled = definitions.compiled(
-        session, sender.project_id, draft.form_id or envelope.form_id, draft.version or envelope.version
-    )
+    key = (sender.project_id, draft.form_id or envelope.form_id, draft.version or envelope.version)
+    compiled = definitions.compiled(session, *key)
     if compiled is None:
         return Item(*known, draft, envelope=envelope)
     filling = read_filling(compiled, envelope)
-    return Item(*known, draft, envelope=envelope, filling=filling, findings=_check(draft, filling, now))
+    findings = _check(draft, filling, now)
+    return Item(*known, draft, envelope=envelope, filling=filling, findings=findings, form_key=key)
 
 
 def _check(draft: Draft, filling: Filling, now: datetime) -> tuple[Finding, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from sync import access, inbox
+from sync import access, definitions, inbox
 from sync.draft import Draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
@@ -35,6 +35,9 @@ def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Lin
     An item that somebody else has judged meanwhile is a duplicate."""
     project_id = items[0].sender.project_id
     ledger = open_ledger(session, project_id, now=now)
+    for item in items:
+        if item.form_key and item.filling:
+            definitions.take(session, item.form_key, item.filling.compiled)
     _load(ledger, items)
     waiting = inbox.still_landed(session, project_id, [item.item_id for item in items])
     lines = [_judge(ledger, item) if item.item_id in waiting else _repeat(ledger, item) for item in items]
@@ -52,12 +55,12 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
     by_kind: dict[str, list[str]] = {}
     for draft in drafts:
         by_kind.setdefault(draft.kind, []).append(draft.record_id)
-    ledger.load_aliases(by_kind.get("submission", []))
+    submissions = by_kind.pop("submission", [])
+    ledger.load_aliases(submissions)
     # What waits for a submission may be a review or a comment of it.
-    for about in ("review", "comment"):
-        by_kind.setdefault(about, []).extend(by_kind.get("submission", []))
+    ledger.load_records(("submission", "review", "comment"), [ledger.aliases[one] for one in submissions])
     for kind, record_ids in by_kind.items():
-        ledger.load_records(kind, [ledger.aliases.get(record_id, record_id) for record_id in record_ids])
+        ledger.load_records((kind,), record_ids)
 
 
 def _judge(ledger: Ledger, item: Item) -> Line:

@@ -9,31 +9,40 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Insert,
+    Result,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from sync.filling import Filling
 from sync.merge import NOTHING, Op, View, fold
-from sync.models import (
-    Blob,
-    Entity,
-    EntityList,
-    Form,
-    Project,
-    Submission,
-    SubmissionAlias,
-)
+from sync.models import Blob, EntityList
 from sync.rows import (
     CONFLICT,
     ENTITY,
     ENTITY_LIST,
     ENTITY_VERSION,
     FEED,
+    FORM,
     OPERATION,
     PROJECT,
     SUBMISSION,
+    SUBMISSION_ALIAS,
     SUBMISSION_ATTACHMENT,
     SUBMISSION_FINDING,
 )
@@ -47,6 +56,37 @@ COLUMNS = [
     *(column for column in OPERATION.columns if column.name != "xml"),
     OPERATION.c.xml.is_not(None).label("has_xml"),
 ]
+
+# Statements of every batch are made once: to write one down takes longer than to run it.
+HERE: BindParameter[str] = bindparam("project_id")
+HEAD = select(PROJECT.c.head).where(PROJECT.c.project_id == HERE).with_for_update(key_share=True)
+MOVE_HEAD = update(PROJECT).where(PROJECT.c.project_id == bindparam("of_project")).values(head=bindparam("head"))
+# Not as pairs of origin and n: a hundred of them take longer to write down than to find.
+KNOWN = select(OPERATION.c.kind, OPERATION.c.record_id, OPERATION.c.origin, OPERATION.c.n, OPERATION.c.op_id).where(
+    OPERATION.c.project_id == HERE,
+    or_(
+        OPERATION.c.op_id.in_(bindparam("op_ids", expanding=True)),
+        OPERATION.c.origin.in_(bindparam("origins", expanding=True))
+        & OPERATION.c.n.in_(bindparam("numbers", expanding=True)),
+    ),
+)
+OPERATIONS = select(*COLUMNS).where(
+    OPERATION.c.project_id == HERE,
+    OPERATION.c.kind.in_(bindparam("kinds", expanding=True)),
+    OPERATION.c.record_id.in_(bindparam("record_ids", expanding=True)),
+)
+ALIASES = select(SUBMISSION_ALIAS.c.alias, SUBMISSION_ALIAS.c.instance_id).where(
+    SUBMISSION_ALIAS.c.project_id == HERE, SUBMISSION_ALIAS.c.alias.in_(bindparam("aliases", expanding=True))
+)
+SUBMISSIONS = select(*(column for column in SUBMISSION.columns if column.name != "xml")).where(
+    SUBMISSION.c.project_id == HERE, SUBMISSION.c.instance_id.in_(bindparam("instance_ids", expanding=True))
+)
+ENTITIES = select(*ENTITY.columns).where(
+    ENTITY.c.project_id == HERE, ENTITY.c.entity_id.in_(bindparam("entity_ids", expanding=True))
+)
+FORM_STATE = select(FORM.c.state, FORM.c.version).where(
+    FORM.c.project_id == HERE, FORM.c.form_id == bindparam("form_id")
+)
 
 
 @dataclass(slots=True)
@@ -189,7 +229,7 @@ class Ledger:
     def record(self, kind: str, record_id: str) -> Record:
         key = (kind, record_id)
         if key not in self.records:
-            self.load_records(kind, [record_id])
+            self.load_records([kind], [record_id])
         return self.records[key]
 
     def root(self, instance_id: str) -> str:
@@ -204,59 +244,53 @@ class Ledger:
 
     def load_operations(self, op_ids: Iterable[str], numbers: Iterable[tuple[str, int]]) -> None:
         """Which of these are known; their records come along."""
-        wanted = sorted(set(op_ids) - self.acts.keys())
-        keys: set[Key] = set()
-        if wanted:
-            found = select(OPERATION.c.kind, OPERATION.c.record_id).where(
-                OPERATION.c.project_id == self.project_id, OPERATION.c.op_id.in_(wanted)
-            )
-            keys.update((kind, record_id) for kind, record_id in self.session.execute(found))
-        pairs = set(numbers)
-        # Not as pairs in SQL: a hundred of them take longer to write down than to find.
-        taken = select(OPERATION.c.origin, OPERATION.c.n, OPERATION.c.op_id).where(
-            OPERATION.c.project_id == self.project_id,
-            OPERATION.c.origin.in_(sorted({origin for origin, _ in pairs})),
-            OPERATION.c.n.in_(sorted({n for _, n in pairs})),
-        )
-        for origin, n, op_id in self.session.execute(taken):
-            self.numbers[origin, n] = op_id
-        for kind in {kind for kind, _ in keys}:
-            self.load_records(kind, [record_id for other, record_id in keys if other == kind])
-
-    def load_records(self, kind: str, record_ids: Iterable[str]) -> None:
-        wanted = sorted({record_id for record_id in record_ids if (kind, record_id) not in self.records})
-        if not wanted:
+        wanted, pairs = set(op_ids) - self.acts.keys(), set(numbers)
+        origins, counted = {origin for origin, _ in pairs}, {n for _, n in pairs}
+        if not (wanted or pairs):
             return
-        for record_id in wanted:
-            self.records[kind, record_id] = Record(kind, record_id)
-        found = (
-            select(*COLUMNS)
-            .where(OPERATION.c.project_id == self.project_id, OPERATION.c.kind == kind)
-            .where(OPERATION.c.record_id.in_(wanted))
-        )
+        keys: dict[str, list[str]] = defaultdict(list)
+        for kind, record_id, origin, n, op_id in self._rows(KNOWN, op_ids=wanted, origins=origins, numbers=counted):
+            self.numbers[origin, n] = op_id
+            if op_id in wanted:
+                keys[kind].append(record_id)
+        for kind, record_ids in keys.items():
+            self.load_records([kind], record_ids)
+
+    def load_records(self, kinds: Sequence[str], record_ids: Iterable[str]) -> None:
+        """All records of these kinds with these ids."""
+        wanted = set(record_ids)
+        new = {(kind, record_id) for kind in kinds for record_id in wanted} - self.records.keys()
+        if not new:
+            return
+        self.records.update((key, Record(*key)) for key in new)
+        present: dict[str, set[str]] = defaultdict(set)
+        rows = self._rows(OPERATIONS, kinds={kind for kind, _ in new}, record_ids={record_id for _, record_id in new})
         # Sorted here: with ORDER BY, SQLite walks all operations along the index that has that order.
-        rows = sorted(self.session.execute(found).mappings(), key=lambda row: (row["origin"], row["n"]))
-        for row in rows:
-            columns = dict(row)
-            act = Act(columns, has_xml=columns.pop("has_xml"))
-            self.acts[act.op_id] = act
-            self.numbers[row["origin"], row["n"]] = act.op_id
-            self.records[kind, row["record_id"]].acts.append(act)
-        present = [record_id for record_id in wanted if self.records[kind, record_id].acts]
-        if kind == "submission" and present:
-            self._load_submissions(present)
-        if kind == "entity" and present:
-            self._load_entities(present)
+        for row in sorted(rows.mappings(), key=lambda row: (row["origin"], row["n"])):
+            kind, record_id = row["kind"], row["record_id"]
+            if (kind, record_id) in new:
+                self._take(dict(row))
+                present[kind].add(record_id)
+        self._load_submissions(present["submission"])
+        self._load_entities(present["entity"])
+
+    def _take(self, row: Row) -> None:
+        act = Act(row, has_xml=row.pop("has_xml"))
+        self.acts[act.op_id] = act
+        self.numbers[row["origin"], row["n"]] = act.op_id
+        self.records[row["kind"], row["record_id"]].acts.append(act)
+
+    def _rows(self, statement: Select[Any], **values: Any) -> Result[*tuple[Any, ...]]:
+        """What the project holds of these; sets of values in their order, so that a statement is the same again."""
+        given = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
+        return self.session.execute(statement, {"project_id": self.project_id, **given})
 
     def load_aliases(self, instance_ids: Iterable[str]) -> None:
-        wanted = sorted(set(instance_ids) - self.aliases.keys())
+        wanted = set(instance_ids) - self.aliases.keys()
         if not wanted:
             return
         self.aliases.update({instance_id: instance_id for instance_id in wanted})
-        found = select(SubmissionAlias.alias, SubmissionAlias.instance_id).where(
-            SubmissionAlias.project_id == self.project_id, SubmissionAlias.alias.in_(wanted)
-        )
-        self.aliases.update((alias, root) for alias, root in self.session.execute(found))
+        self.aliases.update((alias, root) for alias, root in self._rows(ALIASES, aliases=wanted))
 
     def load_blobs(self, hashes: Iterable[str]) -> None:
         wanted = sorted(set(hashes) - self.blobs)
@@ -267,8 +301,7 @@ class Ledger:
     def form(self, form_id: str) -> Row | None:
         """`state` and `version` of a form."""
         if form_id not in self.forms:
-            found = select(Form.state, Form.version).where(Form.project_id == self.project_id, Form.form_id == form_id)
-            row = self.session.execute(found).mappings().first()
+            row = self._rows(FORM_STATE, form_id=form_id).mappings().first()
             self.forms[form_id] = dict(row) if row else {}
         return self.forms[form_id] or None
 
@@ -282,7 +315,7 @@ class Ledger:
             OPERATION.c.version == version,
         )
         rows = self.session.execute(found.order_by(OPERATION.c.received_at, OPERATION.c.op_id)).all()
-        self.load_records("submission", [record_id for _op_id, record_id in rows])
+        self.load_records(["submission"], [record_id for _op_id, record_id in rows])
         return [self.acts[op_id] for op_id, _record_id in rows]
 
     def list_row(self, name: str) -> Row:
@@ -299,18 +332,17 @@ class Ledger:
         self.session.execute(insert(ENTITY_LIST), [row])
         return row
 
-    def _load_submissions(self, instance_ids: Sequence[str]) -> None:
-        columns = [column for column in SUBMISSION.columns if column.name != "xml"]
-        found = select(*columns).where(
-            Submission.project_id == self.project_id, Submission.instance_id.in_(instance_ids)
-        )
-        for row in self.session.execute(found).mappings():
+    def _load_submissions(self, instance_ids: set[str]) -> None:
+        if not instance_ids:
+            return
+        for row in self._rows(SUBMISSIONS, instance_ids=instance_ids).mappings():
             self.submissions[row["instance_id"]] = dict(row)
             self.known.add(row["instance_id"])
 
-    def _load_entities(self, entity_ids: Sequence[str]) -> None:
-        found = select(*ENTITY.columns).where(Entity.project_id == self.project_id, Entity.entity_id.in_(entity_ids))
-        for row in self.session.execute(found).mappings():
+    def _load_entities(self, entity_ids: set[str]) -> None:
+        if not entity_ids:
+            return
+        for row in self._rows(ENTITIES, entity_ids=entity_ids).mappings():
             self.entities[row["entity_id"]] = dict(row)
             self.known_entities.add(row["entity_id"])
 
@@ -339,31 +371,29 @@ class Ledger:
             self._insert(table, added)
         self._insert(FEED, self.feed)
         if self.head > self.first:
-            self.session.execute(update(PROJECT).where(Project.project_id == self.project_id).values(head=self.head))
+            self.session.execute(MOVE_HEAD, {"of_project": self.project_id, "head": self.head})
         self.inserts, self.cleared = defaultdict(list), defaultdict(set)
         self.feed, self.first, self.touched = [], self.head, set()
 
     def _write_operations(self) -> None:
         new = [act for act in self.acts.values() if act.is_new]
         self._insert(OPERATION, [act.row for act in new])
-        for act in self.acts.values():
-            if act.is_changed and not act.is_new:
-                columns = {name: act.row[name] for name in CHANGING}
-                self.session.execute(
-                    update(OPERATION)
-                    .where(OPERATION.c.project_id == self.project_id, OPERATION.c.op_id == act.op_id)
-                    .values(columns)
-                )
+        old = [act for act in self.acts.values() if act.is_changed and not act.is_new]
+        self._update(OPERATION, "op_id", {act.op_id: {name: act.row[name] for name in CHANGING} for act in old})
         for act in self.acts.values():
             act.is_new = act.is_changed = False
 
     def _upsert(self, table: Any, rows: Sequence[Row], known: set[str], key: str) -> None:
         self._insert(table, [row for row in rows if row[key] not in known])
-        for row in rows:
-            if row[key] in known:
-                values = {name: value for name, value in row.items() if name not in ("project_id", key)}
-                same = (table.c.project_id == self.project_id) & (table.c[key] == row[key])
-                self.session.execute(update(table).where(same).values(values))
+        old = [row for row in rows if row[key] in known]
+        fixed = ("project_id", key)
+        self._update(table, key, {row[key]: {name: row[name] for name in row if name not in fixed} for row in old})
+
+    def _update(self, table: Table, key: str, rows: Mapping[str, Row]) -> None:
+        """New values of rows that are in the database, by their key."""
+        changing = [{"of_project": self.project_id, "of_key": of_key, **values} for of_key, values in rows.items()]
+        if changing:
+            self.session.execute(_updating(table, key), changing)
 
     def _clear(self, table: Any) -> None:
         keys = self.cleared.get(table)
@@ -378,7 +408,7 @@ class Ledger:
 
     def _insert(self, table: Any, rows: Sequence[Row]) -> None:
         if rows:
-            self.session.execute(insert(table), list(rows))
+            self.session.execute(_inserting(table), list(rows))
 
 
 CHANGING = ("record_id", "form_id", "version", "context", "changes", "attachments", "state", "why", "verdict", "seq")
@@ -390,10 +420,18 @@ def open_ledger(session: Session, project_id: str, *, now: datetime) -> Ledger:
 
     NO KEY UPDATE, since foreign keys to the project take KEY SHARE: landing and uploads need not wait."""
     session.flush()
-    head = session.scalars(
-        select(Project.head).where(Project.project_id == project_id).with_for_update(key_share=True)
-    ).one()
+    head = session.scalars(HEAD, {"project_id": project_id}).one()
     return Ledger(session, project_id, now, head, head)
+
+
+@cache
+def _inserting(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _updating(table: Table, key: str) -> Update:
+    return update(table).where(table.c.project_id == bindparam("of_project"), table.c[key] == bindparam("of_key"))
 
 
 def _op(row: Mapping[str, Any]) -> Op:

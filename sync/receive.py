@@ -6,7 +6,9 @@ nothing: `sweep` judges what has landed. Opens its own transactions."""
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import orjson
@@ -40,7 +42,7 @@ def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int,
     every item has its verdict in the receipt, in their order."""
     fitting = [raw for raw in raws if len(raw) <= LARGEST_ITEM]
     batch_id, landed = inbox.land(engine, sender, fitting, size=size, now=now)
-    judged = iter(_judge_all(engine, sender, batch_id, landed, now))
+    judged = iter(_judge_all(engine, _Push(sender, batch_id), landed, now))
     lines = [next(judged) if len(raw) <= LARGEST_ITEM else _too_large(raw) for raw in raws]
     with Session(engine.execution_options(is_reading=True)) as session:
         installation = session.scalars(select(Installation)).one()
@@ -65,10 +67,11 @@ def receive_submission(
     except _NotDerivable as error:
         raw, why = xml, error.why
     batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
+    push = _Push(sender, batch_id)
     if why is not Why.NONE:
         items = [Item(one.item_id, batch_id, sender, one.raw, None, why) for one in landed]
-        return _judge_items(engine, items, now)[0]
-    return _judge_all(engine, sender, batch_id, landed, now)[0]
+        return _judge_items(engine, push, items, now)[0]
+    return _judge_all(engine, push, landed, now)[0]
 
 
 def sweep(engine: Engine, *, now: datetime, waited: timedelta = LANDED_LONG_AGO) -> int:
@@ -142,63 +145,74 @@ def _opened(xml: bytes) -> Envelope:
     return envelope
 
 
-def _judge_all(engine: Engine, sender: Sender, batch_id: str, landed: Sequence[Landed], now: datetime) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What has landed together, and how much of it has got which verdict by now."""
+
+    sender: Sender
+    batch_id: str
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+
+def _judge_all(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Line]:
     lines: list[Line] = []
     for start in range(0, len(landed), CHUNK):
         part = landed[start : start + CHUNK]
         try:
-            lines += _judge_items(engine, _prepared(engine, sender, batch_id, part, now), now)
+            lines += _judge_items(engine, push, _prepared(engine, push, part, now), now)
         except Exception:  # noqa: BLE001  # whatever one item does to us, it costs its neighbours nothing
-            lines += [_judge_alone(engine, sender, batch_id, one, now) for one in part]
+            lines += [_judge_alone(engine, push, one, now) for one in part]
     return lines
 
 
-def _judge_alone(engine: Engine, sender: Sender, batch_id: str, landed: Landed, now: datetime) -> Line:
+def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> Line:
     try:
-        return _judge_items(engine, _prepared(engine, sender, batch_id, [landed], now), now)[0]
+        return _judge_items(engine, push, _prepared(engine, push, [landed], now), now)[0]
     except OperationalError:
         # The database is busy or away. The bytes are durable, and the sweep judges them.
         return Line(inbox.unreadable_id(landed.raw), Outcome.HELD, why=Why.BUSY)
     except Exception as error:  # noqa: BLE001  # a poison pill is put aside, for a person to look at
-        item = Item(landed.item_id, batch_id, sender, landed.raw, None, Why.POISON, f"{type(error).__name__}: {error}")
-        return _judge_items(engine, [item], now)[0]
+        detail = f"{type(error).__name__}: {error}"
+        item = Item(landed.item_id, push.batch_id, push.sender, landed.raw, None, Why.POISON, detail)
+        return _judge_items(engine, push, [item], now)[0]
 
 
-def _prepared(engine: Engine, sender: Sender, batch_id: str, landed: Sequence[Landed], now: datetime) -> list[Item]:
+def _prepared(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Item]:
     with Session(engine.execution_options(is_reading=True)) as session:
-        return prepare(session, sender, batch_id, landed, now=now)
+        return prepare(session, push.sender, push.batch_id, landed, now=now)
 
 
-def _judge_items(engine: Engine, items: Sequence[Item], now: datetime) -> list[Line]:
-    def act(session: Session) -> list[Line]:
+def _judge_items(engine: Engine, push: _Push, items: Sequence[Item], now: datetime) -> list[Line]:
+    def act(session: Session) -> tuple[list[Line], Counter[str]]:
         lines = judge(session, items, now=now)
-        inbox.note_verdicts(session, items[0].sender.project_id, items[0].batch_id, lines)
-        return lines
+        verdicts = Counter(line.outcome.value for line in lines)
+        inbox.note_verdicts(session, push.sender.project_id, push.batch_id, push.verdicts + verdicts)
+        return lines, verdicts
 
-    lines: list[Line] = in_transaction(engine, act)
-    return lines
+    lines, verdicts = in_transaction(engine, act)
+    push.verdicts.update(verdicts)
+    return list(lines)
 
 
 def _judge_again(engine: Engine, project_id: str, item_id: str, now: datetime) -> None:
-    def begin(session: Session) -> tuple[Sender, str, bytes, int]:
+    def begin(session: Session) -> tuple[_Push, bytes, int]:
         counted = update(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id == item_id)
         session.execute(counted.values(attempts=InboxItem.attempts + 1))
         item = session.get_one(InboxItem, (project_id, item_id))
-        return _sender_of(session, item), item.batch_id, item.raw, item.attempts
+        return _push_of(session, item), item.raw, item.attempts
 
-    sender, batch_id, raw, attempts = in_transaction(engine, begin)
-    landed = Landed(item_id, raw)
+    push, raw, attempts = in_transaction(engine, begin)
     if attempts > MOST_CRASHES:
-        _judge_items(engine, [Item(item_id, batch_id, sender, raw, None, Why.POISON)], now)
+        _judge_items(engine, push, [Item(item_id, push.batch_id, push.sender, raw, None, Why.POISON)], now)
     else:
-        _judge_alone(engine, sender, batch_id, landed, now)
+        _judge_alone(engine, push, Landed(item_id, raw), now)
 
 
-def _sender_of(session: Session, item: InboxItem) -> Sender:
+def _push_of(session: Session, item: InboxItem) -> _Push:
     """Who sent it, as far as that was noted."""
     batch = session.get(Batch, (item.project_id, item.batch_id))
     device = session.get(Device, (item.project_id, item.device_id)) if item.device_id else None
-    return Sender(
+    sender = Sender(
         item.project_id,
         _actor_of(session, item, device),
         batch.door if batch else "sync",
@@ -206,6 +220,7 @@ def _sender_of(session: Session, item: InboxItem) -> Sender:
         account_id=item.account_id,
         is_revoked=device is not None and device.revoked_at is not None,
     )
+    return _Push(sender, item.batch_id, Counter(batch.verdicts if batch else {}))
 
 
 def _actor_of(session: Session, item: InboxItem, device: Device | None) -> Actor:
