@@ -24,6 +24,7 @@ from server.log import log
 from server.services import services
 from sync import receive
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_S = 5.0
 """How long requests that are being answered may still take at the end."""
 LOOP_S = 1.0
@@ -47,6 +48,10 @@ class Serving:
         self._server: Any = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
 
     @property
     def url(self) -> str:
@@ -95,7 +100,7 @@ class Serving:
         def handle(_number: int, _frame: FrameType | None) -> None:
             self.stop()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, handle)
 
     def _turn(self, timeout_s: float) -> None:

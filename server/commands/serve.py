@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from contextlib import suppress
 from dataclasses import replace
+from types import FrameType
 
 import click
 
@@ -12,7 +15,11 @@ from config import Settings, from_env
 from server.commands.database import opened
 from server.commands.screen import attention, done
 from server.commands.screen import gettext as _
-from server.serving import Serving
+from server.log import log
+from server.serving import STOPS, Serving
+
+RESPITE_S = 1.0
+"""Before a worker is replaced, so that one that cannot start does not take the whole machine."""
 
 
 @click.command()
@@ -33,15 +40,37 @@ def _serve(settings: Settings) -> None:
     workers = _workers(settings)
     done(_("Lapangan is running at %(url)s", url=settings.base_url or server.url))
     done(_("Its data are in %(folder)s. Stop it with Ctrl-C.", folder=settings.data_dir))
-    children = [_fork(server) for _worker in range(workers - 1)]
-    try:
+    if workers == 1:
         server.run()
-    finally:
-        for child in children:
-            os.kill(child, signal.SIGTERM)
-        for child in children:
-            os.waitpid(child, 0)
+    else:
+        _supervise(server, workers)
     done(_("Stopped. Everything that was received is kept."))
+
+
+def _supervise(server: Serving, workers: int) -> None:
+    """Keep so many processes on one socket until this one is told to stop; one that dies is replaced.
+
+    This process has no thread and no connection, so it may fork at any time."""
+    children: set[int] = set()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.stop()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    for number in STOPS:
+        signal.signal(number, stop)
+    while not server.is_stopping:
+        children.add(_fork(server))
+        if len(children) == workers:
+            children.discard(os.wait()[0])
+            if not server.is_stopping:
+                log.warning("a worker ended by itself and is replaced")
+                time.sleep(RESPITE_S)
+    stop(signal.SIGTERM, None)  # the one that was forked last may not have heard it
+    while children:
+        children.discard(os.wait()[0])
 
 
 def _workers(settings: Settings) -> int:
@@ -56,6 +85,7 @@ def _fork(server: Serving) -> int:
     child = os.fork()
     if child == 0:
         try:
+            server.stop_on_signals()
             server.run()
         finally:
             os._exit(0)

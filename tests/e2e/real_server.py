@@ -24,6 +24,7 @@ class RealServer:
     data_dir: Path
     port: int = field(default_factory=lambda: _free_port())
     process: subprocess.Popen[bytes] | None = None
+    workers: int = 1
 
     @property
     def address(self) -> str:
@@ -37,6 +38,7 @@ class RealServer:
             "LAPANGAN_DATA_DIR": str(self.data_dir),
             "LAPANGAN_PORT": str(self.port),
             "LAPANGAN_LOG_LEVEL": "WARNING",
+            "LAPANGAN_WORKERS": str(self.workers),
         }
         log = (self.data_dir / "server.log").open("ab")
         with log:
@@ -60,6 +62,13 @@ class RealServer:
             return 0
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(20)
+
+    def children(self) -> set[int]:
+        """The processes that it has forked."""
+        if self.process is None:
+            return set()
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
     def log(self) -> str:
         return (self.data_dir / "server.log").read_text()
