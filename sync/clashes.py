@@ -59,7 +59,8 @@ def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:
 
 def _sibling(act: Act, path: str, *, is_shown: bool) -> dict[str, Any]:
     op, row = act.op, act.row
-    return {
+    changes = {} if path else {"changes": dict(op.set)}
+    return changes | {
         "op": op.op_id,
         "value": op.set.get(path),
         "is_delete": op.is_delete,

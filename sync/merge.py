@@ -173,12 +173,17 @@ def _base(path: str, live: Sequence[Op], writes: Sequence[Op]) -> Value:
 
 def _deletion(ready: Sequence[Op]) -> tuple[bool, list[Clash]]:
     """A delete that had seen every write deletes; beside an edit that it had not seen, the record stays visible."""
-    deletes = [op for op in ready if op.is_delete and not op.is_void and not _is_covered(op, ready)]
+    written = [op for op in ready if op.is_delete and not op.is_void]
+    deletes = [op for op in written if not _is_covered(op, ready)]
     if not deletes:
         return False, []
-    edits = [op for op in ready if not op.is_delete and not op.is_void and op.set]
-    if any(all(delete.has_seen(edit) for edit in edits) for delete in deletes):
+    edits = [op for op in ready if not op.is_delete and not op.is_void and (op.set or _has_seen_any(op, written))]
+    unseen = [op for op in edits if not all(delete.has_seen(op) for delete in deletes)]
+    if any(all(delete.has_seen(edit) for edit in unseen) for delete in deletes):
         return True, []
-    unseen = [op for op in edits if not any(delete.has_seen(op) for delete in deletes)]
-    heads = [op for op in unseen if not _is_covered(op, unseen)]
-    return False, [Clash("", (*reversed(heads), *reversed(deletes)))]
+    return False, [Clash("", (*reversed(unseen), *reversed(deletes)))]
+
+
+def _has_seen_any(op: Op, deletes: Iterable[Op]) -> bool:
+    """Who goes on after a delete keeps the record, even without changing anything."""
+    return any(op.has_seen(delete) for delete in deletes)

@@ -40,8 +40,8 @@ ACTIONS: Mapping[str, str] = {
     APPROVED: "submission.approve",
 }
 
-DELETE = "delete"
-"""The value that settles an edit against a delete by deleting; any other keeps the record."""
+KEEP, DELETE = "keep", "delete"
+"""The values that settle an edit against a delete."""
 
 LONGEST_BODY = 10_000
 
@@ -131,9 +131,11 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
     """The path holds `value` (None clears it) and the conflict is closed: its siblings stay in the history.
 
     An operation whose author has seen all of them; what somebody wrote without seeing it opens the conflict again.
-    For an edit against a delete (path "") DELETE deletes the record, anything else keeps it. Refuses NotAllowed, and
-    NoSuchConflict when somebody settled it meanwhile."""
+    For an edit against a delete (path "") the value is KEEP or DELETE. Refuses NotAllowed, and NoSuchConflict when
+    somebody settled it meanwhile or the value settles nothing."""
     access.require(actor, "conflict.resolve", conflict.project_id)
+    if not conflict.path and value not in (KEEP, DELETE):
+        raise NoSuchConflict
     lock_project(session, conflict.project_id)
     try:
         session.refresh(conflict)

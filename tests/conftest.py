@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -29,6 +30,12 @@ from tests import postgres
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "tempe-goreng-hangat"  # only ever used here
+
+
+# How long an example takes says more about the machine than about the program.
+hypothesis.settings.register_profile("short", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("long", hypothesis.settings.get_profile("short"), max_examples=20_000)
+hypothesis.settings.load_profile("short")
 
 
 def missing(what: str) -> None:

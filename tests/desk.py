@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import uuid
 from datetime import timedelta
 
+import orjson
 from PIL import Image
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -53,6 +55,23 @@ def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
 def send(engine: Engine, team: Team, xml: bytes) -> None:
     """One more submission, by a device of its own."""
     receive_submission(engine, _sender(engine, team, "Tablet Cempaka"), xml, now=now())
+
+
+def delete(engine: Engine, team: Team, instance_id: str, seen: dict[str, int]) -> None:
+    """A manager deletes the record as it stood when the vector was `seen`."""
+    line = {
+        "op": str(uuid.uuid4()),
+        "origin": f"office~{uuid.uuid4().hex[:10]}",
+        "n": 1,
+        "prev": 0,
+        "kind": "submission",
+        "record": instance_id,
+        "context": seen,
+        "at": "019a3f2c1b20-0003",
+        "deleted": True,
+    }
+    sender = Sender(team.project_id, team.manager, "sync", account_id=team.manager.account_id)
+    receive(engine, sender, [orjson.dumps(line)], size=1, now=now())
 
 
 def keep_photo(engine: Engine, team: Team, blobs: BlobStore) -> SentFile:

@@ -68,12 +68,12 @@ def resolve(found: Project, kind: str, record_id: str) -> None:
 
 def _chosen(conflict: Conflict) -> str | None:
     choice = request.form.get("choice", "")
+    if not conflict.path:
+        return choice
     if choice == "other":
         return request.form.get("value", "").strip() or None
     for side in conflict.siblings:
         if side.get("op") == choice:
-            if side.get("is_delete"):
-                return review.DELETE
             return None if side.get("value") is None else str(side["value"])
     raise NoSuchConflict
 

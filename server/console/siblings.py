@@ -16,6 +16,17 @@ from server.console.names import Names
 from server.console.properties import Properties
 from sync.models import Conflict
 
+MOST_CHANGES = 6
+"""Enough to see what would be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One answer that somebody wrote; "" has cleared it."""
+
+    question: str
+    text: str
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -29,6 +40,10 @@ class Side:
     at: datetime | None
     is_shown: bool
     is_delete: bool
+    changes: tuple[Change, ...]
+    """Of an edit against a delete: what this side wrote."""
+    more: int
+    """How many further answers it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,9 @@ class Clash:
     base: str
     has_base: bool
     can_type: bool
-    """Another value may be typed: not for repeats, nor for edit against delete."""
+    """Another value may be typed: not for repeats."""
+    is_deletion: bool
+    """One changed it, another deleted it: it is kept or deleted, whatever was written."""
 
 
 def clash(row: Conflict, reader: Reader | None, names: Names, properties: Properties | None = None) -> Clash:
@@ -56,6 +73,7 @@ def clash(row: Conflict, reader: Reader | None, names: Names, properties: Proper
         base=reading.text(row.path, row.base),
         has_base=row.base is not None,
         can_type=is_leaf,
+        is_deletion=not row.path,
     )
 
 
@@ -85,6 +103,7 @@ class _Reading:
 
 def _side(side: dict[str, Any], path: str, reading: _Reading, names: Names) -> Side:
     value = side.get("value")
+    changes = sorted((side.get("changes") or {}).items())
     return Side(
         op_id=str(side.get("op", "")),
         raw="" if value is None else str(value),
@@ -94,6 +113,8 @@ def _side(side: dict[str, Any], path: str, reading: _Reading, names: Names) -> S
         at=instant_of(str(side.get("at", ""))),
         is_shown=bool(side.get("is_shown")),
         is_delete=bool(side.get("is_delete")),
+        changes=tuple(Change(reading.question(at), reading.text(at, wrote)) for at, wrote in changes[:MOST_CHANGES]),
+        more=max(0, len(changes) - MOST_CHANGES),
     )
 
 

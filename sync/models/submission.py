@@ -124,7 +124,8 @@ class Conflict(Base):
     path: Mapped[str] = mapped_column(Name, primary_key=True)
     """"" for edit against delete."""
     siblings: Mapped[list[Any]] = mapped_column(default=list)
-    """[{"op", "value", "at", "account", "device", "is_shown"}], the shown one first."""
+    """[{"op", "value", "at", "account", "device", "is_shown", "is_delete"}], the shown one first; of an edit against a
+    delete also "changes", what each of them wrote."""
     base: Mapped[str | None] = mapped_column(Text)
     """The value that all of them started from, where there was one."""
     opened_at: Mapped[datetime]

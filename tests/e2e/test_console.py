@@ -265,6 +265,42 @@ def test_a_conflict_takes_no_value_that_nobody_wrote(full_desk: Team, reader: Re
     assert page.status_code == 404
 
 
+def changed_and_deleted(engine: Engine, team: Team) -> str:
+    """The address of a record that one changed and another deleted, without seeing each other."""
+    seen = dict(found(engine, GOOD).vector)
+    desk.send(engine, team, instance("uuid:edit-of-good", name="Bu Siti Aminah", photo=PHOTO, corrects=GOOD))
+    desk.delete(engine, team, GOOD, seen)
+    return f"/projects/1/submissions/{GOOD}"
+
+
+@pytest.mark.parametrize(("choice", "is_deleted"), [("keep", False), ("delete", True)])
+def test_what_one_changed_and_another_deleted_is_kept_or_deleted(
+    full_desk: Team, reader: Reader, engine: Engine, choice: str, is_deleted: bool
+) -> None:
+    here = changed_and_deleted(engine, full_desk)
+    page = reader.log_in("supervisor").get(here)
+    shown_meanwhile = found(engine, GOOD).is_deleted
+
+    answer = reader.send(f"{here}/conflicts", here, path="", choice=choice)
+
+    assert re.search(r">Changed<.*Nama: Bu Siti Aminah.*>Deleted<.*Keep it.*Delete it", page, re.DOTALL)
+    assert (shown_meanwhile, answer.status_code) == (False, 303)
+    assert (found(engine, GOOD).is_deleted, found(engine, GOOD).conflicts) == (is_deleted, 0)
+    assert found(engine, GOOD).answers["nama"] == "Bu Siti Aminah"
+
+
+def test_what_one_changed_and_another_deleted_is_settled_by_an_answer_of_the_page_only(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    here = changed_and_deleted(engine, full_desk)
+    reader.log_in("supervisor")
+
+    answers = [reader.send(f"{here}/conflicts", here, path="", choice=choice) for choice in ("", "other", "42")]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert found(engine, GOOD).conflicts == 1
+
+
 def test_an_entry_names_the_record_that_made_it(full_desk: Team, reader: Reader, engine: Engine) -> None:
     with Session(engine) as session:
         entity_id = session.scalars(select(Entity.entity_id).where(Entity.label == "Bu Siti")).one()

@@ -197,6 +197,22 @@ def test_an_edit_beside_a_delete_keeps_the_record_visible_and_flagged(ops: list[
     assert {op.op_id for op in view.clashes[0].siblings} >= {"x", "y"}
 
 
+@given(HISTORIES)
+def test_who_deletes_without_having_seen_that_it_was_kept_is_asked_again(ops: list[Op]) -> None:
+    seen = fold(ops).vector
+    delete = Op("x", "s-office", 1, context=seen, is_delete=True)
+    keep = Op("y", "s-office", 2, prev=1, context=seen)
+    late = Op("z", "d-late", 1, context=seen, is_delete=True)
+
+    kept = fold([*ops, delete, keep])
+    again = fold([*ops, delete, keep, late])
+
+    assert not kept.is_deleted
+    assert not kept.clashes or kept.clashes[0].path
+    assert not again.is_deleted
+    assert [op.op_id for op in again.clashes[0].siblings] == ["y", "z"]
+
+
 @given(HISTORIES, st.data())
 def test_what_is_void_takes_its_number_and_nothing_else(ops: list[Op], data: st.DataObject) -> None:
     chosen = data.draw(st.sampled_from(ops))

@@ -327,10 +327,8 @@ def entity_line(number: int, device: str, entity_id: str, **changes: str) -> byt
     )
 
 
-@pytest.mark.parametrize(("value", "is_deleted"), [(None, False), (review.DELETE, True)])
-def test_an_edit_against_a_delete_is_settled_by_keeping_or_deleting(
-    desk: Desk, value: str | None, is_deleted: bool
-) -> None:
+@pytest.mark.parametrize(("value", "is_deleted"), [(review.KEEP, False), (review.DELETE, True)])
+def test_an_edit_against_a_delete_is_settled_by_keeping_or_deleting(desk: Desk, value: str, is_deleted: bool) -> None:
     entity_id = "7a1c5a52-9c5a-4a71-8d8e-3f1c9a0e0002"
     seen = {"d-a~1": 1}
     edit = orjson.loads(entity_line(2, "b", entity_id, label="INF-1")) | {"context": seen}
