@@ -109,16 +109,21 @@ class CompiledForm:
 
     def _logic_done(self, answers: Answers, context: Context, *, is_beginning: bool) -> tuple[Run, Slots]:
         mistyped = spread.mistyped(self._types, answers)
+        run = self.filling(context, is_beginning=is_beginning)
+        slots = self._slots(answers, frozenset(finding.path for finding in mistyped))
+        with suppress(TooMuch):
+            self._logic(run, slots)
+        return run, slots
+
+    def filling(self, context: Context, *, is_beginning: bool) -> Run:
+        """A run that fills in instead of judging; its clock stands where the interview ends."""
         run = self._run(context)
         run.is_filling, run.is_beginning = True, is_beginning
         moment = context.ended_at or context.received_at or context.started_at
         if moment is not None:
             run.low_day = run.high_day = moment.date().isoformat()
             run.low_moment = run.high_moment = _written(moment)
-        slots = self._slots(answers, frozenset(finding.path for finding in mistyped))
-        with suppress(TooMuch):
-            self._logic(run, slots)
-        return run, slots
+        return run
 
     def _slots(self, answers: Answers, wrong: frozenset[str]) -> Slots:
         if wrong:
@@ -146,6 +151,10 @@ class CompiledForm:
             context.is_edited,
             metadata={"instanceID": context.instance_id} if context.instance_id else {},
         )
+
+    def has_list(self, instance_id: str) -> bool:
+        """Whether the rows of a list are at hand without being given to each check."""
+        return instance_id in self._tables
 
     def label(self, path: tuple[str, ...], language: str) -> str:
         """A question's label as written, in the reader's language or the form's."""

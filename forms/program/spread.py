@@ -154,17 +154,18 @@ def _is_elsewhere(path: str, other: str) -> bool:
 
 def with_defaults(definition: FormDefinition, answers: Answers, clock: Clock) -> Answers:
     """The answers, with the form's defaults and the client's own times where nothing was answered."""
-    return _with_defaults(definition.root.children, answers, clock)
+    return defaulted(definition.root.children, answers, clock)
 
 
-def _with_defaults(nodes: tuple[Node, ...], answers: Mapping[str, Any], clock: Clock) -> Answers:
+def defaulted(nodes: tuple[Node, ...], answers: Mapping[str, Any], clock: Clock) -> Answers:
+    """The same for the answers to some nodes: a new occurrence of a repeat."""
     filled: Answers = dict(answers)
     for node in nodes:
         value = answers.get(node.name)
         if isinstance(node, Group):
-            filled[node.name] = _with_defaults(node.children, value or {}, clock)
+            filled[node.name] = defaulted(node.children, value or {}, clock)
         elif isinstance(node, Repeat):
-            filled[node.name] = [_with_defaults(node.children, one, clock) for one in _listed(value)]
+            filled[node.name] = [defaulted(node.children, one, clock) for one in _listed(value)]
         elif node.name not in answers:
             filled[node.name] = node.default or _preloaded(node, clock) or None
     return filled

@@ -13,6 +13,7 @@ from forms.errors import BrokenForm
 from forms.form_file import FormFile, read_form_file
 from server.clock import now
 from server.commands.database import opened, project
+from server.commands.form_answers import answers
 from server.commands.screen import attention, done, out, refuse, table
 from server.commands.screen import gettext as _
 from sync import publish as publishing
@@ -23,7 +24,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def form() -> None:
-    """Forms: look for mistakes, publish."""
+    """Forms: look for mistakes, try out, publish."""
+
+
+form.add_command(answers)
 
 
 @form.command()
