@@ -111,6 +111,8 @@ class Question:
     """The entity property that this answer fills."""
     is_set_by_action: bool = False
     """A setvalue, setgeopoint or recordaudio targets it: its value cannot be recomputed."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What only the device acts on, as written: rows, max-pixels, quality, accuracyThreshold ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ class Repeat:
     label: Text = field(default_factory=dict)
     relevant: str = ""
     count: str = ""
-    """jr:count, an XPath source evaluated in the context of the repeat; "" when people add and remove."""
+    """jr:count, an XPath source evaluated in the context of the repeat; "" when people add and remove. A repeat that
+    may not grow (jr:noAddRemove) is as long as it is in the blank form."""
     appearance: str = ""
 
 
@@ -149,6 +152,17 @@ class Instance:
     id: str
     src: str = ""
     choices: tuple[Choice, ...] = ()
+    list_name: str = ""
+    """Only the rows of this list, where the attachment holds several: itemsets.csv of select_one_external."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that the form says and no check acts on; `code` is its name, `params` fill its sentence."""
+
+    code: str
+    path: Path = ()
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +205,11 @@ class FormDefinition:
     """The primary instance as written, XML source: the blank form."""
     instance_name: str = ""
     """XPath source of meta/instanceName."""
+    audit: Mapping[str, str] | None = None
+    """Parameters of the log that the device keeps of the interview; None when it keeps none."""
+    public_key: str = ""
+    """Devices seal the answers with it (ODK encrypted forms): whoever lacks the private key cannot read them."""
+    remarks: tuple[Remark, ...] = ()
 
     def walk(self) -> Iterator[Node]:
         """Every node below the root, parents first, in document order."""

@@ -46,6 +46,16 @@ SENTENCES: Mapping[str, str] = {
     " makes thousands.",
     "required-unseen": "It is required but never shown: nobody can fill it in.",
     "no-label": "It is shown without a label.",
+    "unknown-type": "No app knows the type {type!r}: the answer is taken as text.",
+    "bound-twice": "It has two sets of rules (binds), and apps differ on which one counts.",
+    "bind-without-question": "The form has rules for {path!r}, but no such question: they do nothing.",
+    "unknown-element": "<{element}> in the body means nothing to this server, nor to most apps.",
+    "asked-twice": "It is asked in two places with different choices: which of them were offered cannot be checked.",
+    "choices-not-checked": "Its choices come from {nodeset}, which this server cannot look up: they are not checked.",
+    "sealed": "Answers arrive sealed with the form's public key. They are kept, but nobody without the private key can"
+    " read them: this server cannot check, show or count them, and only ODK Collect can fill the form in.",
+    "sent-elsewhere": "Devices send the answers to {address}, wherever they got the form: remove submission_url from"
+    " the settings if they should come here.",
     "no-client": "No app that speaks to this server can fill in a question of this kind ({type}).",
 }
 _DIGITS = re.compile(r"\d{10,}")
@@ -69,13 +79,24 @@ class Notice:
 def lint(definition: FormDefinition) -> tuple[Notice, ...]:
     """Every notice, in the order of the form."""
     builder = prepare(definition)
-    found = [*_about_expressions(builder), *_about_nodes(builder), *_about_lists(definition)]
+    found = [
+        *_about_remarks(definition),
+        *_about_expressions(builder),
+        *_about_nodes(builder),
+        *_about_lists(definition),
+    ]
     places = {"/".join(node.path): at for at, node in enumerate(definition.walk())}
     return tuple(sorted(found, key=lambda notice: places.get(notice.path, len(places))))
 
 
 def _notice(code: str, path: Path = (), severity: Severity = Severity.WARNING, **params: str) -> Notice:
     return Notice(severity, "/".join(path), code, params)
+
+
+def _about_remarks(definition: FormDefinition) -> Iterator[Notice]:
+    for remark in definition.remarks:
+        params = {"path": "/".join(remark.path), **remark.params}
+        yield Notice(Severity.WARNING, "/".join(remark.path), remark.code, params)
 
 
 def _about_expressions(builder: Builder) -> Iterator[Notice]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from forms import xml
 from forms.bind import Rules, read_rules
-from forms.control import UNSHOWN, Body, read_body
+from forms.control import UNSHOWN, Body, Section, external_list, read_body
 from forms.definition import (
     Choice,
     DataType,
@@ -22,14 +22,18 @@ from forms.definition import (
     Node,
     Path,
     Question,
+    Remark,
     Repeat,
 )
 from forms.fault import Fault, broken, fault
 from forms.itext import Itext, file_name, read_itext
+from forms.lexical import file_name_of
 
 MAX_DEPTH = 128
 MAX_NODES = 1_000_000
 META = "meta"
+ITEMSETS = "itemsets.csv"
+"""Collect reads select_one_external from one file with this name, whatever the form calls the list."""
 _TEMPLATE = f"{{{xml.JAVAROSA}}}template"
 _SHOWN_TYPES = {
     "select1": DataType.SELECT1,
@@ -46,10 +50,11 @@ def read(xform: bytes) -> FormDefinition:
     parts = _parts(html)
     reader = _Reader.of(parts)
     root = Group("", (), tuple(reader.nodes(parts.root, ())))
-    faults = [*reader.faults, *reader.unknown()]
+    definition = _definition(parts, reader, root)
+    faults = [*reader.faults, *reader.unknown(), *_misnamed(definition.media)]
     if faults:
         raise broken(faults)
-    return _definition(parts, reader, root)
+    return definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def _parts(html: etree._Element) -> _Parts:
 
 def _definition(parts: _Parts, reader: _Reader, root: Group) -> FormDefinition:
     itext = reader.itext
-    instances = _instances(parts.model, itext, root)
+    instances = _instances(parts, itext, root)
     return FormDefinition(
         form_id=parts.form_id,
         version=(parts.root.get("version") or "").strip(),
@@ -98,7 +103,23 @@ def _definition(parts: _Parts, reader: _Reader, root: Group) -> FormDefinition:
         media=_media(parts, itext, instances, root),
         model=etree.tostring(parts.root, encoding="unicode", with_tail=False),
         instance_name=reader.rules.bind((META, "instanceName")).calculate,
+        audit=reader.rules.bind((META, "audit")).parameters if (META, "audit") in reader.known else None,
+        public_key=_submission(parts.model, "base64RsaPublicKey"),
+        remarks=(*reader.remarks(), *_about_submission(parts.model)),
     )
+
+
+def _submission(model: etree._Element, attribute: str) -> str:
+    element = xml.child(model, "submission")
+    return "" if element is None else element.get(attribute, "").strip()
+
+
+def _about_submission(model: etree._Element) -> Iterator[Remark]:
+    if _submission(model, "base64RsaPublicKey"):
+        yield Remark("sealed")
+    address = _submission(model, "action")
+    if address:
+        yield Remark("sent-elsewhere", (), {"address": address})
 
 
 @dataclass(slots=True)
@@ -116,7 +137,7 @@ class _Reader:
     def of(cls, parts: _Parts) -> _Reader:
         itext, root_name = read_itext(parts.model), xml.local_name(parts.root)
         rules = read_rules(parts.model, parts.body, root_name)
-        return cls(itext, rules, read_body(parts.body, itext, root_name), [], [], {()})
+        return cls(itext, rules, read_body(parts.body, itext, rules, root_name), [], [], {()})
 
     def nodes(self, parent: etree._Element, above: Path) -> Iterator[Node]:
         counted = Counter(xml.local_name(element) for element in parent)
@@ -139,12 +160,21 @@ class _Reader:
         if section is None and len(element) == 0:
             return self._question(element, path)
         children = tuple(self.nodes(element, path))
+        count = self._count(element, section)
         relevant = self.rules.bind(path).relevant
         if section is None:
             return Group(path[-1], path, children, relevant=relevant)
         if section.is_repeat:
-            return Repeat(path[-1], path, children, section.label, relevant, section.count, section.appearance)
+            return Repeat(path[-1], path, children, section.label, relevant, count, section.appearance)
         return Group(path[-1], path, children, section.label, relevant, section.appearance)
+
+    def _count(self, element: etree._Element, section: Section | None) -> str:
+        """jr:count; of a repeat that may not grow, how often it stands in the blank form."""
+        if section is None or section.count or not section.is_fixed:
+            return "" if section is None else section.count
+        parent = element.getparent()
+        same = [] if parent is None else xml.children(parent, xml.local_name(element))
+        return str(sum(one.get(_TEMPLATE) is None for one in same))
 
     def _question(self, element: etree._Element, path: Path) -> Question:
         bind, action = self.rules.bind(path), self.rules.actions.get(path)
@@ -174,6 +204,7 @@ class _Reader:
             mediatype=control.mediatype,
             itemset=control.itemset,
             range=control.range,
+            parameters={**bind.parameters, **control.parameters},
         )
 
     def _meta(self, element: etree._Element, path: Path) -> None:
@@ -185,21 +216,39 @@ class _Reader:
                 self.entities.append(_entity(part, (*path, name), self.rules))
 
     def unknown(self) -> Iterator[Fault]:
-        """Faults of whatever binds, sections, controls or actions name that the instance does not have."""
+        """Faults of whatever sections, controls or actions name that the instance does not have."""
         places = {
-            "bind": self.rules.binds,
-            "action": self.rules.actions,
-            "section": self.body.sections,
-            "control": self.body.controls,
+            "An action sets": self.rules.actions,
+            "A group or repeat is about": self.body.sections,
+            "A control asks": self.body.controls,
         }
         for place, named in places.items():
             for path in named:
                 if not self._knows(path):
-                    yield fault(f"The form has a {place} for {'/'.join(path)!r}, but no such question.", path=path)
+                    yield fault(f"{place} {'/'.join(path)!r}, but the form has no such question.", path=path)
+        for control in self.body.lost:
+            yield fault(f"A control ({control}) does not say which question it asks.")
+
+    def remarks(self) -> Iterator[Remark]:
+        yield from self.rules.remarks
+        yield from self.body.remarks
+        # Clients leave such rules aside, too; forms from which a question was taken often have them.
+        yield from (Remark("bind-without-question", path) for path in self.rules.binds if not self._knows(path))
 
     def _knows(self, path: Path) -> bool:
         # Attributes and what an <entity> holds are bound too; nothing is asked there.
-        return path in self.known or path[-1].startswith("@") or path[-2:-1] == ("entity",) or META in path[:-1]
+        if path in self.known:
+            return True
+        return path[-1].startswith("@") or path[-2:-1] == ("entity",) or META in path[:-1]
+
+
+def _misnamed(names: Iterable[str]) -> Iterator[Fault]:
+    """Devices put the files of a form side by side into one folder, and must not be led out of it."""
+    for name in names:
+        try:
+            file_name_of(name)
+        except ValueError:
+            yield fault(f"The form names a file {name!r}. Use a plain file name, without folders.")
 
 
 def _templates_first(parent: etree._Element) -> list[etree._Element]:
@@ -229,14 +278,18 @@ def _entity(element: etree._Element, path: Path, rules: Rules) -> EntityDeclarat
     )
 
 
-def _instances(model: etree._Element, itext: Itext, root: Group) -> Mapping[str, Instance]:
+def _instances(parts: _Parts, itext: Itext, root: Group) -> Mapping[str, Instance]:
     columns = {itemset.instance: itemset for itemset in _itemsets(root)}
     found: dict[str, Instance] = {}
-    for element in xml.children(model, "instance")[1:]:
+    for element in xml.children(parts.model, "instance")[1:]:
         id, source = element.get("id", ""), element.get("src", "")
         rows = [] if len(element) == 0 else list(element[0])
         itemset = columns.get(id, Itemset(id))
         found[id] = Instance(id, source, tuple(_choice(row, itemset, itext) for row in rows))
+    for control in () if parts.body is None else parts.body.iter():
+        name = external_list(control)
+        if name and name not in found:
+            found[name] = Instance(name, f"jr://file-csv/{ITEMSETS}", list_name=name)
     return found
 
 
@@ -258,6 +311,7 @@ def _choice(row: etree._Element, itemset: Itemset, itext: Itext) -> Choice:
     columns = {xml.local_name(cell): (cell.text or "").strip() for cell in row}
     id = columns.get("itextId", "")
     words = columns.get(itemset.label_column) or columns.get("label", "")
+    id = id or (words if words in itext.texts else "")
     label = itext.by_id(id) if id else {"": words} if words else {}
     return Choice(columns.get(itemset.value_column, ""), label, columns, itext.media_by_id(id))
 
@@ -266,9 +320,6 @@ def _media(parts: _Parts, itext: Itext, instances: Mapping[str, Instance], root:
     """Every attachment that the form names, each once, in order: data first, then pictures and sounds."""
     questions = (node for node in _below(root) if isinstance(node, Question))
     names = [file_name(instance.src) for instance in instances.values()]
-    # Collect reads select_one_external from one file with this name, whatever the form calls the list.
-    has_external = parts.body is not None and any(element.get("query") for element in parts.body.iter())
-    names += ["itemsets.csv"] if has_external else []
     names += itext.file_names()
     names += [file_name(question.default) for question in questions]
     return tuple(dict.fromkeys(name for name in names if name))

@@ -7,6 +7,7 @@ import pytest
 from forms.definition import Choice, DataType, FormDefinition, Instance, Itemset
 from forms.finding import Severity
 from forms.lint import SENTENCES, Notice, lint
+from tests.unit.forms.remarked import REMARKED
 from tests.unit.forms.study_form import ask, calculate, form, group, repeat
 
 SPACED = (Choice("raw material", {"": "Raw"}), Choice("none", {"": "None"}))
@@ -54,7 +55,7 @@ def test_every_notice_is_a_sentence(code: str, path: str, definition: FormDefini
 
 
 def test_every_sentence_has_a_case() -> None:
-    assert set(SENTENCES) == {code for code, _, _ in CASES}
+    assert set(SENTENCES) == {code for code, _, _ in [*CASES, *REMARKED]}
 
 
 def test_a_well_made_form_gives_no_notice() -> None:

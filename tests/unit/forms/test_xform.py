@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from forms.definition import DataType, Group, Question, Repeat
+from forms.bind import literal
+from forms.definition import Choice, DataType, Group, Instance, Itemset, Question, Repeat
 from forms.errors import BrokenForm, MalformedXml, UnsafeXml
+from forms.lint import lint
 from forms.xform import read
+from tests.unit.forms.remarked import REMARKED
 from tests.unit.forms.sheet import form, question, xform
 
 HOUSEHOLD = form("""
@@ -360,10 +363,12 @@ def test_any_name_is_only_a_name(name: str) -> None:
     [
         (b"<html/>", "not an XForm"),
         (xform(root="<data>"), "no id"),
-        (xform(binds='<bind nodeset="/data/nowhere" type="int"/>'), "bind for 'nowhere'"),
-        (xform(body='<input ref="/data/ghost"/>'), "control for 'ghost'"),
+        (xform(body='<input ref="/data/ghost"/>'), "asks 'ghost'"),
+        (xform(body='<group ref="/data/ghost"/>'), "about 'ghost'"),
+        (xform(body="<input><label>Which?</label></input>"), "does not say which"),
         (xform("<a/><a/>", body=""), "this name"),
-        (xform(binds='<setvalue ref="/data/gone" event="odk-instance-first-load" value="1"/>'), "action for 'gone'"),
+        (xform(binds='<instance id="x" src="jr://file-csv/../x.csv"/>'), "plain file name"),
+        (xform(binds='<setvalue ref="/data/gone" event="odk-instance-first-load" value="1"/>'), "sets 'gone'"),
     ],
 )
 def test_a_form_that_does_not_hold_together_is_refused(content: bytes, says: str) -> None:
@@ -375,7 +380,7 @@ def test_a_form_that_does_not_hold_together_is_refused(content: bytes, says: str
 
 def test_every_unknown_question_is_named_at_once() -> None:
     with pytest.raises(BrokenForm) as refusal:
-        read(xform(binds='<bind nodeset="/data/x"/><bind nodeset="/data/y"/>'))
+        read(xform(body='<input ref="/data/x"/><input ref="/data/y"/>'))
 
     assert [fault["question"] for fault in refusal.value.members["faults"]] == ["x", "y"]
 
@@ -385,3 +390,111 @@ def test_an_xform_is_xml_like_any_other() -> None:
         read(b"<h:html>")
     with pytest.raises(UnsafeXml):
         read(b'<!DOCTYPE a [<!ENTITY x "y">]>' + xform()[22:])
+
+
+@pytest.mark.parametrize(("code", "path", "parts"), REMARKED, ids=[code for code, _, _ in REMARKED])
+def test_what_no_check_acts_on_is_remarked(code: str, path: tuple[str, ...], parts: dict[str, str]) -> None:
+    definition = read(xform(**parts))
+
+    assert [(remark.code, remark.path) for remark in definition.remarks] == [(code, path)]
+    assert [notice.code for notice in lint(definition) if notice.code == code] == [code]
+    assert all("{" not in notice.message for notice in lint(definition))
+
+
+def test_what_only_the_device_acts_on_is_kept_with_its_question() -> None:
+    definition = read(
+        xform(
+            "<photo/>",
+            binds='<bind nodeset="/data/photo" type="binary" orx:max-pixels="1000"/>'
+            '<bind nodeset="/data/meta/audit" type="binary" odk:location-priority="balanced"/>',
+            body='<upload ref="/data/photo" mediatype="image/*" accept=".jpg" autoplay="audio"/>',
+        ).replace(b"<instanceID/>", b"<instanceID/><audit/>")
+    )
+
+    photo = question(definition, "photo")
+    assert photo.parameters == {"max-pixels": "1000", "accept": ".jpg", "autoplay": "audio"}
+    assert photo.mediatype == "image/*"
+    assert definition.audit == {"location-priority": "balanced"}
+    assert read(xform()).audit is None
+
+
+def test_a_control_may_name_its_bind_instead_of_its_question() -> None:
+    definition = read(
+        xform(
+            "<g><r><a/></r></g>",
+            binds='<bind id="r" nodeset="/data/g/r"/><bind id="a" nodeset="/data/g/r/a" type="int"/>',
+            body='<repeat bind="r"><input bind="a"><label>A</label></input></repeat>',
+        )
+    )
+
+    assert question(definition, "g", "r", "a").label == {"": "A"}
+    assert [repeat.path for repeat in definition.repeats()] == [("g", "r")]
+
+
+def test_the_words_beside_the_ticks_of_a_range_are_no_choices() -> None:
+    definition = form(
+        """
+        | survey |
+        | | type | name | label | parameters |
+        | | range | r | R | start=1 end=5 step=1 tick_interval=2 placeholder=3 tick_labelset=ticks |
+        | choices |
+        | | list_name | name | label |
+        | | ticks | 1 | Little |
+        | | ticks | 5 | Much |
+        """
+    )
+
+    r = question(definition, "r")
+    assert (r.range, r.itemset) == (("1", "5", "1"), None)
+    assert r.parameters == {"tick-interval": "2", "placeholder": "3"}
+
+
+@pytest.mark.parametrize(("attribute", "count"), [("true()", "2"), ("false()", "")])
+def test_a_repeat_that_may_not_grow_is_as_long_as_in_the_blank_form(attribute: str, count: str) -> None:
+    definition = read(
+        xform(
+            '<r jr:template=""><a/></r><r><a>1</a></r><r><a>2</a></r>',
+            body=f'<repeat nodeset="/data/r" jr:noAddRemove="{attribute}"><input ref="/data/r/a"/></repeat>',
+        )
+    )
+
+    assert [repeat.count for repeat in definition.repeats()] == [count]
+
+
+def test_the_choices_of_select_one_external_come_from_their_list_in_itemsets_csv() -> None:
+    definition = read(
+        xform(
+            "<state/><city/>",
+            body="""<input ref="/data/city" query="instance('cities')/root/item[state=/data/state]"/>""",
+        )
+    )
+
+    assert definition.media == ("itemsets.csv",)
+    assert definition.instances["cities"] == Instance("cities", "jr://file-csv/itemsets.csv", list_name="cities")
+    assert question(definition, "city").itemset == Itemset("cities", "state=/data/state")
+
+
+@pytest.mark.parametrize(
+    ("words", "xpath"),
+    [
+        ("hello", "'hello'"),
+        ("it's", '"it\'s"'),
+        ('say "yes"', "'say \"yes\"'"),
+        ("""it's "so\"""", """concat("it's ", '"', "so", '"', "")"""),
+    ],
+)
+def test_words_that_an_action_sets_become_xpath_whatever_their_quotation_marks(words: str, xpath: str) -> None:
+    assert literal(words) == xpath
+
+
+def test_a_label_may_name_its_translation_in_any_column() -> None:
+    definition = read(
+        xform(
+            model='<itext><translation lang="id"><text id="l1"><value>Ya</value></text></translation></itext>',
+            binds='<instance id="yn"><root><item><value>y</value><words>l1</words></item></root></instance>',
+            body="""<select1 ref="/data/name"><itemset nodeset="instance('yn')/root/item"><value ref="value"/>
+            <label ref="jr:itext(words)"/></itemset></select1>""",
+        )
+    )
+
+    assert definition.instances["yn"].choices == (Choice("y", {"id": "Ya"}, {"value": "y", "words": "l1"}),)
