@@ -12,6 +12,7 @@ from forms.definition import DataType, Path, Remark
 
 _JR = f"{{{xml.JAVAROSA}}}"
 _SAVETO = f"{{{xml.ENTITIES}}}saveto"
+_MERGE = f"{{{xml.LAPANGAN}}}merge"
 
 _TYPES = {type.value: type for type in DataType} | {
     "integer": DataType.INT,
@@ -31,7 +32,7 @@ _BEGINNINGS = frozenset({"odk-instance-first-load", "odk-new-repeat", "xforms-re
 _READ = frozenset(
     {"id", "nodeset", "ref", "type", "relevant", "required", "constraint", "calculate", "readonly"}
     | {f"{{{xml.JAVAROSA}}}{name}" for name in ("requiredMsg", "constraintMsg", "preload", "preloadParams")}
-    | {f"{{{xml.ENTITIES}}}saveto"}
+    | {_SAVETO, _MERGE}
 )
 
 
@@ -51,6 +52,7 @@ class Bind:
     saveto: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every other attribute, by its name without the namespace: what only the device acts on."""
+    merge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def _bind(element: etree._Element) -> Bind:
         preload=f"{say(_JR + 'preload')} {say(_JR + 'preloadParams')}".strip(),
         saveto=say(_SAVETO),
         parameters=parameters(element, _READ),
+        merge=say(_MERGE).lower(),
     )
 
 

@@ -113,6 +113,8 @@ class Question:
     """A setvalue, setgeopoint or recordaudio targets it: its value cannot be recomputed."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """What only the device acts on, as written: rows, max-pixels, quality, accuracyThreshold ..."""
+    merge: str = ""
+    """How answers of people who had not seen each other are merged, as written: see forms.policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Group:
     label: Text = field(default_factory=dict)
     relevant: str = ""
     appearance: str = ""
+    merge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ class Repeat:
     """jr:count, an XPath source evaluated in the context of the repeat; "" when people add and remove. A repeat that
     may not grow (jr:noAddRemove) is as long as it is in the blank form."""
     appearance: str = ""
+    merge: str = ""
 
 
 Node: TypeAlias = Question | Group | Repeat

@@ -38,6 +38,8 @@ class Rule(enum.Enum):
     VERSION = "version"
     ENTITY = "entity"
     CLOCK = "clock"
+    MERGED = "merged"
+    """No fault: people wrote different answers, and the form said how to merge them."""
     UNDECIDABLE = "undecidable"
 
 

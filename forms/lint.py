@@ -12,6 +12,7 @@ from forms.expression.deep import Deep, run
 from forms.expression.syntax import Binary, Call, Expression
 from forms.expression.syntax import Path as PathExpression
 from forms.finding import Severity
+from forms.policy import KEY, POLICIES, Policy, fits, keys_of
 from forms.program.build import Builder, prepare
 from forms.program.source import COLUMNS
 
@@ -45,6 +46,12 @@ SENTENCES: Mapping[str, str] = {
     "count-without-bound": "The repeat is as long as {question} says, which has no constraint: a slip of the finger"
     " makes thousands.",
     "required-unseen": "It is required but never shown: nobody can fill it in.",
+    "merge-unknown": "There is no way to merge called {policy!r}: write flag, latest, max, min, union, append or key.",
+    "merge-misfit": "Answers to a question of this kind ({type}) cannot be merged by {policy}.",
+    "merge-key-alone": "A key tells the entries of a repeat apart: it belongs to a question inside a repeat.",
+    "merge-key-twice": "This repeat has more than one key: leave one.",
+    "merge-without-key": "A repeat without a key is merged as one answer, so {policy} has no effect here: make the"
+    " question that tells its entries apart the key.",
     "no-label": "It is shown without a label.",
     "unknown-type": "No app knows the type {type!r}: the answer is taken as text.",
     "bound-twice": "It has two sets of rules (binds), and apps differ on which one counts.",
@@ -83,6 +90,7 @@ def lint(definition: FormDefinition) -> tuple[Notice, ...]:
         *_about_remarks(definition),
         *_about_expressions(builder),
         *_about_nodes(builder),
+        *_about_merging(definition),
         *_about_lists(definition),
     ]
     places = {"/".join(node.path): at for at, node in enumerate(definition.walk())}
@@ -199,6 +207,37 @@ def _about_count(builder: Builder, repeat: Repeat) -> Iterator[Notice]:
 def _is_unbounded(node: Node | None) -> bool:
     is_typed = isinstance(node, Question) and node.control == "input" and node.type is DataType.INT
     return is_typed and isinstance(node, Question) and not node.constraint
+
+
+def _about_merging(definition: FormDefinition) -> Iterator[Notice]:
+    keyed = [repeat for repeat in definition.repeats() if keys_of(repeat)]
+    keys = {key.path for repeat in keyed for key in keys_of(repeat)}
+    unkeyed = [repeat.path for repeat in definition.repeats() if repeat not in keyed]
+    for node in definition.walk():
+        if node.merge == KEY:
+            if node.path not in keys:
+                yield _notice("merge-key-alone", node.path, Severity.ERROR)
+        elif node.merge:
+            is_inside = any(node.path[: len(path)] == path != node.path for path in unkeyed)
+            yield from _about_policy(node, is_inside=is_inside)
+    for repeat in keyed:
+        if len(keys_of(repeat)) > 1:
+            yield _notice("merge-key-twice", repeat.path, Severity.ERROR)
+
+
+def _about_policy(node: Node, *, is_inside: bool) -> Iterator[Notice]:
+    policy = POLICIES.get(node.merge)
+    if policy is None:
+        yield _notice("merge-unknown", node.path, Severity.ERROR, policy=node.merge)
+    elif not fits(node, policy):
+        kind = node.type.value if isinstance(node, Question) and node.control else _kind(node)
+        yield _notice("merge-misfit", node.path, Severity.ERROR, policy=policy.value, type=kind)
+    elif is_inside and policy is not Policy.FLAG:
+        yield _notice("merge-without-key", node.path, policy=policy.value)
+
+
+def _kind(node: Node) -> str:
+    return "calculate" if isinstance(node, Question) else type(node).__name__.lower()
 
 
 def _about_lists(definition: FormDefinition) -> Iterator[Notice]:

@@ -23,6 +23,9 @@ CPU_S = 30
 FIRST_ROW = 2
 """Of a sheet, below the header, as a spreadsheet counts."""
 
+MERGE, NAMESPACE = "bind::lapangan:merge", 'lapangan="urn:lapangan:forms"'
+"""As pyxform wants an attribute of a foreign namespace. Clients keep what they do not know."""
+
 _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
 _SHEET = re.compile(r"the '(\w+)' sheet")
 _COLUMN = re.compile(r"the '([\w:() -]+)' (?:value|column)")
@@ -60,7 +63,7 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
         book = get_xlsform(source.read(wanted["size"]), file_type=wanted["kind"])
     except PyXFormError as error:
         return {"unreadable": str(error)}
-    sheets = {field.name: getattr(book, field.name) for field in fields(book)}
+    sheets = with_merge({field.name: getattr(book, field.name) for field in fields(book)})
     survey = list(sheets.get("survey") or ())
     warnings: list[str] = []
     try:
@@ -70,6 +73,26 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         return {"fault": {"message": f"The conversion failed: {type(error).__name__}: {error}"}}
     return {"xform": result.xform, "warnings": warnings, "rows": rows_of(survey), "itemsets": result.itemsets}
+
+
+def with_merge(sheets: dict[str, Any]) -> dict[str, Any]:
+    """The sheets with our column `merge` as the bind attribute that it stands for."""
+    survey, settings = sheets.get("survey") or [], sheets.get("settings") or [{}]
+    header = [name for row in sheets.get("survey_header") or () for name in row]
+    if not any(_is_ours(name) for name in header):
+        return sheets
+    own = {name: MERGE for name in header if _is_ours(name)}
+    known = str(settings[0].get("namespaces") or "")
+    return sheets | {
+        "survey": [{own.get(name, name): value for name, value in row.items()} for row in survey],
+        "survey_header": [{own.get(name, name): None for name in header}],
+        "settings": [settings[0] | {"namespaces": f"{known} {NAMESPACE}".strip()}],
+        "settings_header": [{**dict.fromkeys(settings[0]), "namespaces": None}],
+    }
+
+
+def _is_ours(name: object) -> bool:
+    return str(name).strip().lower() in ("merge", MERGE)
 
 
 def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -161,12 +161,13 @@ class _Reader:
             return self._question(element, path)
         children = tuple(self.nodes(element, path))
         count = self._count(element, section)
-        relevant = self.rules.bind(path).relevant
+        bind = self.rules.bind(path)
+        relevant, merge = bind.relevant, bind.merge
         if section is None:
-            return Group(path[-1], path, children, relevant=relevant)
+            return Group(path[-1], path, children, relevant=relevant, merge=merge)
         if section.is_repeat:
-            return Repeat(path[-1], path, children, section.label, relevant, count, section.appearance)
-        return Group(path[-1], path, children, section.label, relevant, section.appearance)
+            return Repeat(path[-1], path, children, section.label, relevant, count, section.appearance, merge)
+        return Group(path[-1], path, children, section.label, relevant, section.appearance, merge)
 
     def _count(self, element: etree._Element, section: Section | None) -> str:
         """jr:count; of a repeat that may not grow, how often it stands in the blank form."""
@@ -194,6 +195,7 @@ class _Reader:
             constraint_message=self.itext.message(bind.constraint_message),
             preload=bind.preload,
             saveto=bind.saveto,
+            merge=bind.merge,
             is_set_by_action=action is not None,
             control=control.kind,
             label=control.label,

@@ -15,6 +15,8 @@ JAVAROSA = "http://openrosa.org/javarosa"
 OPENROSA = "http://openrosa.org/xforms"
 ENTITIES = "http://www.opendatakit.org/xforms/entities"
 ODK = "http://www.opendatakit.org/xforms"
+LAPANGAN = "urn:lapangan:forms"
+"""Our own, for what no specification of the field has."""
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 32

@@ -6,7 +6,7 @@ transactions fold one record at the same time. What can be parsed and checked be
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -29,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from forms.policy import Policy
 from sync.filling import Filling
-from sync.merge import NOTHING, Op, View, fold
+from sync.merge import NO_POLICIES, NOTHING, Op, View, fold
 from sync.models import Blob, EntityList
 from sync.rows import (
     CONFLICT,
@@ -132,9 +133,9 @@ class Record:
     acts: list[Act] = field(default_factory=list)
     view: View | None = None
 
-    def folded(self, derived: frozenset[str] = frozenset()) -> View:
+    def folded(self, *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
         """The fold of all that is not held."""
-        self.view = fold((act.op for act in self.acts if act.state != "held"), derived=derived)
+        self.view = fold((act.op for act in self.acts if act.state != "held"), derived=derived, policies=policies)
         return self.view
 
     @property

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from forms.policy import Policy
+from sync.combine import combine
+
 Vector: TypeAlias = Mapping[str, int]
 """Origin -> the greatest of its numbers on this record that somebody has seen."""
 
 Value: TypeAlias = str | None
 
 NOTHING: Vector = {}
+NO_POLICIES: Mapping[str, Policy] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class Clash:
 
 
 @dataclass(frozen=True, slots=True)
+class Merger:
+    """A path for which people wrote different values without seeing each other, and whose policy has decided."""
+
+    policy: Policy
+    siblings: tuple[Op, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The record as it stands."""
 
@@ -71,6 +83,7 @@ class View:
     """Sorted by precedence."""
     held: tuple[Op, ...]
     is_deleted: bool
+    mergers: Mapping[str, Merger] = field(default_factory=dict)
 
     @property
     def shown(self) -> Op | None:
@@ -79,11 +92,12 @@ class View:
         return heads[-1] if heads else None
 
 
-def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
+def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
     """Merge the operations on one record.
 
     `derived` paths (calculations, what the device filled in by itself) take the displayed writer's value but
-    never clash: nobody wrote them."""
+    never clash: nobody wrote them. Where `policies` can decide between different values, they do; else it is a
+    clash."""
     ready, held, vector = _ready({op.op_id: op for op in ops}.values())
     if len(ready) == 1 and not ready[0].is_void:
         return _view_of_one(ready[0], vector, held)
@@ -91,12 +105,19 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
     values: dict[str, Value] = {}
     writers: dict[str, Op] = {}
     clashes: list[Clash] = []
+    mergers: dict[str, Merger] = {}
     for path, ops_of_path in writes.items():
         live = [op for op in ops_of_path if not _is_covered(op, ops_of_path)] if len(ops_of_path) > 1 else ops_of_path
         writers[path] = live[-1]
         values[path] = live[-1].set[path]
-        if len(live) > 1 and path not in derived and len({op.set[path] for op in live}) > 1:
-            clashes.append(Clash(path, tuple(reversed(live)), _base(path, live, ops_of_path)))
+        if len(live) == 1 or path in derived or len({op.set[path] for op in live}) == 1:
+            continue
+        siblings, policy = tuple(reversed(live)), policies.get(path, Policy.FLAG)
+        is_decided, value = _decided(policy, path, siblings)
+        if is_decided:
+            values[path], mergers[path] = value, Merger(policy, siblings)
+        else:
+            clashes.append(Clash(path, siblings, _base(path, live, ops_of_path)))
     is_deleted, against = _deletion(ready)
     return View(
         values=values,
@@ -106,7 +127,18 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset()) -> View:
         ready=tuple(ready),
         held=tuple(held),
         is_deleted=is_deleted,
+        mergers=mergers,
     )
+
+
+def _decided(policy: Policy, path: str, siblings: Sequence[Op]) -> tuple[bool, Value]:
+    """Whether the policy can say which value stands, and that value."""
+    if policy is Policy.FLAG:
+        return False, None
+    if policy is Policy.LATEST:
+        return True, siblings[0].set[path]
+    value = combine(policy, [text for op in siblings if (text := op.set[path])])
+    return value is not None, value
 
 
 def _view_of_one(op: Op, vector: Vector, held: Sequence[Op]) -> View:
@@ -114,9 +146,9 @@ def _view_of_one(op: Op, vector: Vector, held: Sequence[Op]) -> View:
     return View(dict(op.set), dict.fromkeys(op.set, op), (), vector, (op,), tuple(held), op.is_delete)
 
 
-def seen_by(ops: Iterable[Op], context: Vector) -> View:
+def seen_by(ops: Iterable[Op], context: Vector, *, policies: Mapping[str, Policy] = NO_POLICIES) -> View:
     """The record as somebody with this context had it before the eyes."""
-    return fold(op for op in ops if op.n <= context.get(op.origin, 0))
+    return fold((op for op in ops if op.n <= context.get(op.origin, 0)), policies=policies)
 
 
 def closure(op: Op) -> dict[str, int]:

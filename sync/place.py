@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from forms.finding import Finding
 from forms.instance import open_instance
+from forms.policy import policies
 from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
 from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
@@ -148,7 +149,8 @@ def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
         act.change(changes={path: value for path, value in filling.flat.items() if value is not None})
         act.is_whole = True
         return
-    before = seen_by((one.op for one in record.ready), {**act.row["context"], act.op.origin: act.op.prev}).values
+    seen = {**act.row["context"], act.op.origin: act.op.prev}
+    before = seen_by((one.op for one in record.ready), seen, policies=policies(filling.compiled.definition)).values
     act.change(changes={path: value for path, value in filling.flat.items() if value != before.get(path)})
 
 

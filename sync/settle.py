@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
 from forms.flat import unflatten
 from forms.instance import open_instance, write
+from forms.policy import policies
 from sync import definitions
 from sync.apply_entities import entity_faults
 from sync.clashes import lay_clashes
@@ -82,7 +83,8 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     if compiled is None:
         raise LookupError(f"version {shown.row['version']} of form {act.row['form_id']} is gone")
     if len(ready) > 1:
-        view = record.folded(derived_paths(compiled.definition))
+        definition = compiled.definition
+        view = record.folded(derived=derived_paths(definition), policies=policies(definition))
     standing = _standing(ledger, record, view, shown, compiled)
     if len(ready) > 1 and not standing.is_exact:
         standing = _recalculated(ledger, record, standing)
@@ -93,7 +95,8 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(standing.filling) if standing.filling else ()
     unknown = _unknown(ledger, record, view, standing)
-    lay_findings(ledger, row, (*findings, *faults, *unknown, *_notices(ledger, row, standing, announced)))
+    noticed = (*_mergers(view), *_notices(ledger, row, standing, announced))
+    lay_findings(ledger, row, (*findings, *faults, *unknown, *noticed))
     ledger.touched.add(record.record_id)
     return view
 
@@ -127,6 +130,14 @@ def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> 
             value = (view.values[path] or "")[:LONGEST_VALUE]
             found.append(Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value))
     return tuple(found)
+
+
+def _mergers(view: View) -> Iterator[Finding]:
+    """Where the form itself has decided between answers: what was written, and by which policy."""
+    for path, merger in sorted(view.mergers.items()):
+        written = " | ".join(op.set[path] or "–" for op in merger.siblings)[:LONGEST_VALUE]
+        params = {"policy": merger.policy.value, "written": written}
+        yield Finding(Severity.INFO, Rule.MERGED, path, (view.values[path] or "")[:LONGEST_VALUE], params=params)
 
 
 def _says(view: View, filling: Filling) -> bool:

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, str] = {
     "version": "The record was made on a form version that this server does not expect.",
     "entity": "What the record says about a registry could not be applied as it stands.",
     "clock": "The times in this record cannot be right. Check the date and time of the device.",
+    "merged": "People wrote different answers without seeing each other; the form says what stands.",
     "undecidable": "The server cannot decide this rule from the record alone. Please look at it.",
 }
 """As the console says them, so that both share their translations."""

@@ -31,6 +31,7 @@ RULES: Mapping[str, str] = {
     "version": lazy_gettext("Form version"),
     "entity": lazy_gettext("Registry"),
     "clock": lazy_gettext("Clock of the device"),
+    "merged": lazy_gettext("Merged by the form"),
     "undecidable": lazy_gettext("Not decidable"),
 }
 
@@ -53,7 +54,16 @@ SENTENCES: Mapping[str, str] = {
     "version": lazy_gettext("The record was made on a form version that this server does not expect."),
     "entity": lazy_gettext("What the record says about a registry could not be applied as it stands."),
     "clock": lazy_gettext("The times in this record cannot be right. Check the date and time of the device."),
+    "merged": lazy_gettext("People wrote different answers without seeing each other; the form says what stands."),
     "undecidable": lazy_gettext("The server cannot decide this rule from the record alone. Please look at it."),
+}
+
+MERGED: Mapping[str, str] = {
+    "latest": lazy_gettext("People wrote different answers without seeing each other; by the form the latest stands."),
+    "max": lazy_gettext("People wrote different answers without seeing each other; by the form the largest stands."),
+    "min": lazy_gettext("People wrote different answers without seeing each other; by the form the smallest stands."),
+    "union": lazy_gettext("People made different choices without seeing each other; by the form all of them stand."),
+    "append": lazy_gettext("People wrote different lines without seeing each other; by the form all of them stand."),
 }
 
 
@@ -72,6 +82,8 @@ class Told:
     expected: str
     answer: str
     """The answer in words, as it was checked."""
+    written: tuple[str, ...] = ()
+    """What people wrote, where the form has merged it."""
 
     @property
     def tone(self) -> str:
@@ -95,11 +107,23 @@ def _told(reader: Reader | None, row: SubmissionFinding, language: str) -> Told:
         row=row,
         question=reader.question(row.path) if reader and row.path else row.path,
         title=rule_title(row.rule),
-        sentence=own or str(SENTENCES.get(row.rule, row.rule)),
+        sentence=own or _sentence(row),
         rule=_source(reader, row),
         expected=_expected(reader, row),
         answer=_in_words(reader, row, row.value),
+        written=_written(reader, row),
     )
+
+
+def _sentence(row: SubmissionFinding) -> str:
+    policy = str((row.params or {}).get("policy", ""))
+    return str(MERGED.get(policy) or SENTENCES.get(row.rule, row.rule))
+
+
+def _written(reader: Reader | None, row: SubmissionFinding) -> tuple[str, ...]:
+    """What people had written, where the form has merged it."""
+    written = str((row.params or {}).get("written", ""))
+    return tuple(_in_words(reader, row, text) for text in written.split(" | ")) if written else ()
 
 
 def _source(reader: Reader | None, row: SubmissionFinding) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forms.policy import Policy
 from sync.merge import Op, View, closure, fold, seen_by
 
 PATHS = ("nama", "umur", "income/after")
@@ -83,7 +84,8 @@ def told(view: View) -> object:
     ]
     writers = {path: op.op_id for path, op in view.writers.items()}
     held = sorted(op.op_id for op in view.held)
-    return dict(view.values), writers, clashes, dict(view.vector), held, view.is_deleted, view.shown
+    mergers = {path: [op.op_id for op in merger.siblings] for path, merger in view.mergers.items()}
+    return dict(view.values), writers, clashes, mergers, dict(view.vector), held, view.is_deleted, view.shown
 
 
 @given(HISTORIES, st.randoms(use_true_random=False))
@@ -92,6 +94,41 @@ def test_the_view_depends_on_the_set_and_not_on_order_or_repetition(ops: list[Op
     rng.shuffle(shuffled)
 
     assert told(fold(shuffled)) == told(fold(ops))
+
+
+@given(HISTORIES, st.randoms(use_true_random=False), st.sampled_from(Policy))
+def test_by_any_policy_the_view_depends_on_the_set_only(ops: list[Op], rng: random.Random, policy: Policy) -> None:
+    policies = dict.fromkeys(PATHS, policy)
+    shuffled = [*ops, *rng.choices(ops, k=rng.randrange(4))]
+    rng.shuffle(shuffled)
+
+    assert told(fold(shuffled, policies=policies)) == told(fold(ops, policies=policies))
+
+
+@given(HISTORIES, st.sampled_from(Policy))
+def test_a_policy_decides_only_where_people_had_not_seen_each_other(ops: list[Op], policy: Policy) -> None:
+    plain, decided = fold(ops), fold(ops, policies=dict.fromkeys(PATHS, policy))
+
+    flagged = {clash.path: {op.op_id for op in clash.siblings} for clash in plain.clashes if clash.path}
+    merged = {path: {op.op_id for op in merger.siblings} for path, merger in decided.mergers.items()}
+    left = {clash.path: {op.op_id for op in clash.siblings} for clash in decided.clashes if clash.path}
+
+    assert merged | left == flagged
+    assert not left or policy is Policy.FLAG
+    untouched = plain.values.keys() - flagged.keys()
+    assert {path: decided.values[path] for path in untouched} == {path: plain.values[path] for path in untouched}
+
+
+@given(
+    HISTORIES, st.randoms(use_true_random=False), st.sampled_from([Policy.MAX, Policy.MIN, Policy.UNION, Policy.APPEND])
+)
+def test_what_a_policy_decides_is_blind_to_clocks(ops: list[Op], rng: random.Random, policy: Policy) -> None:
+    policies = dict.fromkeys(PATHS, policy)
+    wrong = [replace(op, at=f"{rng.randrange(2**47):012x}-0000") for op in ops]
+
+    right_view, wrong_view = fold(ops, policies=policies), fold(wrong, policies=policies)
+
+    assert dict(wrong_view.values) == dict(right_view.values)
 
 
 @given(HISTORIES)

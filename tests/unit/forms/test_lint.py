@@ -33,6 +33,13 @@ CASES: list[tuple[str, str, FormDefinition]] = [
     ("before-consent", "g", form(ask("g", DataType.GEOPOINT, control="", is_set_by_action=True))),
     ("count-without-bound", "r", form(ask("n", DataType.INT), repeat("r", ask("v"), count="../n"))),
     ("required-unseen", "a", form(ask("a", control="", required="true()"))),
+    ("merge-unknown", "a", form(ask("a", merge="newest"))),
+    ("merge-misfit", "a", form(ask("a", merge="max"))),
+    ("merge-misfit", "c", form(calculate("c", "1", merge="latest"))),
+    ("merge-misfit", "g", form(group("g", ask("a"), label={"": "G"}, merge="latest"))),
+    ("merge-key-alone", "a", form(ask("a", merge="key"))),
+    ("merge-key-twice", "r", form(repeat("r", ask("a", merge="key"), group("g", ask("b", merge="key"))))),
+    ("merge-without-key", "r/a", form(repeat("r", ask("a", merge="append")))),
     ("no-label", "a", form(ask("a", label={}))),
     ("no-client", "a", form(ask("a", DataType.INTENT))),
 ]

@@ -230,3 +230,38 @@ def test_the_list_of_select_one_external_comes_with_the_form() -> None:
     assert conversion.itemsets is not None
     assert b'"city","a","A","east"' in conversion.itemsets
     assert read(conversion.xform).media == ("itemsets.csv",)
+
+
+def test_the_column_merge_says_how_answers_are_merged() -> None:
+    book = workbook(
+        ("type", "name", "label", "Merge"),
+        ("integer", "age", "Age", "max"),
+        ("text", "who", "Who?", ""),
+        ("begin_repeat", "loan", "Loan", ""),
+        ("text", "code", "Code", "KEY"),
+        ("end_repeat", "", "", ""),
+    )
+
+    xform = convert(book, "people.xlsx").xform
+    merged = {node.name: node.merge for node in read(xform).walk()}
+
+    assert merged == {"age": "max", "who": "", "loan": "", "code": "key"}
+    assert b'lapangan:merge="max"' in xform
+
+
+def test_the_column_merge_leaves_the_settings_as_they_are() -> None:
+    table = b"""
+| survey |
+| | type | name | label | merge |
+| | integer | age | Age | min |
+| settings |
+| | form_id | version | namespaces |
+| | ages | 3 | esri="http://esri.com/xforms" |
+"""
+
+    xform = convert(table, "ages.md").xform
+    definition = read(xform)
+
+    assert (definition.form_id, definition.version) == ("ages", "3")
+    assert b'xmlns:esri="http://esri.com/xforms"' in xform
+    assert [node.merge for node in definition.walk()] == ["min"]
