@@ -54,6 +54,7 @@ class ReceiptSchema(Schema):
     now = Moment()
     head = fields.Integer()
     durable_seq = fields.Integer()
+    durable_by = fields.String()
     batch_id = fields.String(data_key="batch")
     lines = fields.Nested(LineSchema, many=True, data_key="items")
 

@@ -28,9 +28,11 @@ class PageSchema(Schema):
     """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks."""
 
     epoch = fields.Integer()
+    forks = fields.Raw()
     cursor = fields.String()
     head = fields.Integer()
     durable_seq = fields.Integer()
+    durable_by = fields.String()
     records = fields.Raw()
     needs = fields.Raw()
     drop = fields.Raw()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Kind, Problem
 from sync import access
 from sync.access import Actor
+from sync.epochs import Standing, standing
 from sync.models import (
     Account,
     Comment,
@@ -22,7 +23,6 @@ from sync.models import (
     FeedRow,
     Form,
     FormVersion,
-    Installation,
     Operation,
     Project,
     Submission,
@@ -56,7 +56,9 @@ class Page:
     cursor: str
     head: int
     durable_seq: int
+    durable_by: str
     epoch: int
+    forks: list[Mapping[str, int]]
     needs: list[str]
     drop: list[dict[str, str]]
 
@@ -95,8 +97,8 @@ def pull(
     A device sees the forms that are open, the entities, and its own submissions with their reviews and comments; who
     may list submissions sees all of them. Refuses BadCursor, CursorGone."""
     access.require(actor, "sync", project.project_id)
-    installation = session.scalars(select(Installation)).one()
-    since = _since(cursor, installation.epoch, project.head)
+    told = standing(session, project.project_id)
+    since = _since(cursor, told)
     reader = _Reader(session, project, actor, device)
     records: dict[tuple[str, str], Record] = {}
     drop: dict[tuple[str, str], dict[str, str]] = {}
@@ -110,22 +112,24 @@ def pull(
                     records[key] = record
     return Page(
         records=list(records.values()),
-        cursor=f"e{installation.epoch}.{since}",
-        head=project.head,
-        durable_seq=project.head,
-        epoch=installation.epoch,
+        cursor=f"e{told.epoch}.{since}",
+        head=told.head,
+        durable_seq=told.durable_seq,
+        durable_by=told.durable_by,
+        epoch=told.epoch,
+        forks=list(told.forks),
         needs=_needs(session, project, device),
         drop=list(drop.values()),
     )
 
 
-def _since(cursor: str, epoch: int, head: int) -> int:
+def _since(cursor: str, told: Standing) -> int:
     if not cursor:
         return 0
     found = CURSOR.fullmatch(cursor)
     if found is None:
         raise BadCursor(cursor)
-    if int(found[1]) != epoch or int(found[2]) > head:
+    if not told.continues(int(found[1]), int(found[2])):
         raise CursorGone(cursor)
     return int(found[2])
 

@@ -65,6 +65,11 @@ def newest_revision() -> str:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
+def revisions() -> set[str]:
+    """All that this version of the program knows."""
+    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
 def differences(engine: Engine) -> list[str]:
     """How the database differs from what the program expects; none after an upgrade."""
     with engine.connect() as connection:
@@ -118,8 +123,7 @@ def _config(connection: Connection) -> Config:
 
 def _refuse_newer(connection: Connection) -> None:
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in revisions():
         raise NewerDatabase(current)
 
 

@@ -23,10 +23,11 @@ from sync.access import NOBODY, Actor, Role
 from sync.author import hybrid_time
 from sync.draft import LONGEST_NAME, Draft, derived_origin
 from sync.engine import in_transaction
+from sync.epochs import standing
 from sync.identity import derived
 from sync.item import Item, Landed, prepare
 from sync.judge import judge
-from sync.models import Account, Batch, Device, InboxItem, Installation, Project
+from sync.models import Account, Batch, Device, InboxItem
 from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
 
 CHUNK = 100
@@ -45,9 +46,18 @@ def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int,
     judged = iter(_judge_all(engine, _Push(sender, batch_id), landed, now))
     lines = [next(judged) if len(raw) <= LARGEST_ITEM else _too_large(raw) for raw in raws]
     with Session(engine.execution_options(is_reading=True)) as session:
-        installation = session.scalars(select(Installation)).one()
-        head = session.scalars(select(Project.head).where(Project.project_id == sender.project_id)).one()
-        return Receipt(installation.server_id, installation.epoch, (), now, head, head, batch_id, tuple(lines))
+        told = standing(session, sender.project_id)
+        return Receipt(
+            told.server_id,
+            told.epoch,
+            told.forks,
+            now,
+            told.head,
+            told.durable_seq,
+            told.durable_by,
+            batch_id,
+            tuple(lines),
+        )
 
 
 def receive_submission(

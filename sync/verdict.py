@@ -98,10 +98,11 @@ class Receipt:
     server_id: str
     epoch: int
     forks: tuple[Mapping[str, int], ...]
-    """[{"epoch": 2, "seq": 10412}]: what has a greater seq of that epoch must be pushed again."""
+    """See sync.epochs.Standing, as for `durable_seq` and `durable_by`."""
     now: datetime
     head: int
     durable_seq: int
+    durable_by: str
     batch_id: str
     lines: tuple[Line, ...]
 

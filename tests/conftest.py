@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +27,8 @@ from sync.access import SYSTEM, Actor, Role
 from sync.engine import connect, in_transaction
 from sync.models import Account, Project
 from tests import postgres
+
+NewDatabase = Callable[..., str]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "tempe-goreng-hangat"  # only ever used here
@@ -95,6 +97,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     name = f"test_{uuid.uuid4().hex}"
     yield postgres.make_database(server, name, template).render_as_string(hide_password=False)
     postgres.drop_database(server, name)
+
+
+@pytest.fixture
+def another_database(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+    """More databases of the same kind: migrated ones, or empty ones."""
+    made: list[str] = []
+
+    def make(*, is_empty: bool = False) -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        if database_url.startswith("sqlite"):
+            if not is_empty:
+                shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / f"{name}.sqlite3")
+            return f"sqlite:///{tmp_path / name}.sqlite3"
+        made.append(name)
+        template = "template0" if is_empty else request.getfixturevalue("postgres_template")
+        url = postgres.make_database(request.getfixturevalue("postgres_server"), name, template)
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    for name in made:
+        postgres.drop_database(request.getfixturevalue("postgres_server"), name)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -196,6 +197,12 @@ class FieldDevice:
         self.watch(Progress(Stage.RECORD_KEPT, about=filled.instance_name))
         return Added(op_id, draft.record_id, filled.instance_name, filled.findings)
 
+    def _release(self, pulled: Pulled) -> None:
+        """What the server can never lose again need not stay here."""
+        self.outbox.files_held(pulled.head)
+        for sha256 in self.outbox.release(pulled.durable_seq, pulled.durable_by):
+            self.media.forget(sha256)
+
     def _own_origin(self) -> str:
         """New at every start of the program: a copy of this folder elsewhere can never reuse a number."""
         if not self._origin:
@@ -214,13 +221,17 @@ class FieldDevice:
 
     def _sync(self, link: Link) -> Synced:
         sync_path = f"{self._project_path()}/sync"
-        pushed = push(self.outbox, link, f"{sync_path}/push", watch=self.watch, clock=self.clock)
+        send = partial(push, self.outbox, link, f"{sync_path}/push", watch=self.watch, clock=self.clock)
+        pushed = send()
         uploader = Uploader(self.outbox, self.media, link, sync_path, self.watch)
         uploaded = uploader.run()
         pulled = self._puller(link).run()
-        if pulled.needed:
-            uploader.run()
-        for sha256 in self.outbox.release(pulled.durable_seq):
-            self.media.forget(sha256)
+        is_restored = self.outbox.waiting() > 0
+        if is_restored:
+            # The server came back from a backup, and lacks what it had acknowledged.
+            pushed.add(send())
+        if is_restored or pulled.needed:
+            uploaded.add(uploader.run())
+        self._release(pulled)
         self.watch(Progress(Stage.FINISHED))
         return Synced(pushed, uploaded, pulled, self.status())

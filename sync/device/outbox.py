@@ -15,6 +15,7 @@ from sync.identity import uuid7
 
 LARGEST_BATCH = 100
 LARGEST_BATCH_BYTES = 2**20
+EVERYTHING = 2**62
 
 PLACED = ("accepted", "merged", "conflict", "duplicate")
 """Verdicts after which the record can be seen on the server."""
@@ -166,19 +167,27 @@ class Outbox:
 
     def files_needed(self, hashes: Sequence[str]) -> None:
         """The server says that it lacks these: they are to be sent again."""
-        self.store.run_many("UPDATE attachment SET is_sent = 0 WHERE sha256 = ?", [(one,) for one in hashes])
+        self.store.run_many(
+            "UPDATE attachment SET is_sent = 0, held_seq = NULL WHERE sha256 = ?", [(one,) for one in hashes]
+        )
 
-    def release(self, durable_seq: int) -> list[str]:
+    def files_held(self, head: int) -> None:
+        """The server's feed had got to `head` after all that was sent had arrived."""
+        self.store.run("UPDATE attachment SET held_seq = ? WHERE is_sent AND held_seq IS NULL", head + 1)
+
+    def release(self, durable_seq: int, durable_by: str) -> list[str]:
         """Forget what even a restored server has; the hashes of files that nothing here needs any more."""
+        covered = EVERYTHING if durable_by == "database" else durable_seq
         with self.store.transaction():
             self.store.run(
                 "UPDATE operation SET body = NULL WHERE state = 'kept' AND body IS NOT NULL AND op_id IN"
-                " (SELECT op_id FROM receipt WHERE seq IS NOT NULL AND seq <= ?)",
-                durable_seq,
+                " (SELECT op_id FROM receipt WHERE seq <= ?)",
+                covered,
             )
         rows = self.store.rows(
             "SELECT sha256 FROM attachment JOIN operation USING (op_id) GROUP BY sha256"
-            " HAVING min(is_sent) = 1 AND max(body IS NOT NULL) = 0"
+            " HAVING min(is_sent) = 1 AND max(body IS NOT NULL) = 0 AND max(coalesce(held_seq, ?)) <= ?",
+            *(EVERYTHING, covered),
         )
         return [row["sha256"] for row in rows]
 
@@ -262,12 +271,14 @@ class Outbox:
         op_id, verdict = str(item.get("op") or ""), str(item.get("verdict") or "")
         if verdict == "retry" or self.store.one("SELECT 1 FROM operation WHERE op_id = ?", op_id) is None:
             return
-        told = (item.get("seq"), str(item.get("why") or ""), str(item.get("detail") or ""))
+        # What waits or was put aside has no number of its own: a backup that has got further than this holds it.
+        seq = item.get("seq") or int(receipt.get("head") or 0) + 1
+        told = (seq, str(item.get("why") or ""), str(item.get("detail") or ""))
         noticed = (int(item.get("errors") or 0), int(item.get("warnings") or 0), _count(item.get("conflicts")))
         # A duplicate says again what was said first: the first words stay.
         self.store.run(
             "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (op_id) DO UPDATE SET"
-            " times = times + 1, epoch = excluded.epoch, seq = coalesce(excluded.seq, seq),"
+            " times = times + 1, epoch = excluded.epoch, seq = excluded.seq,"
             " verdict = CASE excluded.verdict WHEN 'duplicate' THEN receipt.verdict ELSE excluded.verdict END",
             *(op_id, _first(item), int(receipt.get("epoch") or 0), *told, *noticed, now.isoformat()),
         )
@@ -276,16 +287,20 @@ class Outbox:
 
     def _note_server(self, told: Mapping[str, Any]) -> None:
         """`told` is a receipt or a page of the feed: {"epoch", "forks": [{"epoch", "seq"}], "durable_seq"}."""
-        known, epoch = int(self.store.setting("epoch", "0")), int(told.get("epoch") or 0)
-        if epoch > known > 0:
-            for fork in told.get("forks") or ():
-                self.store.run(
-                    "UPDATE operation SET state = 'waiting' WHERE state = 'kept' AND body IS NOT NULL AND op_id IN"
-                    " (SELECT op_id FROM receipt WHERE epoch <= ? AND (seq IS NULL OR seq > ?))",
-                    *(int(fork["epoch"]), int(fork["seq"])),
-                )
-        if epoch > known:
-            self.store.keep_setting("epoch", str(epoch))
+        epoch = int(told.get("epoch") or 0)
+        if not epoch or self.store.setting("epoch") == str(epoch):
+            return
+        forks = {int(fork["epoch"]): int(fork["seq"]) for fork in told.get("forks") or ()}
+        rows = self.store.rows(
+            "SELECT op_id, epoch, seq FROM operation JOIN receipt USING (op_id)"
+            " WHERE state = 'kept' AND body IS NOT NULL AND epoch != ?",
+            epoch,
+        )
+        # A life of the server that it does not remember itself acknowledged nothing that counts.
+        lost = [(row["op_id"],) for row in rows if row["seq"] > forks.get(row["epoch"], 0)]
+        self.store.run_many("UPDATE operation SET state = 'waiting' WHERE op_id = ?", lost)
+        self.store.run_many("UPDATE attachment SET is_sent = 0, held_seq = NULL WHERE op_id = ?", lost)
+        self.store.keep_setting("epoch", str(epoch))
 
 
 def _first(item: Mapping[str, Any]) -> str:

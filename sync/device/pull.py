@@ -24,7 +24,9 @@ class Pulled:
 
     records: int = 0
     forms: list[FormName] = field(default_factory=list)
+    head: int = 0
     durable_seq: int = 0
+    durable_by: str = "database"
     needed: list[str] = field(default_factory=list)
     """Hashes of this device's files that the server lacks."""
 
@@ -60,7 +62,8 @@ class Puller:
         self.outbox.note_server(page)
         self.inbox.keep_page(page)
         pulled.records += len(page.get("records", ()))
-        pulled.durable_seq = int(page.get("durable_seq") or 0)
+        pulled.head, pulled.durable_seq = int(page.get("head") or 0), int(page.get("durable_seq") or 0)
+        pulled.durable_by = str(page.get("durable_by") or "database")
         pulled.needed.extend(page.get("needs", ()))
         return bool(page.get("records")) and page.get("cursor") != cursor
 

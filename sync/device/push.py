@@ -30,6 +30,10 @@ class Pushed:
     items: list[Mapping[str, Any]]
     batches: int = 0
 
+    def add(self, later: Pushed) -> None:
+        self.items.extend(later.items)
+        self.batches += later.batches
+
     def count(self, verdict: str) -> int:
         return sum(1 for item in self.items if item.get("verdict") == verdict)
 

@@ -13,7 +13,7 @@ from sync.engine import sqlite_driver
 
 FILE_NAME = "device.sqlite3"
 LOCK_NAME = "sync-lock.sqlite3"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -53,6 +53,12 @@ CREATE TABLE entity_change (
     label TEXT, properties TEXT NOT NULL);
 """
 
+CHANGES = (
+    # How far the server's feed had got when the file was surely there: a backup from there on holds it.
+    "ALTER TABLE attachment ADD COLUMN held_seq INTEGER",
+)
+"""What each later version of the schema adds."""
+
 
 class Store:
     """One device folder, open. Not to be shared between threads."""
@@ -77,9 +83,10 @@ class Store:
 
     def _create(self) -> None:
         with self.transaction():
-            if self.rows("PRAGMA user_version")[0][0] >= SCHEMA_VERSION:
+            version = self.number("PRAGMA user_version")
+            if version >= SCHEMA_VERSION:
                 return
-            for statement in SCHEMA.split(";\n"):
+            for statement in (*(SCHEMA.split(";\n") if not version else ()), *CHANGES[max(version, 1) - 1 :]):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 

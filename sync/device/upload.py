@@ -27,6 +27,10 @@ class Uploaded:
     known: int = 0
     lost: int = 0
 
+    def add(self, later: Uploaded) -> None:
+        self.files, self.size = self.files + later.files, self.size + later.size
+        self.known, self.lost = self.known + later.known, later.lost
+
 
 @dataclass(slots=True)
 class Uploader:

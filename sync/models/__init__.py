@@ -1,6 +1,7 @@
 """The tables. Importing this package registers them all on `Base.metadata`."""
 
 from sync.models.account import Account, Login, LoginFailure
+from sync.models.backup import Backup, Epoch, Fork
 from sync.models.base import SITE, Base
 from sync.models.blob import Blob, Upload
 from sync.models.device import Device, Enrolment
@@ -22,6 +23,7 @@ from sync.models.submission import (
 __all__ = [
     "SITE",
     "Account",
+    "Backup",
     "Base",
     "Batch",
     "Blob",
@@ -32,8 +34,10 @@ __all__ = [
     "Entity",
     "EntityList",
     "EntityVersion",
+    "Epoch",
     "Event",
     "FeedRow",
+    "Fork",
     "Form",
     "FormAttachment",
     "FormVersion",

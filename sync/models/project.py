@@ -14,9 +14,12 @@ class Installation(Base):
     """This server: one row. `epoch` rises at every restore from a backup."""
 
     __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("durable_by in ('backup', 'database')", name="durable_by"),)
 
     server_id: Mapped[str] = mapped_column(Id, primary_key=True)
     epoch: Mapped[int] = mapped_column(Integer, default=1)
+    durable_by: Mapped[str] = mapped_column(String(10), default="backup")
+    """What makes an acknowledged operation safe for ever: a "backup", or the "database" itself (replication)."""
     created_at: Mapped[datetime]
 
 
@@ -35,6 +38,8 @@ class Project(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     is_synthetic: Mapped[bool] = mapped_column(default=False)
     head: Mapped[int] = mapped_column(BigInteger, default=0)
+    durable_seq: Mapped[int | None] = mapped_column(BigInteger)
+    """The head that the latest backup holds; None before the first one."""
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
 

@@ -7,7 +7,8 @@ from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
 
 from sync.models import Base
 
-SITE_WIDE = frozenset({"account", "login", "login_failure", "installation", "project", "job_lease", "job_run"})
+SITE_WIDE = frozenset({"account", "login", "login_failure", "installation", "project"})
+SITE_WIDE |= {"job_lease", "job_run", "backup", "epoch"}
 TABLES = Base.metadata.sorted_tables
 TENANT_TABLES = [table for table in TABLES if table.name not in SITE_WIDE]
 

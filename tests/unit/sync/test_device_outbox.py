@@ -157,9 +157,9 @@ def test_the_body_stays_until_a_restored_server_would_have_it_too(outbox: Outbox
     op_id = add()
     outbox.keep_receipts(receipt(op_id), now=NOW)
 
-    outbox.release(6)
+    outbox.release(6, "backup")
     still_here = list(outbox.bodies("uuid:1"))
-    outbox.release(7)
+    outbox.release(7, "backup")
 
     assert len(still_here) == 1
     assert list(outbox.bodies("uuid:1")) == []
@@ -175,6 +175,30 @@ def test_after_a_restore_what_came_after_the_fork_is_sent_again(outbox: Outbox, 
     outbox.note_server({"epoch": 2, "forks": [{"epoch": 1, "seq": 7}]})
 
     assert [one.op_id for one in outbox.batch()] == [after]
+
+
+def test_what_a_forgotten_life_of_the_server_acknowledged_is_sent_again(outbox: Outbox, add: Add) -> None:
+    """One backup was restored twice: the server has never heard of the life in between."""
+    first, second = add("uuid:1"), add("uuid:2")
+    outbox.keep_receipts(receipt(first, seq=6), now=NOW)
+    forks = [{"epoch": 1, "seq": 6}]
+    outbox.keep_receipts({**receipt(second, seq=7), "epoch": 2, "forks": forks}, now=NOW)
+
+    outbox.note_server({"epoch": 3, "forks": forks})
+
+    assert [one.op_id for one in outbox.batch()] == [second]
+
+
+def test_the_files_of_what_is_sent_again_go_along(outbox: Outbox, add: Add) -> None:
+    photo = Kept("house.jpg", "a" * 64, 10, "image/jpeg")
+    op_id = add("uuid:1", attachments=[photo])
+    outbox.keep_receipts(receipt(op_id, seq=8), now=NOW)
+    outbox.file_sent(photo.sha256)
+
+    outbox.note_server({"epoch": 2, "forks": [{"epoch": 1, "seq": 7}]})
+    outbox.keep_receipts({**receipt(op_id, seq=8), "epoch": 2}, now=NOW)
+
+    assert outbox.files() == [photo]
 
 
 def test_a_batch_holds_no_more_than_a_mebibyte_but_never_nothing(outbox: Outbox, add: Add) -> None:
@@ -201,12 +225,39 @@ def test_a_file_is_forgotten_when_nothing_needs_it_any_more(outbox: Outbox, add:
     first, second = add("uuid:1", attachments=[photo]), add("uuid:2", attachments=[photo])
     outbox.keep_receipts(receipt(first), now=NOW)
     outbox.file_sent(photo.sha256)
-    early = outbox.release(7)
+    early = outbox.release(7, "database")
 
     outbox.keep_receipts(receipt(second), now=NOW)
-    late = outbox.release(7)
+    late = outbox.release(7, "database")
 
     assert (early, late) == ([], [photo.sha256])
+
+
+def test_a_file_stays_until_a_backup_holds_it_too(outbox: Outbox, add: Add) -> None:
+    photo = Kept("house.jpg", "a" * 64, 10, "image/jpeg")
+    outbox.keep_receipts(receipt(add("uuid:1", attachments=[photo])), now=NOW)
+    outbox.file_sent(photo.sha256)
+    unheard = outbox.release(9, "backup")
+
+    outbox.files_held(9)
+    early, late = outbox.release(9, "backup"), outbox.release(10, "backup")
+
+    assert (unheard, early, late) == ([], [], [photo.sha256])
+
+
+@pytest.mark.parametrize("verdict", ["held", "quarantined"])
+def test_what_has_no_number_stays_until_the_server_s_backup_has_got_further(
+    outbox: Outbox, add: Add, verdict: str
+) -> None:
+    op_id = add("uuid:1")
+    outbox.keep_receipts({**receipt(op_id, verdict, seq=None), "head": 9}, now=NOW)
+
+    outbox.release(9, "backup")
+    still_here = list(outbox.bodies("uuid:1"))
+    outbox.release(10, "backup")
+
+    assert len(still_here) == 1
+    assert list(outbox.bodies("uuid:1")) == []
 
 
 def test_media_are_kept_under_the_hash_of_their_bytes(tmp_path: Path) -> None:

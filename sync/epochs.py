@@ -1,0 +1,94 @@
+"""The lives of this server. A restore from a backup opens a new epoch; what the old one acknowledged after the state
+that was restored is not here any more, and devices push it again.
+
+An epoch's number is never used twice, also when one backup is restored twice: whoever holds an acknowledgement of a
+life that this server does not remember knows by the number that it must send again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from sync.access import Actor
+from sync.models import Epoch, Fork, Installation, Project
+from sync.record import record
+from sync.rows import table_of
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a receipt and a page of the feed say about the server and the project."""
+
+    server_id: str
+    epoch: int
+    forks: tuple[Mapping[str, int], ...]
+    """[{"epoch": 2, "seq": 10412}]: what has a greater seq of that epoch must be pushed again, and all that was
+    acknowledged in an epoch that is not named."""
+    head: int
+    durable_seq: int
+    """Up to here not even a restore from the latest backup loses anything."""
+    durable_by: str
+    """"database": what is acknowledged is durable for ever; "backup": what `durable_seq` covers."""
+
+    def continues(self, epoch: int, seq: int) -> bool:
+        """Whether the feed up to this point of that epoch is the feed that is here."""
+        if epoch == self.epoch:
+            return seq <= self.head
+        return any(fork["epoch"] == epoch and seq <= fork["seq"] for fork in self.forks)
+
+
+def standing(session: Session, project_id: str) -> Standing:
+    """How things stand now. Before the first backup there is nothing that could be restored: the head is durable."""
+    installation = session.scalars(select(Installation)).one()
+    found = select(Project.head, Project.durable_seq).where(Project.project_id == project_id)
+    head, durable_seq = session.execute(found).one()
+    is_durable = durable_seq is None or installation.durable_by == "database"
+    return Standing(
+        installation.server_id,
+        installation.epoch,
+        _forks(session, project_id) if installation.epoch > 1 else (),
+        head,
+        head if is_durable else durable_seq or 0,
+        "database" if is_durable else "backup",
+    )
+
+
+def open_epoch(session: Session, *, source: str, state_at: datetime | None, now: datetime) -> int:
+    """The database that is here was restored: its feed goes on in a new epoch. The number of that epoch."""
+    installation = session.scalars(select(Installation)).one()
+    ended = installation.epoch
+    opened = max(ended + 1, int((now - BEGAN).total_seconds()))
+    heads = session.execute(select(Project.project_id, Project.head)).all()
+    if heads:
+        rows = [{"project_id": project_id, "epoch": ended, "seq": head} for project_id, head in heads]
+        session.execute(insert(table_of(Fork)), rows)
+    told = {"epoch": opened, "opened_at": now, "after": ended, "source": source[:255], "state_at": state_at}
+    session.execute(insert(table_of(Epoch)), [told])
+    # What was restored is what the backup held; without one, nothing is known to be safe from the next accident.
+    session.execute(update(Project).values(durable_seq=Project.head))
+    session.execute(update(Installation).values(epoch=opened))
+    session.expire_all()
+    return opened
+
+
+def note_epoch(session: Session, epoch: int, *, actor: Actor, now: datetime) -> None:
+    """The restore stands in the audit log."""
+    opened = session.get_one(Epoch, epoch)
+    detail = {"epoch": epoch, "after": opened.after, "source": opened.source}
+    record(session, "server.restore", actor=actor, at=now, target=("epoch", str(epoch)), detail=detail)
+
+
+def declare(session: Session, durable_by: str) -> None:
+    """The operator says what makes data safe for ever: "backup" or "database"."""
+    session.execute(update(Installation).where(Installation.durable_by != durable_by).values(durable_by=durable_by))
+
+
+def _forks(session: Session, project_id: str) -> tuple[Mapping[str, int], ...]:
+    rows = session.execute(select(Fork.epoch, Fork.seq).where(Fork.project_id == project_id).order_by(Fork.epoch))
+    return tuple({"epoch": epoch, "seq": seq} for epoch, seq in rows)
