@@ -36,6 +36,13 @@ class Settings:
     """Run the scheduler inside the server process."""
     consolidate_at: str = "0 21 * * *"
     """Cron line, in `timezone`, of the daily consolidation."""
+    backup_at: str = "30 1 * * *"
+    """Cron line of the daily backup."""
+    backup_folder: Path | None = None
+    """Where the daily backups go; None is a folder in `data_dir`."""
+    backups_kept: int = 14
+    durable_by: str = "backup"
+    """What makes received data safe for ever: a "backup", or the "database" itself, which is replicated."""
     timezone: str = "Asia/Jakarta"
     trusted_proxies: int = 0
     max_submission_bytes: int = 100 * 2**20
@@ -43,6 +50,10 @@ class Settings:
     session_ttl_s: int = 12 * 3600
     log_level: str = "INFO"
     log_format: str = "text"
+
+    @property
+    def backups(self) -> Path:
+        return self.backup_folder or self.data_dir / "backups"
 
     @property
     def url(self) -> str:
@@ -68,7 +79,11 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         threads=_integer(environ, "LAPANGAN_THREADS", 8, 1, 256),
         workers=_integer(environ, "LAPANGAN_WORKERS", 1, 1, 64),
         run_jobs=_flag(environ, "LAPANGAN_RUN_JOBS", default=True),
-        consolidate_at=_cron(environ.get("LAPANGAN_CONSOLIDATE_AT") or "0 21 * * *"),
+        consolidate_at=_cron(environ, "LAPANGAN_CONSOLIDATE_AT", "0 21 * * *"),
+        backup_at=_cron(environ, "LAPANGAN_BACKUP_AT", "30 1 * * *"),
+        backup_folder=_folder(environ.get("LAPANGAN_BACKUP_FOLDER", "")),
+        backups_kept=_integer(environ, "LAPANGAN_BACKUPS_KEPT", 14, 1, 10_000),
+        durable_by=_one_of(environ, "LAPANGAN_DURABLE_BY", "backup", ("backup", "database")),
         timezone=_timezone(environ.get("LAPANGAN_TIMEZONE") or "Asia/Jakarta"),
         trusted_proxies=_integer(environ, "LAPANGAN_TRUSTED_PROXIES", 0, 0, 10),
         max_submission_bytes=_integer(environ, "LAPANGAN_MAX_SUBMISSION_BYTES", 100 * 2**20, 2**20, 2**40),
@@ -148,10 +163,15 @@ def _one_of(environ: Mapping[str, str], name: str, default: str, allowed: tuple[
     return text
 
 
-def _cron(line: str) -> str:
+def _cron(environ: Mapping[str, str], name: str, default: str) -> str:
+    line = environ.get(name) or default
     if len(line.split()) != 5:
-        raise BadSetting("LAPANGAN_CONSOLIDATE_AT", "must be a cron line of five fields, such as '0 21 * * *'")
+        raise BadSetting(name, f"must be a cron line of five fields, such as {default!r}")
     return line
+
+
+def _folder(path: str) -> Path | None:
+    return Path(path).resolve() if path else None
 
 
 def _timezone(name: str) -> str:

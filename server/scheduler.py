@@ -25,6 +25,7 @@ from config import Settings
 from server.clock import now
 from server.log import log
 from sync.attach import BlobStore
+from sync.backup import Shelf
 from sync.consolidate import JOBS, Job, JobBusy, lease, run_job
 from sync.engine import in_transaction
 from sync.models import Installation, JobRun
@@ -142,6 +143,7 @@ class Scheduler:
             now=now(),
             folder=exports(self._settings),
             blobs=self._blobs,
+            shelf=shelf(self._settings),
         )
 
 
@@ -178,11 +180,19 @@ def run_once(
         project_id=project_id,
         is_all=is_all,
         blobs=blobs,
+        shelf=shelf(settings),
     )
 
 
 def begin_once(
-    settings: Settings, engine: Engine, blobs: BlobStore, name: str, *, account_id: str, project_id: str, is_all: bool
+    settings: Settings,
+    engine: Engine,
+    blobs: BlobStore,
+    name: str,
+    *,
+    account_id: str,
+    project_id: str | None = None,
+    is_all: bool = False,
 ) -> Future[JobRun]:
     """As `run_once`, beside the request that asked for it. The process ends only when it has finished."""
     who = {"account_id": account_id, "project_id": project_id}
@@ -192,6 +202,16 @@ def begin_once(
 def exports(settings: Settings) -> Path:
     """Where the files of the consolidation lie."""
     return settings.data_dir / "exports"
+
+
+def shelf(settings: Settings) -> Shelf:
+    """Where the scheduled backups go."""
+    return Shelf(settings.backups, settings.backups_kept, keys(settings))
+
+
+def keys(settings: Settings) -> tuple[Path, ...]:
+    """What makes this installation itself, beside its database."""
+    return (settings.data_dir / "secret-key",)
 
 
 def trigger(job: Job, settings: Settings) -> CronTrigger:

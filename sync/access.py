@@ -72,7 +72,15 @@ MANAGE = frozenset(
     }
 )
 ADMINISTER = frozenset(
-    {"project.create", "project.delete", "account.create", "account.list", "account.update", "event.read"}
+    {
+        "project.create",
+        "project.delete",
+        "account.create",
+        "account.list",
+        "account.update",
+        "event.read",
+        "server.read",
+    }
 )
 
 VERBS: Mapping[Role, frozenset[str]] = {

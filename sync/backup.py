@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,6 +46,12 @@ class DatabaseDamaged(Problem):
 
     kind = Kind.CONFLICT
     slug = "backup/database-damaged"
+
+
+class NoShelf(Problem):
+    """This process does not know where backups go. Set LAPANGAN_BACKUP_FOLDER, or run: lapangan backup FILE"""
+
+    slug = "backup/no-shelf"
 
 
 class FileExists(Problem):
@@ -106,7 +112,7 @@ class Shelf:
     folder: Path
     kept: int = 14
     keys: tuple[Path, ...] = ()
-    """Files beside the database without which it is not the same installation: the secret key."""
+    """Files beside the database without which it is not the same installation, such as the secret key."""
 
 
 def back_up(
@@ -290,8 +296,10 @@ def _as_json(value: Any) -> str:
     raise TypeError(type(value).__name__)
 
 
-def prune(shelf: Shelf, rows: Iterable[Backup]) -> int:
+def tidy(engine: Engine, shelf: Shelf) -> int:
     """Of the scheduled backups on the shelf the latest stay; how many went. Their rows stay as the history."""
+    with Session(engine.execution_options(is_reading=True)) as session:
+        rows = session.scalars(select(Backup).order_by(Backup.made_at.desc(), Backup.backup_id.desc())).all()
     on_shelf = [Path(row.file) for row in rows if row.cause == "schedule" and Path(row.file).parent == shelf.folder]
     gone = [file for file in on_shelf if file.is_file()][max(shelf.kept, 1) :]
     for file in gone:

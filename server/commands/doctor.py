@@ -14,17 +14,19 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from config import Settings, from_env
 from server.commands.screen import attention, done
 from server.commands.screen import gettext as _
-from sync import install
+from sync import backup, install
 from sync.engine import connect, sqlite_driver
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it a WAL reset can corrupt the file (sqlite.org, "WAL-reset bug")."""
 SMALLEST_FREE = 500 * 10**6
 LARGEST_SKEW_S = 60
+LATE_BACKUP_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def doctor() -> None:
         _storage,
         _permissions,
         _disk,
+        _backups,
         _sqlite,
         _zone,
     )
@@ -119,6 +122,22 @@ def _disk(settings: Settings, _engine: Engine) -> Iterator[Seen]:
     free = shutil.disk_usage(settings.data_dir).free
     cure = _("Make room: on a full disk nothing can be received.") if free < SMALLEST_FREE else ""
     yield Seen(_("Disk: %(free).1f GB free.", free=free / 10**9), cure)
+
+
+def _backups(settings: Settings, engine: Engine) -> Iterator[Seen]:
+    if settings.durable_by == "database" or install.current_revision(engine) != install.newest_revision():
+        return
+    with Session(engine.execution_options(is_reading=True)) as session:
+        latest = backup.latest(session)
+        made_at, error = (latest.made_at, latest.drill_error) if latest is not None else (None, "")
+    if made_at is None:
+        yield Seen(_("Backup: there is none yet."), _("Run: lapangan backup"))
+        return
+    days = (datetime.now(UTC) - made_at).days
+    cure = _("Run: lapangan backup, and look why the daily one does not run.") if days >= LATE_BACKUP_DAYS else ""
+    yield Seen(_("Backup: the latest is %(days)d days old.", days=days), cure)
+    if error:
+        yield Seen(_("Backup: the latest cannot be restored."), error)
 
 
 def _sqlite(_settings: Settings, engine: Engine) -> Iterator[Seen]:

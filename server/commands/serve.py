@@ -17,6 +17,7 @@ from server.commands.screen import attention, done
 from server.commands.screen import gettext as _
 from server.log import log
 from server.serving import STOPS, Serving
+from sync import epochs
 
 RESPITE_S = 1.0
 """Before a worker is replaced, so that one that cannot start does not take the whole machine."""
@@ -29,8 +30,8 @@ def serve(host: str | None, port: int | None) -> None:
     """Run the server until Ctrl-C. The database is upgraded first."""
     settings = from_env()
     settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
-    with opened(settings):
-        pass  # upgraded now, before anybody is let in
+    with opened(settings) as installation, installation.writing() as session:  # upgraded before anybody is let in
+        epochs.declare(session, settings.durable_by)
     _serve(settings)
 
 

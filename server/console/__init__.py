@@ -17,6 +17,7 @@ from server.console import (
     quarantine,
     record,
     review,
+    server,
     submissions,
     words,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "quarantine",
     "record",
     "review",
+    "server",
     "submissions",
     "words",
 ]

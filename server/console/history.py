@@ -107,4 +107,5 @@ ACTIONS: Mapping[str, str] = {
     "consolidate.approved": lazy_gettext("Consolidated the approved records"),
     "consolidate.all": lazy_gettext("Consolidated all records, approved or not"),
     "job.run": lazy_gettext("Ran a job"),
+    "server.restore": lazy_gettext("Restored a backup"),
 }

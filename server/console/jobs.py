@@ -41,6 +41,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Late judgement"),
         lazy_gettext("Checks what arrived while the server was being interrupted."),
     ),
+    "backup": (
+        lazy_gettext("Backup"),
+        lazy_gettext("Saves everything in one file, so that no accident costs more than what devices still have."),
+    ),
     "cleanup": (
         lazy_gettext("Tidying up"),
         lazy_gettext("Deletes ended sessions, expired codes and uploads that nobody finished."),

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from sync import receive
+from sync import backup, receive
 from sync.attach import BlobStore
+from sync.backup import NoShelf, Shelf
 from sync.consolidate import run
 from sync.consolidate.cleanup import cleanup
 from sync.consolidate.job import Job, JobBusy, NoSuchJob, Outcome, Task
@@ -24,9 +25,22 @@ def _sweep(engine: Engine, task: Task) -> Outcome:
     return Outcome({"judged": receive.sweep(engine, now=task.now)})
 
 
+def _back_up(engine: Engine, task: Task) -> Outcome:
+    """A backup of this instant lies on the shelf; the oldest there made room."""
+    if task.shelf is None or task.blobs is None:
+        raise NoShelf
+    file = task.shelf.folder / f"lapangan-{task.now:%Y%m%d-%H%M%S}.zip"
+    made = backup.back_up(
+        engine, task.blobs, file, keys=task.shelf.keys, is_inside=False, cause="schedule", now=task.now
+    )
+    gone = backup.tidy(engine, task.shelf)
+    return Outcome({"rows": made.rows, "files": made.files, "size": made.size, "deleted": gone})
+
+
 _CATALOGUE = (
     Job("consolidate", "Consolidate the approved records", "", "consolidate_at", run_project=consolidate),
     Job("sweep", "Judge what arrived during an interruption", "*/5 * * * *", run=_sweep),
+    Job("backup", "Back up the database and the attachments", "", "backup_at", run=_back_up),
     Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
 )
 
@@ -45,6 +59,7 @@ def run_job(
     project_id: str | None = None,
     is_all: bool = False,
     blobs: BlobStore | None = None,
+    shelf: Shelf | None = None,
 ) -> JobRun:
     """The run of this slot: done now, or found as another process has done or begun it.
 
@@ -52,5 +67,5 @@ def run_job(
     through the projects to one of them. Refuses NoSuchJob, and JobBusy while another slot of the job is running."""
     if name not in JOBS:
         raise NoSuchJob(name)
-    task = Task(slot, now, folder, account_id, is_all, blobs)
+    task = Task(slot, now, folder, account_id, is_all, blobs, shelf)
     return run.run(engine, JOBS[name], task, cause=cause, project_id=project_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from forms.errors import Kind, Problem
 from sync.attach import BlobStore
+from sync.backup import Shelf
 from sync.models import Project
 
 
@@ -41,6 +42,7 @@ class Task:
     is_all: bool = False
     """Take records that are not approved too (rejected and deleted ones stay out)."""
     blobs: BlobStore | None = None
+    shelf: Shelf | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,10 +281,8 @@ def test_of_the_scheduled_backups_the_latest_stay(field: Field, blobs: BlobStore
         then = field.now + timedelta(days=number)
         file = shelf.folder / f"{number}.zip"
         back_up(field.engine, blobs, file, is_inside=False, cause="schedule", now=then)
-    with Session(field.engine) as session:
-        rows = session.scalars(select(Backup).order_by(Backup.made_at.desc())).all()
 
-    assert backup.prune(shelf, rows) == 2
+    assert backup.tidy(field.engine, shelf) == 2
     assert sorted(file.name for file in shelf.folder.glob("*.zip")) == ["2.zip", "3.zip"]
 
 
