@@ -8,8 +8,10 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from sync import author
 from sync.access import Actor, may, require
 from sync.errors import NoSuchForm, NoSuchVersion
+from sync.lock import lock_project
 from sync.models import Form, FormVersion, Project
 from sync.record import record
 
@@ -86,9 +88,22 @@ def versions(session: Session, found: Form) -> list[FormVersion]:
 
 
 def set_state(session: Session, found: Form, state: str, *, actor: Actor, now: datetime) -> None:
-    """The form is open, closing (devices that have it may still send) or closed from now on."""
+    """The form is open, closing (devices that have it may still send) or closed from now on; devices are told."""
+    lock_project(session, found.project_id)
     detail = {"from": found.state, "to": state}
     found.state, found.updated_at = state, now
+    if found.version is not None and detail["from"] != state:
+        author.write(
+            session,
+            session.get_one(Project, found.project_id),
+            kind="form",
+            record_id=found.form_id,
+            changes={"state": state},
+            actor=actor,
+            now=now,
+            form_id=found.form_id,
+            version=found.version,
+        )
     target = ("form", found.form_id)
     record(session, "form.state", actor=actor, at=now, project_id=found.project_id, target=target, detail=detail)
 

@@ -62,7 +62,7 @@ def membership(store: Store) -> Membership | None:
 
 def enrol(store: Store, wanted: Enrolment, link: Link) -> Membership:
     """The server knows this device from now on, and the folder keeps its token."""
-    told = link.ask("POST", "/v1/enrol", json={"code": wanted.code, "kind": "client", "user_agent": USER_AGENT}).json
+    told = link.ask("POST", "/v1/enrol", json={"code": wanted.code, "kind": "client", "user_agent": USER_AGENT}).told
     kept = {
         "token": told["token"],
         # The address that worked for us, not the one the server believes in: it may stand behind a tunnel.

@@ -27,10 +27,18 @@ class TooMuch(Exception):
 class Answer:
     """What came back."""
 
+    address: str
     status: int
     headers: Mapping[str, str]
     body: bytes
     json: Any = None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The JSON object in it. Refuses ServerUnreachable when there is none: somebody else has answered."""
+        if not isinstance(self.json, dict):
+            raise _somebody_else(self.address)
+        return self.json
 
 
 @dataclass(slots=True)
@@ -87,9 +95,12 @@ class Link:
             headers["Authorization"] = f"Bearer {self.token}"
         rest = {name: value for name, value in request.items() if name != "headers"}
         response = self.session.request(method, self.base + path, headers=headers, timeout=TIMEOUT_S, **rest)
-        return Answer(response.status_code, response.headers, response.content, _json(response))
+        return Answer(self.base, response.status_code, response.headers, response.content, _json(response))
 
     def _settled(self, answer: Answer, expected: frozenset[int]) -> Answer:
+        if answer.status < 300 and "html" in answer.headers.get("Content-Type", ""):
+            # The log-in page of a hotel or a mobile operator: with it, nothing has been taken.
+            raise _somebody_else(self.base)
         if answer.status < 300 or answer.status in expected:
             return answer
         if answer.status == 401:
@@ -102,6 +113,10 @@ class Link:
             pause = max(pause, min(_retry_after_s(answer), LONGEST_PAUSE_S))
         self.watch(Progress(Stage.WAIT, 0, round(pause), self.base))
         self.sleep(pause)
+
+
+def _somebody_else(address: str) -> ServerUnreachable:
+    return ServerUnreachable(f"{address} answered, but not as this server does.", address=address)
 
 
 def words(answer: Answer) -> str:

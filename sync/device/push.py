@@ -56,8 +56,8 @@ def push(outbox: Outbox, link: Link, path: str, *, watch: Watch, clock: Callable
             continue
         watch(Progress(Stage.PUSH_ANSWERED, total - outbox.waiting(), total))
         before = outbox.waiting()
-        outbox.keep_receipts(answer.json, now=clock())
-        pushed.items.extend(answer.json.get("items", ()))
+        outbox.keep_receipts(answer.told, now=clock())
+        pushed.items.extend(answer.told.get("items", ()))
         pushed.batches += 1
         watch(Progress(Stage.RECEIPTS_KEPT, total - outbox.waiting(), total))
         fruitless = 0 if outbox.waiting() < before else fruitless + 1
@@ -86,8 +86,6 @@ def _send(link: Link, path: str, batch: Sequence[Waiting], *, device_id: str, wa
     answer = ask("POST", path, expected=frozenset({413}), data=body, headers=headers)
     if answer.status == 413:
         raise TooMuch
-    if not isinstance(answer.json, dict):
-        raise ServerUnreachable(f"{link.base} answered, but not as this server does.", address=link.base)
     return answer
 
 

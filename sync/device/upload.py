@@ -72,7 +72,7 @@ class Uploader:
         """Hash -> how many bytes of it the server has already."""
         wanted = [{"sha256": kept.sha256, "size": kept.size, "type": kept.type} for kept in files]
         answer = self.link.ask("POST", f"{self.path}/blobs/have", json={"blobs": wanted})
-        return {item["sha256"]: int(item.get("offset") or 0) for item in answer.json["missing"]}
+        return {item["sha256"]: int(item.get("offset") or 0) for item in answer.told["missing"]}
 
     def _send(self, kept: Kept, offset: int) -> None:
         self._tell(Stage.UPLOAD, kept.name)

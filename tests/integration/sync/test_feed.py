@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import feed, review
+from sync import feed, form_list, review
 from sync.access import Actor, Role
 from sync.engine import in_transaction
-from sync.models import Device, Project, Submission
+from sync.models import Device, Form, Project, Submission
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id
 
 
@@ -49,6 +49,18 @@ def test_a_cursor_goes_on_where_it_stood(field: Field, tablet: Tablet) -> None:
 
     assert named(pull(field, tablet, cursor)) == [("submission", second)]
     assert named(pull(field, tablet, pull(field, tablet, cursor).cursor)) == []
+
+
+def test_a_form_that_closes_is_told(field: Field, tablet: Tablet) -> None:
+    cursor = pull(field, tablet).cursor
+
+    def close(session: Session) -> None:
+        form = session.get_one(Form, (field.project_id, FORM))
+        form_list.set_state(session, form, "closed", actor=field.manager, now=field.now)
+
+    in_transaction(field.engine, close)
+
+    assert [(one["record"], one["state"]) for one in pull(field, tablet, cursor).records] == [(FORM, "closed")]
 
 
 def test_small_pages_end_where_one_large_page_ends(field: Field, tablet: Tablet) -> None:

@@ -89,6 +89,21 @@ def test_a_server_that_stays_away_is_named(reach: Reach) -> None:
         link.ask("GET", "/x")
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+def test_a_log_in_page_in_the_servers_place_is_no_answer(reach: Reach, method: str) -> None:
+    link, _server, _pauses = reach((200, {"Content-Type": "text/html; charset=utf-8"}, {}))
+
+    with pytest.raises(ServerUnreachable, match="not as this server does"):
+        link.ask(method, "/x")
+
+
+def test_an_answer_that_holds_no_object_is_not_this_servers(reach: Reach) -> None:
+    link, _server, _pauses = reach((200, {}, ["x"]))
+
+    with pytest.raises(ServerUnreachable, match="not as this server does"):
+        _ = link.ask("GET", "/x").told
+
+
 def test_an_unknown_token_is_not_tried_again(reach: Reach) -> None:
     link, server, _pauses = reach(401)
 

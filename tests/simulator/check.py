@@ -1,0 +1,256 @@
+"""The invariants of the protocol, held against the truth by a merge of our own that looks at nothing but the truth."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from tests.simulator.node import Node
+from tests.simulator.tablet import Tablet
+from tests.simulator.truth import Broken, Made, Truth
+from tests.simulator.world import BASE, World
+
+CALCULATED = frozenset({"change"})
+"""Paths that nobody writes."""
+COLUMNS = "op_id, origin, n, at, rank, record_id, changes, is_delete, state, why, xml, seq, device_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An operation as a server keeps it."""
+
+    op_id: str
+    origin: str
+    n: int
+    at: str
+    rank: int
+    record_id: str
+    changes: Mapping[str, str | None]
+    is_delete: bool
+    state: str
+    why: str
+    xml: str | None
+    seq: int | None
+    device_id: str | None
+
+    @property
+    def precedence(self) -> tuple[int, str, str, int]:
+        return self.rank, self.at, self.origin, self.n
+
+
+def kept_on(node: Node) -> dict[str, Kept]:
+    """The operations on submissions, by op_id."""
+    rows = node.rows(f"SELECT {COLUMNS} FROM operation WHERE kind = 'submission'")
+    made = (Kept(*row[:6], orjson.loads(row[6]), bool(row[7]), *row[8:]) for row in rows)
+    return {one.op_id: one for one in made}
+
+
+def check_safe(world: World) -> None:
+    """I1, at any moment: what was called safe is there, byte for byte."""
+    truth, node = world.truth, world.node
+    operations, inbox = kept_on(node), {bytes(row[0]) for row in node.rows("SELECT raw FROM inbox_item")}
+    for op_id in truth.acknowledged:
+        made = truth.made.get(op_id)
+        if made is not None and made.raw and made.raw not in inbox:
+            _check_bytes(made, operations.get(op_id))
+    xmls = {one.xml for one in operations.values()}
+    for xml in truth.posted:
+        if xml not in xmls and not any(xml.encode() in raw or _holds(raw, xml) for raw in inbox):
+            raise Broken(f"I1: an instance was answered as safe and is not there: {xml}")
+
+
+def _holds(raw: bytes, xml: str) -> bool:
+    return orjson.dumps(xml)[1:-1] in raw
+
+
+def _check_bytes(made: Made, kept: Kept | None) -> None:
+    if kept is None or kept.state == "void":
+        raise Broken(f"I1: {made.op_id} by {made.by} was called safe and is not there")
+    told = orjson.loads(made.raw)
+    if kept.xml != told.get("xml") or (told.get("set") and dict(kept.changes) != told["set"]):
+        raise Broken(f"I1: {made.op_id} is not kept as it was sent")
+
+
+def check_settled(world: World) -> None:
+    """Everything else, once the faults have stopped and everybody has come back."""
+    check_safe(world)
+    truth, node = world.truth, world.node
+    kept = kept_on(node)
+    truth.read_feed(node)
+    _check_feed(node)
+    for tablet in world.tablets:
+        _check_nothing_waits(tablet, truth)
+    put_aside = _check_put_aside(truth, node, kept)
+    _check_once(truth, kept)
+    _check_waiting(truth, kept, put_aside)
+    by_record = defaultdict(list)
+    for one in kept.values():
+        by_record[one.record_id].append(one)
+    shown = _shown(node)
+    conflicts = _conflicts(node)
+    for record_id, ops in by_record.items():
+        _check_record(truth, record_id, ops, shown.get(record_id), conflicts.get(record_id, {}))
+    _check_files(node)
+    _check_reading([tablet for tablet in world.tablets if not _is_revoked(tablet, truth)], node)
+
+
+def _check_feed(node: Node) -> None:
+    """I2: numbers without a gap, one for each operation that takes part."""
+    (head,) = node.rows("SELECT head FROM project")[0]
+    feed = node.rows("SELECT seq, op_id FROM feed ORDER BY seq")
+    ready = {row[0]: row[1] for row in node.rows("SELECT op_id, seq FROM operation WHERE state = 'ready'")}
+    if [seq for seq, _op_id in feed] != list(range(1, head + 1)):
+        raise Broken(f"I2: the feed of {node.name} has gaps")
+    if {op_id: seq for seq, op_id in feed} != ready or len(feed) != len(ready):
+        raise Broken(f"I2: the feed of {node.name} does not tell of each operation once")
+
+
+def _check_nothing_waits(tablet: Tablet, truth: Truth) -> None:
+    status = tablet.device.status()
+    if status.waiting or status.refused:
+        raise Broken(f"{tablet.name} still has {status.waiting} waiting and {status.refused} refused")
+    if status.files_waiting and not _is_revoked(tablet, truth):
+        raise Broken(f"{tablet.name} still has {status.files_waiting} files")
+
+
+def _is_revoked(tablet: Tablet, truth: Truth) -> bool:
+    return tablet.device.membership().device_id in truth.revoked
+
+
+def _check_put_aside(truth: Truth, node: Node, kept: Mapping[str, Kept]) -> set[str]:
+    """I8, I18: nothing is put aside without a reason of its own, and then its bytes are in the queue."""
+    rows = node.rows("SELECT op_id, raw, why, device_id, state FROM inbox_item")
+    queue = {row[0]: bytes(row[1]) for row in rows}
+    for op_id, _raw, why, device_id, state in rows:
+        made = truth.made.get(op_id)
+        if state == "landed":
+            raise Broken(f"I11: {op_id} has landed and was never judged")
+        is_fair = made is None or made.may_be_put_aside
+        is_fair |= why == "revoked_device" and device_id in truth.revoked
+        is_fair |= why == "form_closed" and bool(truth.closed)
+        if not is_fair:
+            raise Broken(f"I8: {op_id} by {made.by if made else '?'} was put aside: {why}")
+    for made in truth.made.values():
+        if made.raw and made.op_id not in kept and made.op_id not in queue:
+            raise Broken(f"I1: {made.op_id} by {made.by} is nowhere")
+    return set(queue)
+
+
+def _check_once(truth: Truth, kept: Mapping[str, Kept]) -> None:
+    """I2, I19: nothing is there twice, by whichever ways it came."""
+    unknown = [op_id for op_id in kept if op_id not in truth.made]
+    if unknown:
+        raise Broken(f"I2: nobody made {unknown}")
+    released = Counter(one.xml for one in kept.values() if one.xml and not one.origin.startswith("r~"))
+    double = [xml for xml, count in released.items() if count > 1]
+    if double:
+        raise Broken(f"I19: {double} is there twice")
+
+
+def _check_waiting(truth: Truth, kept: Mapping[str, Kept], put_aside: set[str]) -> None:
+    """I12, I13: an operation waits only for what has really not come."""
+    here = {op_id for op_id, one in kept.items() if one.state != "held"} | put_aside
+    for op_id, one in kept.items():
+        made = truth.made[op_id]
+        if one.state == "held" and not made.may_wait and (made.seen is None or made.seen <= here):
+            raise Broken(f"I12: {op_id} by {made.by} still waits: {one.why}")
+
+
+def _shown(node: Node) -> dict[str, tuple[dict[str, str | None], bool]]:
+    rows = node.rows("SELECT instance_id, answers, is_deleted FROM submission")
+    return {
+        row[0]: ({path: value or None for path, value in orjson.loads(row[1]).items()}, bool(row[2])) for row in rows
+    }
+
+
+def _conflicts(node: Node) -> dict[str, dict[str, set[str]]]:
+    """By record: path -> the operations that clash there."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(dict)
+    for record_id, path, siblings in node.rows(
+        "SELECT record_id, path, siblings FROM conflict WHERE kind = 'submission'"
+    ):
+        found[record_id][path] = {side["op"] for side in orjson.loads(siblings)}
+    return found
+
+
+def _check_record(
+    truth: Truth,
+    record_id: str,
+    ops: Sequence[Kept],
+    shown: tuple[dict[str, str | None], bool] | None,
+    conflicts: Mapping[str, set[str]],
+) -> None:
+    """I4, I5: what is shown is what the truth asks for, and every write is shown, superseded or in an open conflict."""
+    ready = sorted((one for one in ops if one.state == "ready"), key=lambda one: one.precedence)
+    if not ready:
+        if shown is not None:
+            raise Broken(f"I5: {record_id} is shown, and nobody has written it")
+        return
+    if shown is None:
+        raise Broken(f"I5: {record_id} is not shown")
+    if any(truth.made[one.op_id].seen is None for one in ready):
+        return
+    expected = _clashes_about_deletion(truth, ready)
+    is_deleted = not expected and any(one.is_delete and _is_head(truth, one, ready) for one in ready)
+    if shown[1] != is_deleted:
+        raise Broken(f"I5: {record_id} is deleted: {shown[1]}, and should be: {is_deleted}")
+    for path in {path for one in ready for path in one.changes}:
+        writes = [one for one in ready if path in one.changes]
+        live = [one for one in writes if _is_head(truth, one, writes)]
+        values = {one.changes[path] for one in live}
+        if path in CALCULATED:
+            continue
+        if shown[0].get(path) != live[-1].changes[path]:
+            raise Broken(f"I5: {record_id} shows {path} = {shown[0].get(path)}, not {live[-1].changes[path]}")
+        if len(values) > 1:
+            expected[path] = {one.op_id for one in live}
+    if expected != conflicts:
+        raise Broken(f"I5: {record_id} has the open conflicts {dict(conflicts)}, and should have {expected}")
+
+
+def _is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:
+    """Nobody of them had seen it."""
+    return not any(op.op_id in (truth.made[other.op_id].seen or ()) for other in ops)
+
+
+def _clashes_about_deletion(truth: Truth, ready: Sequence[Kept]) -> dict[str, set[str]]:
+    deletes = [one for one in ready if one.is_delete and _is_head(truth, one, ready)]
+    edits = [one for one in ready if not one.is_delete and one.changes]
+    if not deletes:
+        return {}
+    unseen = [[one for one in edits if one.op_id not in (truth.made[delete.op_id].seen or ())] for delete in deletes]
+    if any(not one for one in unseen):
+        return {}
+    by_none = [one for one in edits if all(one in missed for missed in unseen)]
+    heads = [one for one in by_none if _is_head(truth, one, by_none)]
+    return {"": {one.op_id for one in (*heads, *deletes)}}
+
+
+def _check_files(node: Node) -> None:
+    """I15: a row means bytes that hash to its name; and no record of a known device waits for a file for ever."""
+    for project_id, sha256 in node.rows("SELECT project_id, sha256 FROM blob"):
+        file = node.folder / "blobs" / project_id / sha256[:2] / sha256
+        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+            raise Broken(f"I15: {sha256} is not what its row says")
+
+
+def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:
+    """I7: who has read the feed page by page holds what somebody who reads it from the start gets.
+
+    The tablets belong to one enumerator: all of them are told the same."""
+    if not tablets:
+        return
+    headers = {"Authorization": f"Bearer {tablets[0].device.store.setting('token')}"}
+    reply = node.answer("GET", f"{BASE}/v1/projects/1/sync/pull?limit=500", headers, b"")
+    told = orjson.loads(reply.body)["records"]
+    whole = {(one["kind"], one["record"]): one for one in told if one["kind"] != "entity"}
+    for tablet in tablets:
+        rows = tablet.device.store.rows("SELECT kind, record_id, body FROM record WHERE kind != 'entity'")
+        held = {(row[0], row[1]): orjson.loads(row[2]) for row in rows}
+        if held != whole:
+            differing = sorted(key for key in held.keys() | whole.keys() if held.get(key) != whole.get(key))
+            raise Broken(f"I7: {tablet.name} holds something else than the server tells of {differing}")

@@ -1,0 +1,200 @@
+"""A client of somebody else's making: it speaks the protocol by hand, in any order, and sometimes nonsense; and it
+hands in bare instances as ODK Collect does."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import requests
+
+from sync.device.outbox import Waiting
+from sync.device.push import encode
+from sync.identity import derived
+from tests.integration.sync.field import FORM, Tablet, instance
+from tests.simulator.chance import Clock
+from tests.simulator.network import Network
+from tests.simulator.node import Node
+from tests.simulator.truth import Made, Truth
+
+NONSENSE: tuple[bytes, ...] = (
+    b"{not json",
+    b"[]",
+    b'"x"',
+    b'{"op": "x"}',
+    b'{"op": "y", "kind": "submission", "origin": "o", "n": -1, "record": "r"}',
+    b'{"op": "z", "kind": "gossip", "origin": "o", "n": 1, "record": "r"}',
+    b'{"op": "w", "kind": "submission", "origin": "o", "n": 9, "record": "r", "set": {"a": 5}}',
+    b'{"op": "v", "kind": "submission", "origin": "o", "n": 10, "record": "r", "xml": "\\u0000"}',
+    b"\xff\xfe\x00",
+    b"[" * 2000,
+)
+
+
+@dataclass(slots=True)
+class Stranger:
+    """One device of the project, with a token of its own."""
+
+    token: str
+    device_id: str
+    base: str
+    node: Node
+    network: Network
+    truth: Truth
+    clock: Clock
+    writer: Tablet = field(init=False)
+    records: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    """All that it has ever made."""
+    posts: list[str] = field(default_factory=list)
+    _session: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = Tablet(self.device_id, f"{self.device_id}~hand")
+        self._session = self.network.session()
+
+    def act(self, rng: random.Random) -> None:
+        """Something is made; then some of all that was ever made is sent, in any order."""
+        make: Callable[[random.Random], None] = rng.choice(
+            (self._new, self._chain, self._chain, self._poison, self._nonsense, self._reuse, self._early_version)
+        )
+        make(rng)
+        if self.lines:
+            self.push(rng.sample(self.lines, rng.randint(1, len(self.lines))))
+
+    def post(self, rng: random.Random) -> None:
+        """A bare instance: new, a correction, another version of a known one, or one that came by a batch."""
+        make: Callable[[random.Random], str] = rng.choice(
+            (self._bare_new, self._bare_edit, self._bare_edit, self._other_content, self._by_another_door)
+        )
+        xml = make(rng)
+        if xml:
+            self.posts.append(xml)
+            self.hand_in(xml)
+
+    def hand_in(self, xml: str) -> None:
+        """It is posted. What was answered with 201 or 202 is acknowledged."""
+        headers = {"Content-Type": "text/xml"}
+        answer = self._ask(f"{self.base}/v1/projects/1/submission", xml.encode(), headers)
+        if answer is not None and answer.status_code in (201, 202) and b"OpenRosaResponse" in answer.content:
+            self.truth.posted.add(xml)
+
+    def push(self, lines: list[bytes]) -> None:
+        waiting = [Waiting("", one) for one in lines]
+        body, headers = encode(waiting, device_id=self.device_id, waiting=len(lines), now=self.clock.now())
+        self._ask(f"{self.base}/v1/projects/1/sync/push", body, headers)
+
+    def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
+        try:
+            return self._session.post(url, data=body, headers={**headers, "Authorization": f"Bearer {self.token}"})
+        except requests.RequestException:
+            return None
+
+    def _new(self, rng: random.Random) -> None:
+        record = _id(rng)
+        self.records.append(record)
+        self._keep(self.writer.fill_in(record, nama=rng.choice("ABC"), umur=rng.choice(("5", "6"))), frozenset())
+
+    def _chain(self, rng: random.Random) -> None:
+        """One more change of its own record, upon all that it has written there."""
+        if not self.records:
+            self._new(rng)
+        record = rng.choice(self.records)
+        seen = self._own(record)
+        changes = {rng.choice(("nama", "umur", "after")): rng.choice(("11", "12", None))}
+        self._keep(self.writer.op(record, set=changes), seen)
+
+    def _poison(self, rng: random.Random) -> None:
+        """A change that cannot be read, in the middle of a chain."""
+        record = rng.choice(self.records) if self.records and rng.random() < 0.7 else _id(rng)
+        if record not in self.records:
+            self.records.append(record)
+        seen = self._own(record)
+        self._keep(self.writer.op(record, xml="<data"), seen, may_be_put_aside=True)
+
+    def _nonsense(self, rng: random.Random) -> None:
+        self.lines.append(rng.choice(NONSENSE))
+
+    def _reuse(self, rng: random.Random) -> None:
+        """Another operation under a number that it has used before: of the two, the one that arrives first counts."""
+        known = [orjson.loads(one) for one in self.lines if one.startswith(b'{"op":"') and b'"kind"' in one]
+        known = [one for one in known if one["op"] in self.truth.made]
+        if not known:
+            return
+        old = rng.choice(known)
+        op_id = str(uuid.UUID(int=rng.getrandbits(128)))
+        twin = {**old, "op": op_id, "record": _id(rng), "prev": 0, "xml": None, "set": {"nama": "kembar"}}
+        for one in (old["op"], op_id):
+            made = self.truth.made.get(one)
+            seen = made.seen if made else frozenset()
+            raw = made.raw if made else orjson.dumps(twin)
+            record = made.record_id if made else twin["record"]
+            self.truth.made[one] = Made(one, raw, record, seen, self.device_id, may_be_put_aside=True, may_wait=True)
+        self.lines.append(orjson.dumps(twin))
+
+    def _early_version(self, rng: random.Random) -> None:
+        """Made with a version of the form that the server does not have yet."""
+        record = _id(rng)
+        xml = instance(record, version="3", nama="D")
+        self._keep(self.writer.op(record, version="3", xml=xml), frozenset())
+
+    def _bare_new(self, rng: random.Random) -> str:
+        record = _id(rng)
+        return self._bare(instance(record, nama=rng.choice("EFG"), umur="33"), record, record, frozenset())
+
+    def _bare_edit(self, rng: random.Random) -> str:
+        bases = self.node.rows(
+            "SELECT min(op_id), instance_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready'"
+            " AND instance_id != '' AND version = '1' GROUP BY instance_id HAVING count(*) = 1 ORDER BY 2"
+        )
+        own = _id(rng)
+        if not bases or rng.random() < 0.1:
+            unknown = _id(rng)
+            return self._bare(instance(own, corrects=unknown, nama="H"), own, unknown, frozenset(), may_wait=True)
+        op_id, base_id, record = rng.choice(bases)
+        base = self.truth.made.get(op_id)
+        if base is None or base.seen is None:
+            return ""
+        xml = instance(own, corrects=base_id, nama=rng.choice("HI"), umur=rng.choice(("44", "45")))
+        return self._bare(xml, own, record, base.seen | {op_id})
+
+    def _other_content(self, rng: random.Random) -> str:
+        """Under a known instance ID, another instance: what nobody should do, and somebody does."""
+        known = self.node.rows(
+            "SELECT instance_id FROM submission WHERE form_id = ? AND is_deleted = 0 ORDER BY instance_id", FORM
+        )
+        if not known:
+            return ""
+        record = rng.choice(known)[0]
+        return self._bare(instance(record, nama="J", umur=rng.choice(("55", "56"))), record, record, frozenset())
+
+    def _by_another_door(self, rng: random.Random) -> str:
+        """What came by a batch is handed in bare too."""
+        known = self.node.rows(
+            "SELECT xml FROM operation WHERE kind = 'submission' AND xml IS NOT NULL AND state = 'ready' ORDER BY op_id"
+        )
+        return str(rng.choice(known)[0]) if known else ""
+
+    def _bare(self, xml: str, instance_id: str, record_id: str, seen: frozenset[str], *, may_wait: bool = False) -> str:
+        import hashlib
+
+        op_id = derived(self.truth.project_id, instance_id, hashlib.sha256(xml.encode()).hexdigest())
+        self.truth.note(Made(op_id, b"", record_id, seen, self.device_id, may_wait=may_wait))
+        return xml
+
+    def _own(self, record: str) -> frozenset[str]:
+        made = self.truth.made.values()
+        return frozenset(one.op_id for one in made if one.record_id == record and one.by == self.device_id and one.raw)
+
+    def _keep(self, op: dict[str, Any], seen: frozenset[str], *, may_be_put_aside: bool = False) -> None:
+        raw = orjson.dumps(op)
+        self.lines.append(raw)
+        self.truth.note(Made(op["op"], raw, op["record"], seen, self.device_id, may_be_put_aside))
+
+
+def _id(rng: random.Random) -> str:
+    return f"uuid:{uuid.UUID(int=rng.getrandbits(128), version=4)}"

@@ -1,0 +1,148 @@
+"""A field client of the simulation: the real one, in a folder in memory, over the simulated network."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from forms.errors import Problem
+from sync.device import FieldDevice, Work
+from sync.device.link import Link
+from tests.integration.sync.field import FORM
+from tests.simulator.chance import Clock
+from tests.simulator.death import Died, FragileConnection, Fuse
+from tests.simulator.network import Network
+from tests.simulator.truth import Broken, Made, Truth
+
+NAMES = ("Siti", "Budi", "Rina", "Agus")
+COMPILED: dict[tuple[str, str], Any] = {}
+"""The forms, read once in this process instead of at every start of a client."""
+
+
+@dataclass(slots=True)
+class Tablet:
+    """One folder. `skew` is what its clock is wrong by."""
+
+    name: str
+    folder: Path
+    network: Network
+    truth: Truth
+    clock: Clock
+    skew: timedelta = timedelta(0)
+    fuse: Fuse = field(default_factory=Fuse)
+    is_revoked: bool = False
+    device: FieldDevice = field(init=False)
+    _session: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._session = self.network.session()
+        self.start()
+
+    def start(self) -> None:
+        """The program begins: with an origin of its own."""
+        self.fuse.renew()
+        self.device = FieldDevice(self.folder, clock=self._now, user=self.name, connect=self._connect)
+        store = self.device.store
+        store._connection = FragileConnection(store._connection, self.fuse)
+        self.device.library._compiled = COMPILED
+
+    def stop(self) -> None:
+        self.device.close()
+
+    def clone(self, name: str) -> Tablet:
+        """Somebody copies the image of the tablet: same token, same records, same work that waits."""
+        self.stop()
+        folder = self.folder.with_name(name)
+        shutil.copytree(self.folder, folder)
+        self.start()
+        return Tablet(name, folder, self.network, self.truth, self.clock, self.skew, is_revoked=self.is_revoked)
+
+    def fill(self, rng: random.Random) -> None:
+        """A new record, perhaps with a photo, perhaps one that breaks a rule."""
+        answers: dict[str, Any] = {"nama": rng.choice(NAMES), "umur": str(rng.choice((7, 41, 62, 410)))}
+        if rng.random() < 0.3:
+            answers |= {"before": "100", "after": str(rng.choice((100, 250)))}
+        media = {}
+        if rng.random() < 0.15:
+            answers["foto"], media = "foto.jpg", {"foto.jpg": rng.randbytes(rng.choice((200, 5000)))}
+        with self._living():
+            self.device.add(FORM, answers, media, Work(as_is=True))
+        self._tell(frozenset())
+
+    def correct(self, rng: random.Random) -> None:
+        """Some record that it has from the server is changed."""
+        found = self.device.inbox._bodies("submission")
+        bodies = [body for body, _seen in found if not body["deleted"]]
+        if not bodies:
+            return
+        body = rng.choice(bodies)
+        wanted = {"umur": str(rng.choice((8, 42, 63)))} if rng.random() < 0.7 else {"nama": rng.choice(NAMES)}
+        if rng.random() < 0.2:
+            wanted["after"] = str(rng.choice((300, 500)))
+        own = [row[0] for row in self._rows("SELECT op_id FROM operation WHERE record_id = ?", body["record"])]
+        with self._living():
+            self.device.correct(body["record"], wanted, None, Work(as_is=True))
+            self._check_intent(body["record"], wanted)
+        self._tell(self.truth.seen_in(body) | frozenset(own))
+
+    def sync(self) -> None:
+        with self._living():
+            self.device.sync()
+
+    def pull(self) -> None:
+        with self._living():
+            self.device.pull()
+
+    def is_behind(self, head: int) -> bool:
+        """Whether a sync would do anything."""
+        status = self.device.status()
+        return bool(status.waiting or status.files_waiting) or not self.device.store.setting("cursor").endswith(
+            f".{head}"
+        )
+
+    @contextmanager
+    def _living(self) -> Iterator[None]:
+        """It may die within; then it is started again."""
+        try:
+            yield
+        except Died:
+            self.stop()
+            self.start()
+        except Problem:
+            return
+        finally:
+            self.fuse.renew()
+
+    def _tell(self, seen: frozenset[str]) -> None:
+        """What it has made since the last time, with what its author had seen."""
+        for op_id, body, record_id in self._rows("SELECT op_id, body, record_id FROM operation"):
+            if op_id not in self.truth.made:
+                self.truth.note(Made(op_id, bytes(body), record_id, seen, self.name))
+
+    def _check_intent(self, record_id: str, wanted: dict[str, str]) -> None:
+        """What was typed last is what its author would find there, with nobody else's changes."""
+        received = self.device.received(record_id)
+        shown = dict(received.answers)
+        for body in self.device.outbox.bodies(record_id):
+            if body["n"] > received.vector.get(body["origin"], 0):
+                shown |= body["set"]
+        for path, value in wanted.items():
+            if shown.get(path) != value:
+                raise Broken(f"{self.name} typed {path} = {value} and would find {shown.get(path)}")
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        return list(self.device.store._connection._connection.execute(query, values).fetchall())
+
+    def _now(self) -> datetime:
+        return self.clock.now() + self.skew
+
+    def _connect(self, base: str, *, token: str = "", watch: Callable[..., None]) -> Link:
+        return Link(base, token=token, watch=watch, attempts=2, sleep=lambda _pause: None, session=self._session)

@@ -1,0 +1,151 @@
+"""What really happened, as nobody in the simulation knows it: who wrote what, having which writes before the eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tests.simulator.network import Reply, Sent
+from tests.simulator.node import Node
+
+STORED = "SELECT op_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready' AND record_id IN (%s)"
+
+
+class Broken(AssertionError):
+    """An invariant of the protocol does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One operation on a submission, as its author made it."""
+
+    op_id: str
+    raw: bytes
+    """The line that goes over the wire; empty for what a server wrote itself."""
+    record_id: str
+    seen: frozenset[str] | None
+    """The operations on that record that its author had before the eyes; None when that cannot be said."""
+    by: str
+    may_be_put_aside: bool = False
+    """A quarantine is the right answer to it."""
+    may_wait: bool = False
+    """What it waits for may never come."""
+
+
+@dataclass(slots=True)
+class Truth:
+    """It watches the servers' answers as they leave, before the network gets hold of them."""
+
+    project_id: str
+    made: dict[str, Made] = field(default_factory=dict)
+    posted: set[str] = field(default_factory=set)
+    """Bare instances whose sender was told that they are safe."""
+    acknowledged: set[str] = field(default_factory=set)
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(server, op_id) -> the verdict that was given first."""
+    states: dict[bytes, frozenset[str]] = field(default_factory=dict)
+    """What a server told of a submission -> the operations in it."""
+    revoked: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    """Forms that were closed at some time."""
+    feeds: dict[str, dict[int, str]] = field(default_factory=dict)
+    """Server -> all that anybody could have read of its feed."""
+
+    def note(self, made: Made) -> None:
+        self.made.setdefault(made.op_id, made)
+
+    def seen_in(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """The operations in the state of a record that a client holds."""
+        return self.states[_key(body)]
+
+    def answered(self, sent: Sent, reply: Reply) -> None:
+        if reply.status >= 500 and reply.status not in (503, 507):
+            raise Broken(f"{sent.method} {sent.url} was answered with {reply.status}: {reply.body[:500]!r}")
+        if reply.status >= 300:
+            return
+        if sent.is_push:
+            self._note_receipt(sent.node, orjson.loads(_unzipped(reply)))
+        elif "/sync/pull" in sent.url:
+            self._note_page(sent.node, orjson.loads(_unzipped(reply)))
+
+    def was_damaged(self, sent: Sent, deliver: Any) -> Reply:
+        """I10: a body that did not arrive as it was sent changes nothing."""
+        if not sent.is_push or not sent.node.is_up:
+            reply: Reply = deliver()
+            return reply
+        before = _size(sent.node)
+        reply = deliver()
+        if reply.status < 400 or _size(sent.node) != before:
+            raise Broken(f"I10: a damaged batch was answered with {reply.status}; {before} -> {_size(sent.node)}")
+        return reply
+
+    def read_feed(self, node: Node) -> None:
+        """I6: what could have been read once is all that will ever be there up to that number."""
+        rows = dict(node.rows("SELECT seq, op_id FROM feed ORDER BY seq"))
+        known = self.feeds.get(node.name, {})
+        upto = max(known, default=0)
+        if {seq: op_id for seq, op_id in rows.items() if seq <= upto} != known:
+            raise Broken(f"I6: what {node.name}'s feed held up to {upto} has changed")
+        self.feeds[node.name] = rows
+
+    def note_written(self, node: Node, head: int, seen: Mapping[str, frozenset[str]]) -> None:
+        """What a server wrote on submissions by its own hand since `head`; `seen` by record before that."""
+        for op_id, record_id, cause_id in node.rows(
+            "SELECT op_id, record_id, cause_id FROM operation"
+            " WHERE seq > ? AND kind = 'submission' AND (origin LIKE 's%' OR origin LIKE 'r%')",
+            head,
+        ):
+            cause = self.made.get(cause_id)
+            known = cause.seen if cause is not None else seen.get(record_id, frozenset())
+            self.note(Made(op_id, b"", record_id, known, node.name))
+
+    def _note_receipt(self, node: Node, receipt: Mapping[str, Any]) -> None:
+        for item in receipt["items"]:
+            op_id, verdict = item["op"], item["verdict"]
+            if item["safe"]:
+                self.acknowledged.add(op_id)
+            first = self.first.get((node.name, op_id))
+            if first is None:
+                self.first[node.name, op_id] = item["first"] or verdict
+            elif verdict == "duplicate" and first not in ("held", "retry") and item["first"] != first:
+                raise Broken(f"I9: {op_id} was {first} first, and its duplicate {item['first']}")
+            elif verdict in ("accepted", "merged", "conflict") and first not in ("held", "retry"):
+                raise Broken(f"I2: {op_id} was {first}, and is {verdict} once more")
+
+    def _note_page(self, node: Node, page: Mapping[str, Any]) -> None:
+        told = [record for record in page["records"] if record["kind"] == "submission"]
+        ready = ready_on(node, [record["record"] for record in told])
+        for record in told:
+            self.states[_key(record)] = ready[record["record"]]
+
+
+def ready_on(node: Node, record_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The operations that take part in each of these records."""
+    wanted = list(record_ids)
+    found: dict[str, set[str]] = {record_id: set() for record_id in wanted}
+    if wanted:
+        for op_id, record_id in node.rows(STORED % ",".join("?" * len(wanted)), *wanted):
+            found[record_id].add(op_id)
+    return {record_id: frozenset(ops) for record_id, ops in found.items()}
+
+
+def _key(body: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
+
+
+def _unzipped(reply: Reply) -> bytes:
+    import gzip
+
+    return gzip.decompress(reply.body) if ("Content-Encoding", "gzip") in reply.headers else reply.body
+
+
+def _size(node: Node) -> tuple[Any, ...]:
+    return tuple(
+        node.rows(
+            "SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM inbox_item), (SELECT count(*) FROM operation),"
+            " (SELECT sum(head) FROM project)"
+        )[0]
+    )
