@@ -38,11 +38,11 @@ def _round(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Dee
     return emitter.made(tree, Kind.NUMBER, scope, *values)
 
 
-def _of_numbers(runs: str, other: str = "") -> Own:
+def _of_numbers(runs: str, other: str) -> Own:
     def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
         values: list[Value] = yield each_argument(emitter, call, scope)
-        emitter.notes.diverges |= bool(other)
-        name = other if other and scope.reading is Reading.OTHER else runs
+        emitter.notes.diverges = True  # with a blank among them
+        name = other if scope.reading is Reading.OTHER else runs
         numbers = code.joined_lists([value.as_numbers(one, scope.reading, emitter.notes) for one in values])
         return emitter.made(code.call(name, numbers), Kind.NUMBER, scope, *values, levels=4)
 
@@ -167,9 +167,9 @@ def static_path(emitter: Emitter, expression: Expression, scope: Scope) -> tuple
 
 NODE_CALLS: Mapping[str, Own] = {
     "number": _number,
-    "sum": _of_numbers("total"),
+    "sum": _of_numbers("total", "total_of_all"),
     "max": _of_numbers("greatest", "greatest_or_zero"),
-    "min": _of_numbers("least"),
+    "min": _of_numbers("least", "least_of_all"),
     "round": _round,
     "pi": _pi,
     "count": _count,

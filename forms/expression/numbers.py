@@ -79,8 +79,13 @@ def rounded(value: float, places: float = 0.0) -> float:
 
 
 def rounded_from_zero(value: float, places: float = 0.0) -> float:
-    """The other reading, of Web Forms: -2.5 becomes -3, 1.005 becomes 1 (binary)."""
-    return -rounded(-value, places) if value < 0 else rounded(value, places)
+    """The other reading, of Web Forms: -2.5 becomes -3, and halves are counted on the binary product: 1.005 is 1."""
+    scale = power(10.0, places)
+    shifted = abs(value) * scale
+    if not math.isfinite(shifted) or scale == 0:
+        return NAN if value != value or places != places else value
+    lower = math.floor(shifted)
+    return math.copysign((lower + (shifted - lower >= 0.5)) / scale, value)
 
 
 def _rounded(value: float, places: int) -> float:
@@ -161,14 +166,26 @@ def greatest(values: Iterable[float]) -> float:
 
 
 def greatest_or_zero(values: Iterable[float]) -> float:
-    """max() as JavaRosa has it: it starts from the smallest positive double, so negatives give zero."""
-    known = [value for value in values if value == value]
-    return max(0.0, *known) if known else NAN
+    """The other reading of max(): NaN with a blank (Web Forms); 0 of negatives (JavaRosa)."""
+    known = list(values)
+    return NAN if not known or any(value != value for value in known) else max(0.0, *known)
 
 
 def least(values: Iterable[float]) -> float:
     """min(): blanks are skipped; NaN of nothing."""
     return min((value for value in values if value == value), default=NAN)
+
+
+def total_of_all(values: Iterable[float]) -> float:
+    """The other reading of sum(), of Web Forms: NaN with a blank, and of nothing."""
+    known = list(values)
+    return float(sum(known)) if known else NAN
+
+
+def least_of_all(values: Iterable[float]) -> float:
+    """The other reading of min(), of Web Forms: NaN with a blank."""
+    known = list(values)
+    return NAN if not known or any(value != value for value in known) else min(known)
 
 
 def is_equal(left: float | str | bool, right: float | str | bool) -> bool:

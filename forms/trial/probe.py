@@ -22,7 +22,7 @@ from forms.program.load import loaders
 from forms.program.logic import logic
 from forms.program.run import NoList, Run, Slots, number_of
 from forms.program.source import is_always
-from forms.program.spread import defaulted
+from forms.program.spread import checkers, defaulted, mistyped, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,23 @@ class Spot:
 
 
 class Probe:
-    """One form version, ready to be filled in by machine. Made once for a form; not shared between threads."""
+    """One form version, ready to be filled in by machine, as the engine of one reading would take its rules. Made once
+    for a form; not shared between threads."""
 
-    def __init__(self, compiled: CompiledForm) -> None:
+    def __init__(self, compiled: CompiledForm, reading: Reading = Reading.ADOPTED) -> None:
         self.compiled = compiled
+        self.reading = reading
         self.definition = compiled.definition
         self.builder: Builder = prepare(compiled.definition)
         self.layout: Layout = self.builder.layout
+        if reading is Reading.OTHER:
+            for variants in self.builder.variants.values():
+                del variants.trees[:-1]
         names = assemble(self.builder.program, [*loaders(self.builder), _logic(self.builder)])
         self._logic: Callable[[Run, Slots], None] = names["logic"]
         self._load = {path: names[f"load{frame.index}"] for path, frame in self.layout.frames.items()}
         self._asked: dict[tuple[int, Path, Kind | None, Reading], tuple[Expression, Callable[..., Any]]] = {}
+        self._types = checkers(self.definition)
         self._itemsets: dict[Path, Expression] = {}
         self.read = frozenset(one.path for notes in self.builder.order.notes.values() for one in notes.reads)
         """What relevance and calculations depend on: an answer elsewhere changes neither."""
@@ -82,7 +88,9 @@ class Probe:
         return slots
 
     def loaded(self, answers: Answers) -> Slots:
-        slots: Slots = self._load[()](answers, "")
+        """The record; what is not of its type counts as blank."""
+        wrong = frozenset(finding.path for finding in mistyped(self._types, answers))
+        slots: Slots = self._load[()](without(self.definition, answers, wrong) if wrong else answers, "")
         return slots
 
     def settle(self, run: Run, slots: Slots) -> None:
@@ -153,7 +161,7 @@ class Probe:
             return True
         return all(self.is_true(run, spot, rule, reading) for reading in Reading)
 
-    def is_true(self, run: Run, spot: Spot, rule: Expression, reading: Reading = Reading.ADOPTED) -> bool:
+    def is_true(self, run: Run, spot: Spot, rule: Expression, reading: Reading | None = None) -> bool:
         try:
             return bool(self._ask(run, spot, rule, Kind.TRUTH, reading))
         except NoList:
@@ -205,9 +213,9 @@ class Probe:
         spot: Spot,
         expression: Expression,
         kind: Kind | None,
-        reading: Reading = Reading.ADOPTED,
+        reading: Reading | None = None,
     ) -> Any:
-        node = spot.place.node
+        node, reading = spot.place.node, reading or self.reading
         key = (id(expression), node.path, kind, reading)
         asked = self._asked.get(key)
         if asked is None:
