@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from forms.form_file import FormFile, read_form_files
 from forms.library import ENTITY_LIST, STUDY
 from forms.library.sample import fieldwork_day
 from sync.form_table import table
+from tests.unit.forms.study_form import ENDED_AT
 
 FOLDER = Path(__file__).parent / "forms"
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=timezone(timedelta(hours=7)))
+NOW = ENDED_AT
 CONTEXT = Context(NOW, NOW, NOW)
 
 

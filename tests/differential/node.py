@@ -1,0 +1,63 @@
+"""Engines that run in Node, asked over lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.differential.samples import NOW
+
+FOLDER = Path(__file__).parent
+ZONE = "Asia/Jakarta"
+"""The zone of the moment at which the clock of both sides stands."""
+
+
+class NotHere(Exception):
+    """Node, or a package of it, is missing; the words say what to install."""
+
+
+class Engine:
+    """One process. An answer is what the engine made of a request, or {"error": words}."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(request)}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the engine ended with {self._process.wait(10)}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@contextmanager
+def engine(script: str) -> Iterator[Engine]:
+    """An engine at work. Raises NotHere."""
+    node = shutil.which("node")
+    if node is None:
+        raise NotHere("needs Node: install the package nodejs, version 20 or later")
+    if not (FOLDER / "node_modules").is_dir():
+        raise NotHere("needs the packages of tests/differential: run npm ci there")
+    process = subprocess.Popen(
+        [node, str(FOLDER / script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=FOLDER,
+        env={**os.environ, "TZ": ZONE, "NOW": NOW.isoformat()},
+    )
+    try:
+        yield Engine(process)
+    finally:
+        process.kill()
+        process.communicate()
