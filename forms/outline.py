@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from forms import xml
 from forms.definition import Answers, DataType, FormDefinition, Group, Path, Question, Repeat
 from forms.derived import Derived
+from forms.policy import keys_of
 
 META = "meta"
 
@@ -38,6 +39,8 @@ class Branch:
     """Every child's name, in order, without an answer."""
     leaves: tuple[Leaf, ...] = field(repr=False)
     branches: tuple[Branch, ...] = field(repr=False)
+    key: Path = ()
+    """Of a repeat: where in an entry the answer is that tells it from the others; () when there is none."""
 
     def blank(self) -> Answers:
         """This part of the form, not filled in: new dicts and lists, for the caller to keep."""
@@ -79,6 +82,7 @@ def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) ->
         {child.name: None for child in children},
         tuple(child for child in children if isinstance(child, Leaf)),
         tuple(child for child in children if isinstance(child, Branch)),
+        next((key.path[len(node.path) :] for key in keys_of(node)), ()) if isinstance(node, Repeat) else (),
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from forms.flat import is_mark
 from sync.ledger import Act, Ledger, Record
-from sync.merge import Clash, Op, View
+from sync.merge import Clash, Op, View, is_whole
 from sync.rows import CONFLICT
 
 
@@ -59,11 +60,11 @@ def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:
 
 def _sibling(act: Act, path: str, *, is_shown: bool) -> dict[str, Any]:
     op, row = act.op, act.row
-    changes = {} if path else {"changes": dict(op.set)}
-    return changes | {
+    whole = {"changes": {at: value for at, value in op.set.items() if at.startswith(path) and at != path}}
+    return (whole if is_whole(path) else {}) | {
         "op": op.op_id,
         "value": op.set.get(path),
-        "is_delete": op.is_delete,
+        "is_delete": op.is_delete or (is_mark(path) and op.set.get(path, "") is None),
         "at": made_at(op, row["received_at"]).isoformat(timespec="milliseconds"),
         "account": row["account_id"],
         "device": row["device_id"],

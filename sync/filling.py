@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +12,10 @@ from forms.definition import Answers, FormDefinition, Question
 from forms.derived import Derived
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
-from forms.flat import flatten, unflatten
+from forms.flat import flatten, has_keys, plain
 from forms.instance import Envelope, attachment_names, read_answers
+from forms.outline import Branch, Leaf, outline
+from forms.policy import Policy, policies
 from schemas.answers import judge
 
 DEVICE_KNOWS = re.compile(
@@ -108,9 +110,23 @@ def recalculate(compiled: CompiledForm, answers: Answers, times: Times, lists: M
     if not again:
         return answers
     context = Context(times.started_at, times.ended_at, times.received_at, is_edited=True, lists=lists)
-    worked_out = flatten(definition, compiled.calculate(answers, context))
-    flat = flatten(definition, answers)
-    return unflatten(definition, flat | {path: worked_out[path] for path in again if flat[path] is not None})
+    return _taken_over(outline(definition), answers, compiled.calculate(answers, context), again)
+
+
+def _taken_over(branch: Branch, answers: Answers, worked_out: Answers, again: frozenset[str]) -> Answers:
+    taken = dict(answers)
+    for child in branch.children:
+        old, new = answers.get(child.name), worked_out.get(child.name)
+        if isinstance(child, Leaf):
+            if child.path in again and old is not None:
+                taken[child.name] = new
+        elif not child.is_repeat:
+            taken[child.name] = _taken_over(child, old or {}, new or {}, again)
+        elif len(old or ()) == len(new or ()):
+            # Where an entry has become irrelevant nobody can say which is which.
+            pairs = zip(old or (), new or (), strict=True)
+            taken[child.name] = [_taken_over(child, one, other, again) for one, other in pairs]
+    return taken
 
 
 def _derived_paths(definition: FormDefinition) -> frozenset[str]:
@@ -119,8 +135,29 @@ def _derived_paths(definition: FormDefinition) -> frozenset[str]:
 
 def _recalculated_paths(definition: FormDefinition) -> frozenset[str]:
     questions = (question for question in definition.questions() if question.calculate and _is_derived(question))
-    found = {"/".join(question.path) for question in questions if not DEVICE_KNOWS.search(question.calculate)}
-    return frozenset(found & asked_paths(definition))
+    return frozenset("/".join(question.path) for question in questions if not DEVICE_KNOWS.search(question.calculate))
+
+
+def derived_among(definition: FormDefinition, paths: Iterable[str]) -> frozenset[str]:
+    """What nobody writes: calculations, and what the device fills in by itself."""
+    derived = _derived(definition)
+    if not has_keys(definition):
+        return derived
+    return frozenset(path for path in paths if plain(definition, path) in derived)
+
+
+def policies_among(definition: FormDefinition, paths: Iterable[str]) -> Mapping[str, Policy]:
+    """The policies that the form declares for these paths."""
+    declared = policies(definition)
+    if not declared or not has_keys(definition):
+        return declared
+    asked = {path: plain(definition, path) or "" for path in paths}
+    return {path: declared[question] for path, question in asked.items() if question in declared}
+
+
+def asks(definition: FormDefinition, path: str) -> bool:
+    """Whether an operation of this version may write the path."""
+    return path in _asked(definition) or plain(definition, path) is not None
 
 
 def _asked_paths(definition: FormDefinition) -> frozenset[str]:
@@ -130,14 +167,13 @@ def _asked_paths(definition: FormDefinition) -> frozenset[str]:
 asks_lists = Derived(_asks_lists)
 """Whether its checks look something up outside the form, so that they depend on what is known at that moment."""
 
-derived_paths = Derived(_derived_paths)
-"""What nobody writes: calculations, and what the device fills in by itself."""
+_derived = Derived(_derived_paths)
+
+_asked = Derived(_asked_paths)
+"""The paths without a key on their way: nearly all."""
 
 recalculated_paths = Derived(_recalculated_paths)
-"""Of these, what follows from the other answers alone; repeats are left as they are."""
-
-asked_paths = Derived(_asked_paths)
-"""Every path that an operation of this version may write."""
+"""Of what nobody writes, what follows from the other answers alone."""
 
 
 def _is_derived(question: Question) -> bool:

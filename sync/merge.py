@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from forms.flat import is_mark
 from forms.policy import Policy
 from sync.combine import combine
 
@@ -52,13 +53,19 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A path for which people wrote different values without seeing each other; "" is an edit against a delete."""
+    """A path for which people wrote different values without seeing each other; "" (or the mark of an
+    entry of a repeat) is an edit against a delete."""
 
     path: str
     siblings: tuple[Op, ...]
     """The shown one first."""
     base: Value = None
     """What all of them had before their eyes."""
+
+
+def is_whole(path: str) -> bool:
+    """Whether a clash there is about the record, or about an entry of a repeat, as such: it is kept or deleted."""
+    return not path or is_mark(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,8 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mappin
     clashes: list[Clash] = []
     mergers: dict[str, Merger] = {}
     for path, ops_of_path in writes.items():
+        if is_mark(path):
+            continue
         live = [op for op in ops_of_path if not _is_covered(op, ops_of_path)] if len(ops_of_path) > 1 else ops_of_path
         writers[path] = live[-1]
         values[path] = live[-1].set[path]
@@ -118,17 +127,55 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mappin
             values[path], mergers[path] = value, Merger(policy, siblings)
         else:
             clashes.append(Clash(path, siblings, _base(path, live, ops_of_path)))
+    removed, disputed = _entries(ready, writes, derived, values, writers)
+    clashes = [clash for clash in clashes if not clash.path.startswith(removed)]
     is_deleted, against = _deletion(ready)
     return View(
         values=values,
         writers=writers,
-        clashes=tuple(sorted((*against, *clashes), key=lambda clash: clash.path)),
+        clashes=tuple(sorted((*against, *clashes, *disputed), key=lambda clash: clash.path)),
         vector=vector,
         ready=tuple(ready),
         held=tuple(held),
         is_deleted=is_deleted,
-        mergers=mergers,
+        mergers={path: merger for path, merger in mergers.items() if not path.startswith(removed)},
     )
+
+
+def _entries(
+    ready: Sequence[Op],
+    writes: Mapping[str, list[Op]],
+    derived: Set[str],
+    values: dict[str, Value],
+    writers: dict[str, Op],
+) -> tuple[tuple[str, ...], list[Clash]]:
+    """Which entries of repeats were removed, and which one changed and another removed: these stay, and are shown.
+
+    Where people put an entry is no conflict."""
+    clashes: list[Clash] = []
+    # An entry comes before the entries in it: whose removal of it is disputed, has not removed those either.
+    for mark in sorted(filter(is_mark, writes)):
+        around = {op.op_id for clash in clashes if mark.startswith(clash.path) for op in clash.siblings}
+        live = [op for op in writes[mark] if not _is_covered(op, writes[mark])]
+        kept = [op for op in writes[mark] if op.set[mark] is not None]
+        removals = [op for op in live if op.set[mark] is None and op.op_id not in around]
+        unseen = [op for op in ready if _changes(op, mark, derived) and not all(one.has_seen(op) for one in removals)]
+        if removals and any(all(removal.has_seen(op) for op in unseen) for removal in removals):
+            values[mark], writers[mark] = None, removals[-1]
+            continue
+        writers[mark] = kept[-1] if kept else live[-1]
+        values[mark] = kept[-1].set[mark] if kept else "1"
+        if removals:
+            siblings = (*reversed(unseen), *reversed(removals))
+            clashes.append(Clash(mark, siblings, _base(mark, [*unseen, *removals], writes[mark])))
+    return tuple(mark for mark in filter(is_mark, writes) if values[mark] is None), clashes
+
+
+def _changes(op: Op, mark: str, derived: Set[str]) -> bool:
+    """Whether it says something about the entry other than that it is gone."""
+    if op.is_void or op.set.get(mark, "") is None:
+        return False
+    return any(path.startswith(mark) and path not in derived for path in op.set)
 
 
 def _decided(policy: Policy, path: str, siblings: Sequence[Op]) -> tuple[bool, Value]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
+from forms.definition import FormDefinition
 from forms.finding import Finding
+from forms.flat import differences, flatten, has_keys, unflatten
 from forms.instance import open_instance
-from forms.policy import policies
 from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
 from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
+from sync.filling import policies_among
 from sync.ledger import Act, Ledger, Record
 from sync.merge import Op, View, closure, missing, seen_by
 from sync.rows import SUBMISSION_ALIAS
@@ -149,9 +151,16 @@ def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
         act.change(changes={path: value for path, value in filling.flat.items() if value is not None})
         act.is_whole = True
         return
+    act.change(changes=differences(_before(record, act, filling.compiled.definition), filling.flat))
+
+
+def _before(record: Record, act: Act, definition: FormDefinition) -> Mapping[str, str | None]:
+    """What the author had before the eyes; with it, what is known of entries that were removed."""
     seen = {**act.row["context"], act.op.origin: act.op.prev}
-    before = seen_by((one.op for one in record.ready), seen, policies=policies(filling.compiled.definition)).values
-    act.change(changes={path: value for path, value in filling.flat.items() if value != before.get(path)})
+    ready = [one.op for one in record.ready]
+    paths = {path for op in ready for path in op.set}
+    values = seen_by(ready, seen, policies=policies_among(definition, paths)).values
+    return {**values, **flatten(definition, unflatten(definition, values))} if has_keys(definition) else values
 
 
 def _settle_submission(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ...] | None) -> View:

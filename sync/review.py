@@ -14,11 +14,13 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
 from forms.finding import Severity
+from forms.flat import is_mark
 from sync import access, author
 from sync.access import Actor
 from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove
 from sync.identity import uuid7
 from sync.lock import lock_project
+from sync.merge import is_whole
 from sync.models import Comment, Conflict, Entity, Operation, Project, Submission, SubmissionFinding
 from sync.record import record
 
@@ -131,10 +133,10 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
     """The path holds `value` (None clears it) and the conflict is closed: its siblings stay in the history.
 
     An operation whose author has seen all of them; what somebody wrote without seeing it opens the conflict again.
-    For an edit against a delete (path "") the value is KEEP or DELETE. Refuses NotAllowed, and NoSuchConflict when
-    somebody settled it meanwhile or the value settles nothing."""
+    For an edit against a delete (of the record, path "", or of an entry of a repeat) the value is KEEP or
+    DELETE. Refuses NotAllowed, and NoSuchConflict when somebody settled it meanwhile or the value settles nothing."""
     access.require(actor, "conflict.resolve", conflict.project_id)
-    if not conflict.path and value not in (KEEP, DELETE):
+    if is_whole(conflict.path) and value not in (KEEP, DELETE):
         raise NoSuchConflict
     lock_project(session, conflict.project_id)
     try:
@@ -148,7 +150,7 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
         session.get_one(Project, conflict.project_id),
         kind=conflict.kind,
         record_id=conflict.record_id,
-        changes={conflict.path: value} if conflict.path else {},
+        changes=_settling(conflict, value),
         is_delete=is_delete,
         actor=actor,
         now=now,
@@ -160,6 +162,16 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
     session.expunge(conflict)
     session.refresh(shown)
     _note(session, "conflict.resolve", shown, written, actor=actor, now=now, detail=detail)
+
+
+def _settling(conflict: Conflict, value: str | None) -> dict[str, str | None]:
+    if not is_whole(conflict.path):
+        return {conflict.path: value}
+    if not conflict.path:
+        return {}
+    inside = {path for side in conflict.siblings for path in side["changes"] if is_mark(path)}
+    stays = conflict.base or "1"
+    return dict.fromkeys([conflict.path, *sorted(inside)], stays if value == KEEP else None)
 
 
 def _shown(session: Session, conflict: Conflict) -> Submission | Entity:

@@ -11,9 +11,8 @@ from forms.check import CompiledForm
 from forms.definition import Answers
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
-from forms.flat import unflatten
+from forms.flat import differences, flatten, has_keys, placed, unflatten
 from forms.instance import open_instance, write
-from forms.policy import policies
 from sync import definitions
 from sync.apply_entities import entity_faults
 from sync.clashes import lay_clashes
@@ -22,11 +21,12 @@ from sync.entity_lists import tables
 from sync.filling import (
     Filling,
     Times,
-    asked_paths,
+    asks,
     asks_lists,
-    derived_paths,
+    derived_among,
     examine,
     notice,
+    policies_among,
     read_filling,
     recalculate,
 )
@@ -84,7 +84,9 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
         raise LookupError(f"version {shown.row['version']} of form {act.row['form_id']} is gone")
     if len(ready) > 1:
         definition = compiled.definition
-        view = record.folded(derived=derived_paths(definition), policies=policies(definition))
+        view = record.folded(
+            derived=derived_among(definition, view.values), policies=policies_among(definition, view.values)
+        )
     standing = _standing(ledger, record, view, shown, compiled)
     if len(ready) > 1 and not standing.is_exact:
         standing = _recalculated(ledger, record, standing)
@@ -95,7 +97,7 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(standing.filling) if standing.filling else ()
     unknown = _unknown(ledger, record, view, standing)
-    noticed = (*_mergers(view), *_notices(ledger, row, standing, announced))
+    noticed = (*_mergers(view, standing), *_notices(ledger, row, standing, announced))
     lay_findings(ledger, row, (*findings, *faults, *unknown, *noticed))
     ledger.touched.add(record.record_id)
     return view
@@ -119,29 +121,35 @@ def _recalculated(ledger: Ledger, record: Record, standing: Standing) -> Standin
 
 def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> tuple[Finding, ...]:
     """Paths that the form of their own author does not ask: they are kept in the operation and shown as findings."""
-    asked = asked_paths(standing.compiled.definition)
+    definition = standing.compiled.definition
     found = []
     for path, op in view.writers.items():
-        if path in asked or view.values[path] is None:
+        if view.values[path] is None or asks(definition, path):
             continue
         row = record.act(op.op_id).row
         own = compiled_for(ledger, row["form_id"], row["version"])
-        if own is None or path not in asked_paths(own.definition):
+        if own is None or not asks(own.definition, path):
             value = (view.values[path] or "")[:LONGEST_VALUE]
             found.append(Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value))
     return tuple(found)
 
 
-def _mergers(view: View) -> Iterator[Finding]:
+def _mergers(view: View, standing: Standing) -> Iterator[Finding]:
     """Where the form itself has decided between answers: what was written, and by which policy."""
     for path, merger in sorted(view.mergers.items()):
         written = " | ".join(op.set[path] or "–" for op in merger.siblings)[:LONGEST_VALUE]
         params = {"policy": merger.policy.value, "written": written}
-        yield Finding(Severity.INFO, Rule.MERGED, path, (view.values[path] or "")[:LONGEST_VALUE], params=params)
+        value = (view.values[path] or "")[:LONGEST_VALUE]
+        place = placed(standing.compiled.definition, standing.answers, path)
+        yield Finding(Severity.INFO, Rule.MERGED, place, value, params=params)
 
 
 def _says(view: View, filling: Filling) -> bool:
-    return all(view.values.get(path) == value for path, value in filling.flat.items())
+    definition = filling.compiled.definition
+    if not has_keys(definition):
+        return all(view.values.get(path) == value for path, value in filling.flat.items())
+    shown = flatten(definition, unflatten(definition, view.values))
+    return shown.keys() == filling.flat.keys() and not differences(shown, filling.flat)
 
 
 def _last_spoken(record: Record, view: View) -> Act | None:

@@ -60,7 +60,7 @@ def _case(found: Project, row: Conflict, names: Names) -> Case:
     reader = reader_of(found, record) if record is not None else None
     href = url_for("console.submission", number=found.number, instance_id=row.record_id, _anchor="conflicts")
     title = (record.instance_name if record is not None else "") or row.record_id
-    return Case(clash(row, reader, names), title, href)
+    return Case(clash(row, reader, names, answers=record.answers if record else None), title, href)
 
 
 def _entity_case(found: Project, row: Conflict, names: Names) -> Case:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext, ngettext
 
+from forms.flat import plain
 from server.console.answers import Reader
 from server.console.blueprint import bp
 from sync.find import HistoryLine
@@ -65,11 +66,17 @@ def _questions(line: HistoryLine, reader: Reader | None) -> tuple[str, ...]:
         return ()
     detail = line.detail or {}
     paths = detail.get("paths") or ([detail["path"]] if detail.get("path") else [])
-    names = [reader.question(str(path)) if reader else str(path) for path in paths]
+    names = list(dict.fromkeys(_question(reader, str(path)) for path in paths))
     if len(names) > 6:
         rest = len(names) - 5
         names = [*names[:5], ngettext("%(num)s more", "%(num)s more", rest)]
     return tuple(names)
+
+
+def _question(reader: Reader | None, path: str) -> str:
+    if reader is None:
+        return path
+    return reader.question((plain(reader.definition, path) or path).rstrip("/"))
 
 
 @bp.app_template_filter()

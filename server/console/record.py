@@ -62,7 +62,7 @@ class Dossier:
         return [one for one in self.comments if one.path == path]
 
     def clashes_at(self, path: str) -> list[Clash]:
-        return [one for one in self.clashes if one.row.path == path]
+        return [one for one in self.clashes if one.at == path]
 
     @property
     def open_findings(self) -> list[Told]:
@@ -120,10 +120,11 @@ def dossier(found: Project, record: Submission) -> Dossier:
     reader = reader_of(found, record)
     findings = told(reader, find.findings(session(), record), language())
     comments = find.comments(session(), record)
-    clashes = [clash(row, reader, names) for row in find.conflicts(session(), found, "submission", record.instance_id)]
-    keep = frozenset(
-        [one.row.path for one in findings] + [one.path for one in comments] + [one.row.path for one in clashes]
-    )
+    clashes = [
+        clash(row, reader, names, answers=record.answers)
+        for row in find.conflicts(session(), found, "submission", record.instance_id)
+    ]
+    keep = frozenset([one.row.path for one in findings] + [one.path for one in comments] + [one.at for one in clashes])
     with_blanks = request.args.get("all") == "yes"
     return Dossier(
         record=record,

@@ -15,6 +15,7 @@ from server.projects import project
 from sync import find, review
 from sync.access import require
 from sync.errors import NoSuchConflict, NoSuchFinding
+from sync.merge import is_whole
 from sync.models import Conflict, Project, Submission, SubmissionFinding
 
 
@@ -68,7 +69,7 @@ def resolve(found: Project, kind: str, record_id: str) -> None:
 
 def _chosen(conflict: Conflict) -> str | None:
     choice = request.form.get("choice", "")
-    if not conflict.path:
+    if is_whole(conflict.path):
         return choice
     if choice == "other":
         return request.form.get("value", "").strip() or None

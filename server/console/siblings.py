@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 from flask_babel import gettext
 
-from forms.definition import Question, Repeat
+from forms.definition import Answers, Question, Repeat
+from forms.flat import placed
 from server.console.answers import Reader
 from server.console.names import Names
 from server.console.properties import Properties
+from sync.merge import is_whole
 from sync.models import Conflict
 
 MOST_CHANGES = 6
@@ -51,6 +53,8 @@ class Clash:
     """One conflict, ready for the page."""
 
     row: Conflict
+    at: str
+    """The path as the record's page has it: entries of repeats by their position."""
     question: str
     sides: tuple[Side, ...]
     base: str
@@ -61,19 +65,27 @@ class Clash:
     """One changed it, another deleted it: it is kept or deleted, whatever was written."""
 
 
-def clash(row: Conflict, reader: Reader | None, names: Names, properties: Properties | None = None) -> Clash:
-    """`reader` knows the questions of a submission, `properties` those of an entity."""
-    reading = _Reading(reader, properties)
-    node = reader.node(row.path) if reader else None
+def clash(
+    row: Conflict,
+    reader: Reader | None,
+    names: Names,
+    properties: Properties | None = None,
+    answers: Answers | None = None,
+) -> Clash:
+    """`reader` knows the questions of a submission with these `answers`, `properties` those of an entity."""
+    reading = _Reading(reader, properties, answers or {})
+    at = reading.place(row.path)
+    node = reader.node(at) if reader else None
     is_leaf = isinstance(node, Question) or (reader is None and bool(row.path))
     return Clash(
         row=row,
+        at=at,
         question=reading.question(row.path),
         sides=tuple(_side(side, row.path, reading, names) for side in row.siblings),
         base=reading.text(row.path, row.base),
-        has_base=row.base is not None,
+        has_base=row.base is not None and not is_whole(row.path),
         can_type=is_leaf,
-        is_deletion=not row.path,
+        is_deletion=is_whole(row.path),
     )
 
 
@@ -83,19 +95,24 @@ class _Reading:
 
     reader: Reader | None
     properties: Properties | None
+    answers: Answers
+
+    def place(self, path: str) -> str:
+        return placed(self.reader.definition, self.answers, path) if self.reader is not None else path
 
     def question(self, path: str) -> str:
         if not path:
             return str(gettext("Changed by one, deleted by another"))
         if self.reader is not None:
-            return self.reader.question(path)
+            words = self.reader.question(self.place(path))
+            return f"{words}: {gettext('Changed by one, deleted by another')}" if is_whole(path) else words
         return self.properties.label(path) if self.properties is not None else path
 
     def text(self, path: str, raw: str | None) -> str:
         """The value in words; "" means that there is no answer."""
         if raw is None or self.reader is None:
             return self.properties.value(path, raw) if self.properties is not None else raw or ""
-        node = self.reader.node(path)
+        node = self.reader.node(self.place(path))
         if isinstance(node, Question):
             return self.reader.value(node, raw).text
         return _turns(raw, node, self.reader) if isinstance(node, Repeat) else raw

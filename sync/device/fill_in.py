@@ -71,8 +71,7 @@ class Filled:
         """As an operation on a record that its author saw in the state `base` (`seen` is that state's vector)."""
         before = flat.flatten(self.definition, dict(base))
         after = flat.flatten(self.definition, self.answers)
-        changes = {path: value for path, value in after.items() if value != before.get(path)}
-        return self._draft(record_id, changes, seen)
+        return self._draft(record_id, flat.differences(before, after), seen)
 
     def _draft(self, record_id: str, changes: Mapping[str, str | None], seen: Mapping[str, int]) -> Draft:
         return Draft(

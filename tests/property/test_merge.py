@@ -13,6 +13,8 @@ from forms.policy import Policy
 from sync.merge import Op, View, closure, fold, seen_by
 
 PATHS = ("nama", "umur", "income/after")
+ENTRIES = ("loan/A/", "loan/B/", "loan/A/sum", "loan/A/note", "loan/B/sum")
+"""Of a repeat with a key: marks, and answers of its entries."""
 VALUES = (None, "1", "2", "3")
 
 
@@ -48,18 +50,22 @@ class Author:
         self.known += [op for op in other.known if op.op_id not in known]
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.integers(0, 3),
-        st.dictionaries(st.sampled_from(PATHS), st.sampled_from(VALUES), min_size=1, max_size=3),
-        st.integers(0, 2**40),
-        st.integers(1, 3),
-        st.sampled_from(["write", "write", "write", "hear", "hear", "delete"]),
-        st.integers(0, 3),
-    ),
-    min_size=1,
-    max_size=24,
-)
+def steps_of(paths: Sequence[str]) -> st.SearchStrategy[list[tuple[int, dict[str, str | None], int, int, str, int]]]:
+    return st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.dictionaries(st.sampled_from(paths), st.sampled_from(VALUES), min_size=1, max_size=3),
+            st.integers(0, 2**40),
+            st.integers(1, 3),
+            st.sampled_from(["write", "write", "write", "hear", "hear", "delete"]),
+            st.integers(0, 3),
+        ),
+        min_size=1,
+        max_size=24,
+    )
+
+
+STEPS, STEPS_WITH_ENTRIES = steps_of(PATHS), steps_of([*PATHS[:1], *ENTRIES])
 
 
 def history_of(steps: Sequence[tuple[int, dict[str, str | None], int, int, str, int]]) -> list[Op]:
@@ -103,6 +109,48 @@ def test_by_any_policy_the_view_depends_on_the_set_only(ops: list[Op], rng: rand
     rng.shuffle(shuffled)
 
     assert told(fold(shuffled, policies=policies)) == told(fold(ops, policies=policies))
+
+
+WITH_ENTRIES = STEPS_WITH_ENTRIES.map(history_of).filter(bool)
+
+
+@given(WITH_ENTRIES, st.randoms(use_true_random=False))
+def test_what_is_shown_of_entries_depends_on_the_set_only(ops: list[Op], rng: random.Random) -> None:
+    shuffled = [*ops, *rng.choices(ops, k=rng.randrange(4))]
+    rng.shuffle(shuffled)
+
+    assert told(fold(shuffled)) == told(fold(ops))
+
+
+@given(WITH_ENTRIES)
+def test_no_write_to_an_entry_is_lost(ops: list[Op]) -> None:
+    """It is displayed, superseded or removed by one who saw it, or in an open conflict about it or about its entry."""
+    view = fold(ops)
+    in_conflict = {(clash.path, op.op_id) for clash in view.clashes for op in clash.siblings}
+
+    for op in view.ready:
+        for path, value in op.set.items():
+            mark = path[: path.rfind("/") + 1]
+            later = [other for other in view.ready if other is not op and {path, mark} & other.set.keys()]
+            assert (
+                any(other.has_seen(op) for other in later)
+                or op.set.get(mark, "") is None
+                or (view.values[path] == value and view.values.get(mark, "1") is not None)
+                or {(path, op.op_id), (mark, op.op_id)} & in_conflict
+                or (path == mark and (value is None) is (view.values[mark] is None))
+            )
+
+
+@given(WITH_ENTRIES)
+def test_an_entry_is_gone_only_when_who_removed_it_had_seen_all_that_was_written_in_it(ops: list[Op]) -> None:
+    view = fold(ops)
+
+    for mark in ("loan/A/", "loan/B/"):
+        if view.values.get(mark, "1") is None:
+            edits = [op for op in view.ready if op.set.get(mark, "") is not None and any(mark in at for at in op.set)]
+            removals = [op for op in view.ready if op.set.get(mark, "") is None]
+            assert all(any(removal.has_seen(op) for removal in removals) for op in edits)
+            assert not [clash for clash in view.clashes if clash.path.startswith(mark)]
 
 
 @given(HISTORIES, st.sampled_from(Policy))
