@@ -26,6 +26,8 @@ class Settings:
     secret_key: str = field(repr=False)
     database_url: str = ""
     """SQLAlchemy URL; "" means SQLite in `data_dir`."""
+    blob_url: str = ""
+    """A bucket for attachments, such as s3://bucket/prefix; "" means the folder `blobs` in `data_dir`."""
     host: str = "127.0.0.1"
     port: int = 8080
     base_url: str = ""
@@ -73,6 +75,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         data_dir=_writable(data_dir),
         secret_key=environ.get("LAPANGAN_SECRET_KEY") or _kept_secret(data_dir / "secret-key"),
         database_url=_database_url(environ.get("LAPANGAN_DATABASE_URL", "")),
+        blob_url=_blob_url(environ.get("LAPANGAN_BLOB_URL", "")),
         host=environ.get("LAPANGAN_HOST") or "127.0.0.1",
         port=_integer(environ, "LAPANGAN_PORT", 8080, 0, 65535),
         base_url=_base_url(environ.get("LAPANGAN_BASE_URL", "")),
@@ -134,6 +137,12 @@ def _database_url(url: str) -> str:
     if url and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise BadSetting("LAPANGAN_DATABASE_URL", "must begin with sqlite:/// or postgresql://")
     return url
+
+
+def _blob_url(url: str) -> str:
+    if url and not url.startswith(("s3://", "gs://", "az://")):
+        raise BadSetting("LAPANGAN_BLOB_URL", "must begin with s3://, gs:// or az://, such as s3://bucket/prefix")
+    return url.rstrip("/")
 
 
 def _base_url(url: str) -> str:

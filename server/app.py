@@ -8,8 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from config import Settings
 from server import api, auth, console, headers, health, language, log, openrosa, problems, tablet
 from server.db import db, wrap_views
-from server.services import Services
-from sync.attach import BlobStore
+from server.services import Services, blob_store
 from sync.engine import options, tune
 
 
@@ -27,7 +26,7 @@ def create_app(settings: Settings) -> Flask:
     with app.app_context():
         engine = db.engine
     tune(engine)
-    app.extensions["lapangan"] = Services(settings, engine, BlobStore(settings.data_dir / "blobs"))
+    app.extensions["lapangan"] = Services(settings, engine, blob_store(settings))
     for part in (log, auth, language, headers, problems):
         part.install(app)
     for door in (health, api, tablet, openrosa, console):

@@ -13,8 +13,8 @@ INLINE = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/", "video
 
 def send_blob(project_id: str, sha256: str, *, name: str, media_type: str) -> Response:
     """The bytes, with their hash as the ETag, in parts if asked. Refuses NoSuchAttachment."""
-    path = services().blobs.path(project_id, sha256)
-    if not path.is_file():
+    path = services().blobs.local(project_id, sha256)
+    if path is None:
         raise NoSuchAttachment(name)
     is_inline = media_type.startswith(INLINE)
     response = send_file(

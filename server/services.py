@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from config import Settings
 from sync.attach import BlobStore
+from sync.bucket import open_bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,12 @@ class Services:
     settings: Settings
     engine: Engine
     blobs: BlobStore
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    """Where this installation keeps its attachments."""
+    bucket = open_bucket(settings.blob_url) if settings.blob_url else None
+    return BlobStore(settings.data_dir / "blobs", bucket=bucket)
 
 
 def services(app: Flask | None = None) -> Services:

@@ -1,7 +1,8 @@
 """Attachments by content: the bytes first, durable under their SHA-256, then the row.
 
 Finished files lie in `root/<project>/<first two digits>/<sha256>`, unfinished uploads in `root/<project>/partial`.
-A row in `blob` therefore means bytes on disk that hash to their name, whatever died in between."""
+With a bucket, finished files lie there, and the folder keeps copies of what was used lately.
+A row in `blob` therefore means kept bytes that hash to their name, whatever died in between."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
+from sync.bucket import Bucket
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 from sync.lock import lock_project
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
@@ -55,10 +57,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class BlobStore:
-    """The folder of attachments. It knows no database: `keep` makes the row."""
+    """Where attachments are. It knows no database: `keep` makes the row."""
 
     root: Path
     reserve: int = RESERVE
+    bucket: Bucket | None = None
 
     def write(
         self, project_id: str, chunks: Iterable[bytes], *, limit: int, expected_sha256: str | None = None
@@ -73,20 +76,37 @@ class BlobStore:
                 stored = self._write_hashed(temporary, chunks, limit)
                 if expected_sha256 not in (None, stored.sha256):
                     raise HashMismatch(expected_sha256 or "")
-                return self._place(temporary, stored, self.path(project_id, stored.sha256))
+                return self._keep(temporary, stored, project_id)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def path(self, project_id: str, sha256: str) -> Path:
-        """Where the finished file is, or would be. Refuses BadName."""
-        return self.root / _project_name(project_id) / _hash_name(sha256)[:2] / sha256
+    def local(self, project_id: str, sha256: str) -> Path | None:
+        """The finished file on this machine, fetched from the bucket if need be; None when there is none.
+
+        Refuses BadName, StorageFull, HashMismatch when the bucket holds other bytes under this name."""
+        place = self._place_of(project_id, sha256)
+        if place.is_file():
+            if self.bucket is not None:
+                place.touch()  # used today: the copy stays
+            return place
+        if self.bucket is None or not self.bucket.has(self._name(project_id, sha256)):
+            return None
+        chunks = self.bucket.chunks(self._name(project_id, sha256))
+        temporary = self._folder(project_id, "partial") / f"copy-{uuid.uuid4().hex}"
+        try:
+            with self._noticing_a_full_disk():
+                stored = self._write_hashed(temporary, chunks, shutil.disk_usage(self._existing_root()).free)
+                if stored.sha256 != sha256:
+                    raise HashMismatch(sha256)
+                self._settle(temporary, place)
+                return place
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def has(self, project_id: str, sha256: str) -> bool:
-        return self.path(project_id, sha256).is_file()
-
-    def read(self, project_id: str, sha256: str) -> bytes:
-        """All the bytes of a small file."""
-        return self.path(project_id, sha256).read_bytes()
+        if self.bucket is not None:
+            return self.bucket.has(self._name(project_id, sha256))
+        return self._place_of(project_id, sha256).is_file()
 
     def offset(self, project_id: str, sha256: str) -> int:
         """How many bytes of an unfinished upload are on disk for good."""
@@ -121,8 +141,9 @@ class BlobStore:
         """The upload in its place, checked against its name. Refuses HashMismatch: then it starts again from 0.
 
         Safe to repeat: a finished file is only measured again."""
-        place, partial = self.path(project_id, sha256), self._partial(project_id, sha256)
-        if not partial.exists() and place.is_file():
+        partial = self._partial(project_id, sha256)
+        place = None if partial.exists() else self.local(project_id, sha256)
+        if place is not None:
             return replace(_measured(place), path=place)
         with self._noticing_a_full_disk(), self._locked(partial) as file:
             stored = _measured(partial)
@@ -130,7 +151,7 @@ class BlobStore:
                 partial.unlink()
                 raise HashMismatch(sha256)
             os.fsync(file.fileno())
-            return self._place(partial, stored, place)
+            return self._keep(partial, stored, project_id)
 
     def forget(self, project_id: str, sha256: str) -> None:
         """An unfinished upload is given up."""
@@ -138,10 +159,11 @@ class BlobStore:
 
     def sweep(self, *, before: datetime) -> int:
         """Unfinished files that nobody has touched since `before` are gone; how many there were."""
-        stale = [file for file in self.root.glob("*/partial/*") if file.stat().st_mtime < before.timestamp()]
-        for file in stale:
-            file.unlink(missing_ok=True)
-        return len(stale)
+        return _unlink_older(self.root.glob("*/partial/*"), before)
+
+    def drop_copies(self, *, before: datetime) -> int:
+        """Copies of what the bucket keeps, unused since `before`, are gone; how many there were."""
+        return _unlink_older(self.root.glob("*/[0-9a-f][0-9a-f]/*"), before) if self.bucket is not None else 0
 
     def check_room(self, size: int = 0) -> None:
         """Refuse with StorageFull when `size` more bytes would eat into the reserve."""
@@ -176,11 +198,24 @@ class BlobStore:
                 self.check_room()
                 unchecked = 0
 
-    def _place(self, temporary: Path, stored: Stored, place: Path) -> Stored:
+    def _keep(self, temporary: Path, stored: Stored, project_id: str) -> Stored:
+        place = self._place_of(project_id, stored.sha256)
+        if self.bucket is not None:
+            self.bucket.put(self._name(project_id, stored.sha256), temporary)
+        self._settle(temporary, place)
+        return replace(stored, path=place)
+
+    def _settle(self, temporary: Path, place: Path) -> None:
         self._folder(place.parent.parent.name, place.parent.name)
         temporary.replace(place)
         _fsync_folder(place.parent)
-        return replace(stored, path=place)
+
+    def _place_of(self, project_id: str, sha256: str) -> Path:
+        return self.root / self._name(project_id, sha256)
+
+    @staticmethod
+    def _name(project_id: str, sha256: str) -> str:
+        return f"{_project_name(project_id)}/{_hash_name(sha256)[:2]}/{sha256}"
 
     def _partial(self, project_id: str, sha256: str) -> Path:
         return self._folder(project_id, "partial") / _hash_name(sha256)
@@ -311,6 +346,13 @@ def _measured(file: Path) -> Stored:
             md5.update(chunk)
             size += len(chunk)
     return Stored(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def _unlink_older(files: Iterable[Path], before: datetime) -> int:
+    stale = [file for file in files if file.stat().st_mtime < before.timestamp()]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
 
 
 def _hash_name(sha256: str) -> str:

@@ -26,7 +26,7 @@ from sync import accounts, install, projects, publish
 from sync.access import SYSTEM, Actor, Role
 from sync.engine import connect, in_transaction
 from sync.models import Account, Project
-from tests import postgres
+from tests import bucket, postgres
 
 NewDatabase = Callable[..., str]
 
@@ -83,6 +83,20 @@ def _upgrade(url: URL | str) -> None:
         install.ensure_installation(engine, now=NOW)
     finally:
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    with bucket.s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place of its own in a bucket, for this test alone."""
+    for name, value in bucket.environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{bucket.NAME}/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from config import Settings, from_env
 from forms.errors import Kind, Problem
 from server.clock import now
+from server.services import blob_store
 from sync import install
 from sync.attach import BlobStore
 from sync.engine import connect, writer
@@ -45,7 +46,7 @@ class Opened:
 
     @property
     def blobs(self) -> BlobStore:
-        return BlobStore(self.settings.data_dir / "blobs")
+        return blob_store(self.settings)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

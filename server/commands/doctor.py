@@ -20,6 +20,7 @@ from config import Settings, from_env
 from server.commands.screen import attention, done
 from server.commands.screen import gettext as _
 from sync import backup, install
+from sync.bucket import BucketUnreachable, open_bucket
 from sync.engine import connect, sqlite_driver
 
 SAFE_SQLITE = (3, 51, 3)
@@ -99,6 +100,19 @@ def _storage(settings: Settings, _engine: Engine) -> Iterator[Seen]:
         if folder.exists():
             cure = "" if _is_writable(folder) else _("Give this program permission to write there.")
             yield Seen(_("Storage: %(folder)s.", folder=folder), cure)
+    if settings.blob_url:
+        yield _bucket(settings.blob_url)
+
+
+def _bucket(url: str) -> Seen:
+    try:
+        open_bucket(url).probe()
+    except BucketUnreachable as error:
+        return Seen(
+            _("Storage: %(url)s cannot be used (%(reason)s).", url=url, reason=error.detail),
+            _("Set the credentials and the address of the bucket in the environment."),
+        )
+    return Seen(_("Storage: %(url)s can be written and read.", url=url))
 
 
 def _is_writable(folder: Path) -> bool:

@@ -84,10 +84,10 @@ def _file(owner: Project, instance_id: str, name: str) -> Path:
     require(actor(), "submission.read", owner.project_id)
     found = find.submission(session(), owner, instance_id, actor=actor())
     row = session().get(SubmissionAttachment, (owner.project_id, found.instance_id, name))
-    blobs = services().blobs
-    if row is None or row.sha256 is None or not blobs.has(owner.project_id, row.sha256):
+    file = services().blobs.local(owner.project_id, row.sha256) if row is not None and row.sha256 else None
+    if file is None:
         raise NoSuchAttachment(name)
-    return blobs.path(owner.project_id, row.sha256)
+    return file
 
 
 def _guarded(response: Response) -> Response:

@@ -14,6 +14,8 @@ from sync.models import Enrolment, JobRun, Login, LoginFailure, Upload
 
 UPLOAD_AGE = timedelta(days=14)
 """A tablet may be offline for days in the middle of an upload."""
+COPY_AGE = timedelta(days=7)
+"""Of a file that a bucket keeps: what was looked at lately need not be fetched again."""
 CODE_AGE = timedelta(days=7)
 """The page of devices shows for a while that a code has expired."""
 FAILURE_AGE = timedelta(days=1)
@@ -25,6 +27,7 @@ def cleanup(engine: Engine, task: Task) -> Outcome:
     summary: dict[str, int] = in_transaction(engine, lambda session: _delete_rows(session, task.now))
     if task.blobs is not None:
         summary["files"] = task.blobs.sweep(before=task.now - UPLOAD_AGE)
+        summary["copies"] = task.blobs.drop_copies(before=task.now - COPY_AGE)
     return Outcome(summary)
 
 

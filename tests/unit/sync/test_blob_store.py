@@ -16,6 +16,7 @@ import pytest
 
 from forms.errors import Kind, Problem
 from sync.attach import BlobStore, Stored, UploadBusy
+from sync.bucket import open_bucket
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 
 PROJECT = str(uuid.UUID(int=7))
@@ -24,9 +25,17 @@ SHA256 = hashlib.sha256(PHOTO).hexdigest()
 LIMIT = 2**20
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs", reserve=0)
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    """A folder alone, and one beside a bucket: they keep the same promises."""
+    bucket = open_bucket(request.getfixturevalue("bucket_url")) if request.param == "bucket" else None
+    return BlobStore(tmp_path / "blobs", reserve=0, bucket=bucket)
+
+
+def content(store: BlobStore) -> bytes:
+    file = store.local(PROJECT, SHA256)
+    assert file is not None
+    return file.read_bytes()
 
 
 def files(store: BlobStore) -> list[str]:
@@ -42,7 +51,7 @@ def test_what_is_written_is_found_by_its_hash(store: BlobStore) -> None:
 
     assert stored == Stored(SHA256, hashlib.md5(PHOTO).hexdigest(), len(PHOTO))
     assert stored.path == store.root / PROJECT / SHA256[:2] / SHA256
-    assert store.read(PROJECT, SHA256) == PHOTO
+    assert content(store) == PHOTO
     assert files(store) == [SHA256]
 
 
@@ -83,7 +92,7 @@ def test_an_upload_goes_on_where_it_stopped(store: BlobStore) -> None:
 
     assert (first, offset, last) == (7000, 7000, len(PHOTO))
     assert stored.sha256 == SHA256
-    assert store.read(PROJECT, SHA256) == PHOTO
+    assert content(store) == PHOTO
     assert files(store) == [SHA256]
 
 
@@ -152,12 +161,12 @@ def test_two_requests_never_write_one_upload_at_once(store: BlobStore) -> None:
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", SHA256.upper(), SHA256[:-1], SHA256 + "0", SHA256 + "\n"])
 def test_only_a_hash_names_a_file(store: BlobStore, name: str) -> None:
     with pytest.raises(BadName):
-        store.path(PROJECT, name)
+        store.local(PROJECT, name)
 
 
 def test_a_project_that_is_no_uuid_names_no_folder(store: BlobStore) -> None:
     with pytest.raises(ValueError, match="UUID"):
-        store.path("../other", SHA256)
+        store.local("../other", SHA256)
 
 
 def test_no_room_beyond_the_reserve_is_refused_before_anything_is_written(tmp_path: Path) -> None:
