@@ -249,8 +249,8 @@ def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table)
 def _write_file(
     archive: zipfile.ZipFile, manifest: Manifest, partial: Path, blobs: BlobStore, project_id: str, sha256: str
 ) -> None:
-    source = blobs.path(project_id, sha256)
-    if not source.is_file():
+    source = blobs.local(project_id, sha256)
+    if source is None:
         # A damaged store must not keep the rest from being saved; the page of backups and the doctor say it.
         manifest.files_missing += 1
         return
