@@ -190,7 +190,9 @@ def _generate(builder: Builder) -> dict[str, Callable[..., Any]]:
 
 
 def _broken(faults: list[Fault]) -> BrokenForm:
-    return broken([fault(one.message, column=one.column, path=one.path) for one in faults])
+    return broken(
+        [fault(one.refusal.words, column=one.column, path=one.path, params=one.refusal.params) for one in faults]
+    )
 
 
 def _interval(context: Context) -> tuple[datetime, datetime]:

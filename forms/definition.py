@@ -116,6 +116,11 @@ class Question:
     merge: str = ""
     """How answers of people who had not seen each other are merged, as written: see forms.policy."""
 
+    @property
+    def pii(self) -> str:
+        """What the answer tells about a person ("name", "contact" ...: a workbook's column pii), "" for nothing."""
+        return self.parameters.get("pii", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

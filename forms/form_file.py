@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 from forms.check import compile_form
 from forms.definition import FormDefinition
 from forms.errors import BrokenForm, UnreadableWorkbook
-from forms.fault import broken
+from forms.fault import Fault, broken, fault, warnings_among
 from forms.finding import Severity
-from forms.lint import Notice, lint
+from forms.lint import CHOICES, lint
+from forms.notice import CONVERSION, SENTENCES
 from forms.xform import read
 from forms.xlsform import Conversion, convert_all
 
@@ -35,6 +37,8 @@ ELSEWHERE = {
 }
 """What is written on another sheet than the survey's."""
 FIRST_ROW = 2
+_ADVICE = re.compile("max-pixels|is being skipped")
+"""What the conversion says that costs no answer."""
 
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -48,11 +52,17 @@ class FormFile:
     workbook: bytes | None = None
     """As it was sent; None when an XForm was sent."""
     workbook_name: str = ""
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Fault, ...] = ()
+    """What its author should know, none of which stops it: warnings are to be confirmed, infos to be read."""
     rows: Mapping[str, int] | None = None
     """The survey sheet's row of every question by path."""
     itemsets: bytes | None = None
     """The attachment itemsets.csv that was made with the form."""
+
+    @property
+    def warnings(self) -> list[Fault]:
+        """The notices that must be confirmed."""
+        return warnings_among(self.notices)
 
 
 def read_form_file(content: bytes, file_name: str) -> FormFile:
@@ -87,55 +97,57 @@ def _from_xform(content: bytes) -> FormFile:
     if len(content) > MAX_XFORM_BYTES:
         raise UnreadableWorkbook(f"{len(content):,} bytes; an XForm may have {MAX_XFORM_BYTES:,}")
     definition = read(content)
-    return FormFile(content, definition, warnings=tuple(_looked_over(definition, {})))
+    return FormFile(content, definition, notices=tuple(_looked_over(definition)))
 
 
 def _from_workbook(content: bytes, name: str, conversion: Conversion) -> FormFile:
     try:
         definition = read(conversion.xform)
-        noticed = _looked_over(definition, conversion.rows)
+        noticed = _looked_over(definition)
     except BrokenForm as refusal:
-        raise broken([_placed(fault, conversion.rows) for fault in _faults(refusal)]) from refusal
-    warnings = (*conversion.warnings, *noticed)
-    return FormFile(conversion.xform, definition, content, name, warnings, conversion.rows, conversion.itemsets)
+        raise broken([_placed(one, conversion) for one in _faults(refusal)]) from refusal
+    notices = (*map(_said, conversion.warnings), *(_placed(one, conversion) for one in noticed))
+    return FormFile(conversion.xform, definition, content, name, notices, conversion.rows, conversion.itemsets)
 
 
-def _looked_over(definition: FormDefinition, rows: Mapping[str, int]) -> list[str]:
-    """The warnings of a form whose logic compiles. BrokenForm for what cannot work."""
+def _looked_over(definition: FormDefinition) -> list[Fault]:
+    """The notices of a form whose logic compiles. BrokenForm for what cannot work."""
     compile_form(definition)
-    notices = lint(definition)
-    wrong = [_fault_of(notice) for notice in notices if notice.severity is Severity.ERROR]
+    noticed = [one.as_fault() for one in lint(definition)]
+    wrong = [one for one in noticed if one["severity"] == Severity.ERROR.value]
     if wrong:
         raise broken(wrong)
-    return [_said(notice, rows) for notice in notices]
+    return noticed
 
 
-def _fault_of(notice: Notice) -> dict[str, Any]:
-    return {"path": notice.path, "question": notice.path.rpartition("/")[2], "message": notice.message}
-
-
-def _said(notice: Notice, rows: Mapping[str, int]) -> str:
-    """As the conversion words its own: the row first."""
-    row = rows.get(notice.path)
-    place = f"[row : {row}] " if row else f"{notice.path}: " if notice.path else ""
-    return place + notice.message
+def _said(warning: Mapping[str, Any]) -> Fault:
+    """What the conversion itself noticed."""
+    place = {name: warning[name] for name in ("sheet", "row", "column", "question") if warning.get(name)}
+    severity = Severity.INFO if _ADVICE.search(warning["message"]) else Severity.WARNING
+    words, params = SENTENCES[CONVERSION], {"said": warning["message"]}
+    return fault(words, params=params, severity=severity, code=CONVERSION, **place)
 
 
 def _faults(refusal: BrokenForm) -> list[dict[str, Any]]:
     return refusal.members.get("faults") or [{"message": refusal.detail}]
 
 
-def _placed(fault: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Any]:
+def _placed(one: Mapping[str, Any], conversion: Conversion) -> Fault:
     """The fault with its place in the workbook, as far as it is known."""
-    if fault.get("column") in ELSEWHERE:
-        sheet, column = ELSEWHERE[fault["column"]]
+    if one.get("sheet") == CHOICES:
+        choices = conversion.choice_rows.get(one["params"]["list"], {})
+        return dict(one) | {"row": choices.get(one["params"].get("choice", ""))}
+    if one.get("sheet") == "settings":
+        return dict(one) | {"row": FIRST_ROW}
+    if one.get("column") in ELSEWHERE:
+        sheet, column = ELSEWHERE[one["column"]]
         # A form has one row of settings, and nearly always one entity list.
-        return dict(fault) | {"sheet": sheet, "row": FIRST_ROW, "column": column}
-    row = fault.get("row") or row_of(str(fault.get("path") or ""), str(fault.get("question") or ""), rows)
+        return dict(one) | {"sheet": sheet, "row": FIRST_ROW, "column": column}
+    row = one.get("row") or row_of(str(one.get("path") or ""), str(one.get("question") or ""), conversion.rows)
     if row is None:
-        return dict(fault)
-    column = str(fault.get("column") or "")
-    return dict(fault) | {"sheet": SURVEY, "row": row, "column": COLUMNS.get(column, column)}
+        return dict(one)
+    column = str(one.get("column") or "")
+    return dict(one) | {"sheet": SURVEY, "row": row, "column": COLUMNS.get(column, column)}
 
 
 def row_of(path: str, question: str, rows: Mapping[str, int]) -> int | None:

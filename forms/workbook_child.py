@@ -1,7 +1,8 @@
 """Converts workbooks in a process of its own, which limits itself: a workbook is a stranger's program.
 
 In: one line of JSON, [{"kind", "size"}, ...], then the files' bytes one after the other.
-Out: JSON, for each file {"xform", "warnings", "rows", "itemsets"} or {"fault": {...}} or {"unreadable": "why"}."""
+Out: JSON, for each file {"xform", "warnings", "rows", "choice_rows", "itemsets"} or {"fault": {...}} or
+{"unreadable": "why"}."""
 
 from __future__ import annotations
 
@@ -23,8 +24,11 @@ CPU_S = 30
 FIRST_ROW = 2
 """Of a sheet, below the header, as a spreadsheet counts."""
 
-MERGE, NAMESPACE = "bind::lapangan:merge", 'lapangan="urn:lapangan:forms"'
-"""As pyxform wants an attribute of a foreign namespace. Clients keep what they do not know."""
+NAMESPACE = 'lapangan="urn:lapangan:forms"'
+OURS = {
+    spelling: f"bind::lapangan:{name}" for name in ("merge", "pii") for spelling in (name, f"bind::lapangan:{name}")
+}
+"""Our own columns, as pyxform wants an attribute of a foreign namespace. Clients keep what they do not know."""
 
 _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
 _SHEET = re.compile(r"the '(\w+)' sheet")
@@ -63,7 +67,7 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
         book = get_xlsform(source.read(wanted["size"]), file_type=wanted["kind"])
     except PyXFormError as error:
         return {"unreadable": str(error)}
-    sheets = with_merge({field.name: getattr(book, field.name) for field in fields(book)})
+    sheets = with_ours({field.name: getattr(book, field.name) for field in fields(book)})
     survey = list(sheets.get("survey") or ())
     warnings: list[str] = []
     try:
@@ -72,16 +76,22 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
         return {"fault": fault(error, survey)}
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         return {"fault": {"message": f"The conversion failed: {type(error).__name__}: {error}"}}
-    return {"xform": result.xform, "warnings": warnings, "rows": rows_of(survey), "itemsets": result.itemsets}
+    return {
+        "xform": result.xform,
+        "warnings": [place(said, {}, survey) for said in warnings],
+        "rows": rows_of(survey),
+        "choice_rows": choice_rows_of(list(sheets.get("choices") or ())),
+        "itemsets": result.itemsets,
+    }
 
 
-def with_merge(sheets: dict[str, Any]) -> dict[str, Any]:
-    """The sheets with our column `merge` as the bind attribute that it stands for."""
+def with_ours(sheets: dict[str, Any]) -> dict[str, Any]:
+    """The sheets with our own columns as the bind attributes that they stand for."""
     survey, settings = sheets.get("survey") or [], sheets.get("settings") or [{}]
     header = [name for row in sheets.get("survey_header") or () for name in row]
-    if not any(_is_ours(name) for name in header):
+    own = {name: ours for name in header if (ours := OURS.get(str(name).strip().lower()))}
+    if not own:
         return sheets
-    own = {name: MERGE for name in header if _is_ours(name)}
     known = str(settings[0].get("namespaces") or "")
     return sheets | {
         "survey": [{own.get(name, name): value for name, value in row.items()} for row in survey],
@@ -91,13 +101,16 @@ def with_merge(sheets: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_ours(name: object) -> bool:
-    return str(name).strip().lower() in ("merge", MERGE)
-
-
 def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the error is, from what it carries, from its text, or from the cell that holds what it quotes."""
-    said, context = str(error), error.context
+    found = place(str(error), error.context, survey)
+    if found["row"] is None:
+        found |= quoted_cell(str(error), survey)
+    return found
+
+
+def place(said: str, context: Mapping[str, Any], survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is said, without the place that it names, and that place."""
     row = _ROW.search(said)
     sheet, column = _SHEET.search(said), _COLUMN.search(said)
     found: dict[str, Any] = {
@@ -106,8 +119,6 @@ def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str,
         "column": context.get("column") or (column[1] if column else ""),
         "message": _ROW.sub("", said).strip(),
     }
-    if found["row"] is None:
-        found |= quoted_cell(said, survey)
     found["sheet"] = found["sheet"] or ("survey" if found["row"] else "")
     if found["sheet"] == "survey" and found["row"]:
         found["question"] = name_in(survey, found["row"])
@@ -120,7 +131,7 @@ def quoted_cell(said: str, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any
         for number, row in enumerate(survey, FIRST_ROW):
             for column, value in row.items():
                 if value == word or f"${{{word}}}" in str(value):
-                    return {"sheet": "survey", "row": number, "column": column}
+                    return {"sheet": "survey", "row": number, "column": column, "question": name_in(survey, number)}
     return {}
 
 
@@ -143,6 +154,15 @@ def rows_of(survey: Sequence[Mapping[str, Any]]) -> dict[str, int]:
             rows.setdefault("/".join((*above, name)), number)
         if container:
             above.append(name)
+    return rows
+
+
+def choice_rows_of(choices: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """The choices sheet's row of every choice, by list and name."""
+    rows: dict[str, dict[str, int]] = {}
+    for number, row in enumerate(choices, FIRST_ROW):
+        listed = rows.setdefault(cell(row, "list_name") or cell(row, "list name"), {})
+        listed.setdefault(cell(row, "name") or cell(row, "value"), number)
     return rows
 
 

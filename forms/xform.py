@@ -219,23 +219,26 @@ class _Reader:
 
     def unknown(self) -> Iterator[Fault]:
         """Faults of whatever sections, controls or actions name that the instance does not have."""
-        places = {
-            "An action sets": self.rules.actions,
-            "A group or repeat is about": self.body.sections,
-            "A control asks": self.body.controls,
-        }
-        for place, named in places.items():
-            for path in named:
-                if not self._knows(path):
-                    yield fault(f"{place} {'/'.join(path)!r}, but the form has no such question.", path=path)
+        for path in self._unknown(self.rules.actions):
+            node = {"node": "/".join(path)}
+            yield fault("An action sets '{node}', but the form has no such question.", params=node, path=path)
+        for path in self._unknown(self.body.sections):
+            node = {"node": "/".join(path)}
+            yield fault("A group or repeat is about '{node}', but the form has none.", params=node, path=path)
+        for path in self._unknown(self.body.controls):
+            node = {"node": "/".join(path)}
+            yield fault("A control asks '{node}', but the form has no such question.", params=node, path=path)
         for control in self.body.lost:
-            yield fault(f"A control ({control}) does not say which question it asks.")
+            yield fault("A control ({control}) does not say which question it asks.", params={"control": control})
 
     def remarks(self) -> Iterator[Remark]:
         yield from self.rules.remarks
         yield from self.body.remarks
         # Clients leave such rules aside, too; forms from which a question was taken often have them.
-        yield from (Remark("bind-without-question", path) for path in self.rules.binds if not self._knows(path))
+        yield from (Remark("bind-without-question", path) for path in self._unknown(self.rules.binds))
+
+    def _unknown(self, named: Iterable[Path]) -> Iterator[Path]:
+        return (path for path in named if not self._knows(path))
 
     def _knows(self, path: Path) -> bool:
         # Attributes and what an <entity> holds are bound too; nothing is asked there.
@@ -250,7 +253,9 @@ def _misnamed(names: Iterable[str]) -> Iterator[Fault]:
         try:
             file_name_of(name)
         except ValueError:
-            yield fault(f"The form names a file {name!r}. Use a plain file name, without folders.")
+            yield fault(
+                "The form names a file '{name}'. Use a plain file name, without folders.", params={"name": name}
+            )
 
 
 def _templates_first(parent: etree._Element) -> list[etree._Element]:

@@ -37,9 +37,12 @@ class Conversion:
     """An XForm made from a workbook."""
 
     xform: bytes
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    """What the conversion noticed: "message", and "sheet", "row", "column", "question" where they are known."""
     rows: Mapping[str, int] = field(default_factory=dict)
     """The row of the survey sheet by path: "income/after" -> 31."""
+    choice_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The row of the choices sheet by list and name."""
     itemsets: bytes | None = None
     """The attachment itemsets.csv that select_one_external reads, when the form uses it."""
 
@@ -132,5 +135,6 @@ def _conversion(answer: Mapping[str, Any]) -> Conversion:
         answer["xform"].encode("utf-8"),
         tuple(answer["warnings"]),
         answer["rows"],
+        answer["choice_rows"],
         None if itemsets is None else itemsets.encode("utf-8"),
     )

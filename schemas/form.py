@@ -20,7 +20,8 @@ class FormSchema(Schema):
     state = fields.String()
     key_id = fields.Constant(None, data_key="keyId")
     enketo_id = fields.Constant(None, data_key="enketoId")
-    warnings = fields.List(fields.String())
+    notices = fields.List(fields.Dict())
+    """What its author should know: severity, sheet, row, column, question, message ..."""
     excel_content_type = fields.String(data_key="excelContentType", allow_none=True)
     published_at = Moment(data_key="publishedAt")
     created_at = Moment(data_key="createdAt")

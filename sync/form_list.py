@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from forms.fault import Fault, as_kept
 from sync import author
 from sync.access import Actor, may, require
 from sync.errors import NoSuchForm, NoSuchVersion
@@ -27,7 +28,7 @@ class Listed:
     md5: str | None
     state: str
     workbook_name: str
-    warnings: list[str]
+    notices: list[Fault]
     published_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -122,7 +123,7 @@ def listed(project: Project, found: Form, row: FormVersion | None) -> Listed:
         md5=row.md5 if row else None,
         state=found.state,
         workbook_name=row.workbook_name if row else "",
-        warnings=list(row.warnings) if row else [],
+        notices=as_kept(row.notices) if row else [],
         published_at=row.published_at if row else None,
         created_at=row.created_at if row else found.created_at,
         updated_at=found.updated_at,

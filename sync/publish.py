@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from forms.check import compile_form
 from forms.definition import FormDefinition, Question
 from forms.errors import Problem
+from forms.fault import Fault
 from forms.xform import read
 from sync import author, entity_lists
 from sync.access import Actor
@@ -78,7 +79,7 @@ def save_draft(
     *,
     workbook: bytes | None = None,
     workbook_name: str = "",
-    warnings: Sequence[str] = (),
+    notices: Sequence[Fault] = (),
     actor: Actor,
     now: datetime,
 ) -> FormVersion:
@@ -108,7 +109,7 @@ def save_draft(
         md5=md5,
         workbook=workbook,
         workbook_name=workbook_name[:LONGEST],
-        warnings=list(warnings),
+        notices=list(notices),
         created_at=now,
         published_at=None,
         account_id=actor.account_id,

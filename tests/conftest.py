@@ -221,7 +221,7 @@ def study(engine: Engine, a_project: Team) -> Team:
                 file.xform,
                 workbook=file.workbook,
                 workbook_name=file.workbook_name,
-                warnings=file.warnings,
+                notices=file.notices,
                 actor=a_project.manager,
                 now=NOW,
             )

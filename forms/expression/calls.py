@@ -28,7 +28,9 @@ def emit_call(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
     """A function call as a value. BadExpression for an unknown function or a wrong number of arguments."""
     signature = SIGNATURES.get(call.name)
     if signature is None:
-        raise BadExpression(f"there is no function {call.name}(){nearest(call.name, SIGNATURES)}")
+        raise BadExpression(
+            "there is no function {function}()", function=call.name, meant=nearest(call.name, SIGNATURES)
+        )
     _check_number_of_arguments(call, signature)
     own = _OWN.get(call.name)
     step = _plain(emitter, call, scope, signature) if own is None else own(emitter, call, scope, want)
@@ -41,8 +43,14 @@ def _check_number_of_arguments(call: Call, signature: Signature) -> None:
     if signature.least <= given <= signature.most:
         return
     least, most = signature.least, signature.most
-    wanted = str(least) if least == most else f"{least} or more" if most > 100 else f"{least} to {most}"
-    raise BadExpression(f"{call.name}() takes {wanted} argument{'' if wanted == '1' else 's'}, not {given}")
+    params = {"function": call.name, "least": str(least), "most": str(most), "given": str(given)}
+    if most > 100:
+        raise BadExpression("{function}() takes {least} or more arguments, not {given}", **params)
+    if least != most:
+        raise BadExpression("{function}() takes {least} to {most} arguments, not {given}", **params)
+    if least == 1:
+        raise BadExpression("{function}() takes 1 argument, not {given}", **params)
+    raise BadExpression("{function}() takes {least} arguments, not {given}", **params)
 
 
 def _plain(emitter: Emitter, call: Call, scope: Scope, signature: Signature) -> Deep[Value]:

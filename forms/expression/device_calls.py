@@ -126,7 +126,7 @@ def _choice_name(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) 
         raise BadExpression("jr:choice-name() takes the path of the question in quotation marks")
     place = scope.layout.places.get(static_path(emitter, parse(named.value), scope))
     if place is None or not isinstance(place.node, Question) or place.node.itemset is None:
-        raise BadExpression(f"jr:choice-name() names {named.value.strip()}, which offers no choices")
+        raise BadExpression("jr:choice-name() names {path}, which offers no choices", path=named.value.strip())
     itemset = emitter.program.keep(place.node.itemset)
     instance = scope.layout.definition.instances.get(place.node.itemset.instance)
     if instance is not None and instance.src:

@@ -34,23 +34,27 @@ class Token:
 def tokens(text: str) -> list[Token]:
     """Every word, with an end at the end; BadExpression where a character begins none."""
     if len(text) > LONGEST:
-        raise BadExpression(f"the expression has {len(text)} characters, more than {LONGEST}")
+        raise BadExpression(
+            "the expression has {length} characters, more than {most}", length=str(len(text)), most=str(LONGEST)
+        )
     found: list[Token] = []
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise BadExpression(_unreadable(text, at))
+            raise _unreadable(text, at)
         if match.lastgroup != "space":
             found.append(_token(match, found))
         at = match.end()
     return [*found, Token("end", "", len(text))]
 
 
-def _unreadable(text: str, at: int) -> str:
+def _unreadable(text: str, at: int) -> BadExpression:
     if text[at] in "'\"":
-        return f"the quotation mark at character {at + 1} is never closed"
-    return f"{text[at]!r} at character {at + 1} does not belong in an expression"
+        return BadExpression("the quotation mark at character {at} is never closed", at=str(at + 1))
+    return BadExpression(
+        "{found} at character {at} does not belong in an expression", found=repr(text[at]), at=str(at + 1)
+    )
 
 
 def _token(match: re.Match[str], before: list[Token]) -> Token:

@@ -26,7 +26,9 @@ def table(instance_id: str, scope: Scope, notes: Notes, *, is_declared: bool = T
     instances = scope.layout.definition.instances
     found = instances.get(instance_id)
     if found is None and is_declared:
-        raise BadExpression(f"there is no choice list or instance {instance_id!r}{nearest(instance_id, instances)}")
+        raise BadExpression(
+            "there is no choice list or instance '{list}'", list=instance_id, meant=nearest(instance_id, instances)
+        )
     if found is None or found.src:
         notes.lists.add(instance_id)
     return code.method(code.name("c"), "table", code.constant(instance_id))

@@ -7,6 +7,6 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean ...?", or nothing when no known name is near."""
+    """The known name that is nearest, "" when none is near."""
     found = get_close_matches(name[:100], list(known), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]}?" if found else ""
+    return found[0] if found else ""

@@ -41,6 +41,8 @@ def _round(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Dee
 def _of_numbers(runs: str, other: str) -> Own:
     def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
         values: list[Value] = yield each_argument(emitter, call, scope)
+        if call.name == "sum":
+            _require_nodes(call, values[0])
         emitter.notes.diverges = True  # with a blank among them
         name = other if scope.reading is Reading.OTHER else runs
         numbers = code.joined_lists([value.as_numbers(one, scope.reading, emitter.notes) for one in values])
@@ -64,7 +66,7 @@ def _count_non_empty(emitter: Emitter, call: Call, scope: Scope, want: Kind | No
 
 def _require_nodes(call: Call, found: Value) -> None:
     if found.kind is not Kind.NODES and not found.is_node:
-        raise BadExpression(f"{call.name}() counts questions or groups; this argument is none")
+        raise BadExpression("{function}() takes questions or groups; this argument is none", function=call.name)
 
 
 def _position(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:

@@ -142,7 +142,7 @@ class _Parser:
         if word.text == "attribute":
             return "child", f"@{self.name()}"
         if word.text not in _AXES:
-            raise BadExpression(f"the axis {word.text}:: is not one that forms may use (child, parent, self)")
+            raise BadExpression("the axis {axis}:: is not one that forms may use (child, parent, self)", axis=word.text)
         return word.text.removesuffix("-or-self"), self.node_test(self.name())
 
     def node_test(self, name: str) -> str:
@@ -183,5 +183,6 @@ class _Parser:
     def surprise(self, wanted: str) -> BadExpression:
         word = self.next
         if word.kind == "end":
-            return BadExpression(f"the expression ends where {wanted} is expected")
-        return BadExpression(f"{word.text!r} at character {word.at + 1} stands where {wanted} is expected")
+            return BadExpression("the expression ends where {wanted} is expected", wanted=wanted)
+        place = {"found": repr(word.text), "at": str(word.at + 1)}
+        return BadExpression("{found} at character {at} stands where {wanted} is expected", wanted=wanted, **place)

@@ -66,7 +66,7 @@ class Walk:
         before = self.cursors
         self.cursors = [after for cursor in before for after in self._moved(cursor, step)]
         if not self.cursors:
-            raise BadExpression(self._nowhere(before, step))
+            raise self._nowhere(before, step)
 
     def _moved(self, cursor: Cursor, step: Step) -> list[Cursor]:
         if step.axis == "self":
@@ -134,16 +134,18 @@ class Walk:
             names=(*cursor.names, frame, position),
         )
 
-    def _nowhere(self, before: list[Cursor], step: Step) -> str:
+    def _nowhere(self, before: list[Cursor], step: Step) -> BadExpression:
         if step.axis == "parent":
-            return "the path climbs above the root of the form"
+            return BadExpression("the path climbs above the root of the form")
         known = {child.name for cursor in before for child in self.scope.layout.children.get(cursor.path, ())}
         if before and before[0].path == ("",):
             known = {self.scope.layout.definition.root_name}
         where = "/".join(before[0].path) if before and before[0].path not in ((), ("",)) else ""
-        place = f" in {where}" if where else ""
         everywhere = {path[-1] for path in self.scope.layout.places}
-        return f"there is no question {step.name}{place}{nearest(step.name, known or everywhere)}"
+        params = {"question": step.name, "group": where, "meant": nearest(step.name, known or everywhere)}
+        if where:
+            return BadExpression("there is no question {question} in {group}", **params)
+        return BadExpression("there is no question {question}", **params)
 
     def unbound(self, cursor: Cursor) -> Cursor:
         """The cursor with its repeat run through again: a predicate looks at every occurrence."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from forms.sentence import fill
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Number:
@@ -59,4 +61,10 @@ Expression: TypeAlias = Number | Literal | Negative | Binary | Call | Path
 
 
 class BadExpression(ValueError):
-    """The text is no expression, or not one of this form; the message says what is wrong and where."""
+    """The text is no expression, or not one of this form; the message says what is wrong and where.
+
+    `words` is the message with places for `params`, so that it can be said in other languages."""
+
+    def __init__(self, words: str, **params: str) -> None:
+        super().__init__(fill(words, params))
+        self.words, self.params = words, params

@@ -74,7 +74,7 @@ def _regex(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Dee
     try:
         found = patterns.compiled(literal)
     except patterns.BadPattern as refusal:
-        raise BadExpression(f"the pattern of regex() cannot be read: {refusal}") from refusal
+        raise BadExpression("the pattern of regex() cannot be read: {reason}", reason=str(refusal)) from refusal
     if not (literal.startswith("^") and literal.endswith("$") and not literal.endswith(r"\$")) or "|" in literal:
         emitter.notes.diverges = True
         if "|" not in literal:

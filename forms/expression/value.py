@@ -74,6 +74,8 @@ def _number_of_text(value: Value, reading: Reading, notes: Notes) -> Tree:
     if literal is None:
         return code.call("number", value.tree)
     if not _DAY(literal):
+        if literal.strip() and numbers.number(literal) != numbers.number(literal):
+            notes.notice("not-a-number", literal=literal)
         return code.constant(numbers.number(literal))
     # JavaRosa has no number for the text of a date, Web Forms has its days.
     notes.differ("date-literal", literal=literal)

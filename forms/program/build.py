@@ -61,7 +61,8 @@ class Builder:
         """Compile every expression, and put relevance and calculation in order."""
         for path in self.layout.frames:
             if len(self.layout.frames[path].chain()) > DEEPEST_REPEAT:
-                self.sources.fault(path, "type", f"repeats are nested more than {DEEPEST_REPEAT} deep")
+                deepest = BadExpression("repeats are nested more than {most} deep", most=str(DEEPEST_REPEAT))
+                self.sources.fault(path, "type", deepest)
                 return
         for (path, attribute), expression in self.sources.parsed.items():
             self._compile(path, attribute, expression)
@@ -109,7 +110,7 @@ class Builder:
             if notes.diverges:
                 trees.append(self._clocks(expression, scope, want, notes, Reading.OTHER))
         except BadExpression as refusal:
-            self.sources.fault(path, attribute, str(refusal))
+            self.sources.fault(path, attribute, refusal)
             return None
         return Variants(trees, notes)
 
@@ -140,7 +141,7 @@ class Builder:
         except Cycle as cycle:
             path = cycle.paths[0]
             attribute = "calculate" if (path, Task.CALCULATION) in notes else "relevant"
-            self.sources.fault(path, attribute, f"it waits for itself: {cycle}")
+            self.sources.fault(path, attribute, BadExpression("it waits for itself: {circle}", circle=str(cycle)))
 
 
 def prepare(definition: FormDefinition) -> Builder:

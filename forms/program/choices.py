@@ -33,7 +33,7 @@ def choice_rules(builder: Builder, place: Place, question: Question) -> list[ast
     try:
         return _rules(builder, place, question, itemset)
     except BadExpression as refusal:
-        builder.sources.fault(question.path, "choice_filter" if itemset.predicate else "type", str(refusal))
+        builder.sources.fault(question.path, "choice_filter" if itemset.predicate else "type", refusal)
         return []
 
 
@@ -123,7 +123,7 @@ def _from_repeat(builder: Builder, itemset: Itemset, predicate: Expression | Non
     """Choices made from the answers in a repeat: /data/person[...]/name."""
     nodes = parse(itemset.instance)
     if not isinstance(nodes, Path) or not nodes.steps:
-        raise BadExpression(f"{itemset.instance} is no path to a repeat")
+        raise BadExpression("{path} is no path to a repeat", path=itemset.instance)
     last = nodes.steps[-1]
     narrowed = Step(last.axis, last.name, (*last.predicates, *([predicate] if predicate else [])))
     value = parse(itemset.value_column)

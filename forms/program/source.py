@@ -33,7 +33,7 @@ class Fault:
 
     path: Path
     column: str
-    message: str
+    refusal: BadExpression
 
 
 @dataclass(slots=True)
@@ -67,10 +67,10 @@ class Sources:
                 self.known[text] = parse(text)
             self.parsed[path, attribute] = self.known[text]
         except BadExpression as refusal:
-            self.fault(path, attribute, str(refusal))
+            self.fault(path, attribute, refusal)
 
-    def fault(self, path: Path, attribute: str, message: str) -> None:
-        self.faults.append(Fault(path, COLUMNS.get(attribute, attribute), message))
+    def fault(self, path: Path, attribute: str, refusal: BadExpression) -> None:
+        self.faults.append(Fault(path, COLUMNS.get(attribute, attribute), refusal))
 
     def get(self, node: Node, attribute: str) -> Expression | None:
         return self.parsed.get((node.path, attribute))

@@ -6,6 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from forms.errors import Problem
+from forms.fault import as_kept
 from schemas.form import FormSchema, FormUploadSchema
 from server.api.blueprint import bp, done, query, shown
 from server.api.form_files import ReceivedForm, received_form, workbook, xform
@@ -33,7 +34,7 @@ def save_draft(number: int, form_id: str) -> ResponseReturnValue:
         upload = received_form(ignores_warnings=query(FormUploadSchema())["ignore_warnings"])
     else:
         row = form_list.version(session(), form, form.version)
-        upload = ReceivedForm(row.xform, row.workbook, row.workbook_name, tuple(row.warnings))
+        upload = ReceivedForm(row.xform, row.workbook, row.workbook_name, tuple(as_kept(row.notices)))
     with writing() as opened:
         saved = upload.save(opened, found.project_id, actor=actor(), now=now())
         if saved.form_id != form_id:

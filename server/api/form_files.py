@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
 from flask import Response, request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from forms import xlsform
 from forms.errors import Kind, Problem
+from forms.fault import Fault, told
+from forms.form_file import read_form_file
 from sync import publish
 from sync.access import Actor
 from sync.models import FormVersion
@@ -47,7 +50,7 @@ class ReceivedForm:
     xform: bytes
     workbook: bytes | None = None
     workbook_name: str = ""
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Fault, ...] = ()
 
     def save(self, session: Session, project_id: str, *, actor: Actor, now: datetime) -> FormVersion:
         """Keep it as the draft of its form."""
@@ -57,7 +60,7 @@ class ReceivedForm:
             self.xform,
             workbook=self.workbook,
             workbook_name=self.workbook_name,
-            warnings=self.warnings,
+            notices=self.notices,
             actor=actor,
             now=now,
         )
@@ -66,17 +69,24 @@ class ReceivedForm:
 def received_form(*, ignores_warnings: bool) -> ReceivedForm:
     """The body of this request as a form. Call it while no transaction is open: a conversion takes seconds.
 
-    Refuses what xlsform.convert refuses, NoFile, and FormWarnings unless they are to be ignored."""
+    Refuses what read_form_file refuses, NoFile, and FormWarnings unless they are to be ignored."""
     data = request.get_data()
     if not data:
         raise NoFile
-    if not data.startswith((XLSX_SIGNATURE, XLS_SIGNATURE)):
-        return ReceivedForm(data)
-    name = _file_name("xlsx" if data.startswith(XLSX_SIGNATURE) else "xls")
-    converted = xlsform.convert(data, name)
-    if converted.warnings and not ignores_warnings:
-        raise FormWarnings(" ".join(converted.warnings), warnings=list(converted.warnings))
-    return ReceivedForm(converted.xform, data, name, converted.warnings)
+    file = read_form_file(data, _file_name(_kind(data)))
+    if file.warnings and not ignores_warnings:
+        raise warned(file.warnings)
+    return ReceivedForm(file.xform, file.workbook, file.workbook_name, file.notices)
+
+
+def warned(warnings: Sequence[Fault]) -> FormWarnings:
+    """`warnings` of the refusal is shaped as ODK Central's clients show it, `notices` says more."""
+    sentences = [told(one, gettext) for one in warnings]
+    return FormWarnings(" ".join(sentences), warnings={"xlsFormWarnings": sentences}, notices=list(warnings))
+
+
+def _kind(data: bytes) -> str:
+    return "xlsx" if data.startswith(XLSX_SIGNATURE) else "xls" if data.startswith(XLS_SIGNATURE) else "xml"
 
 
 def xform(row: FormVersion) -> Response:

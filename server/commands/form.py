@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from forms.errors import BrokenForm
+from forms.errors import BrokenForm, MalformedXml, Problem, UnreadableWorkbook, UnsafeXml, WorkbookTooLarge
+from forms.fault import Fault
 from forms.form_file import FormFile, read_form_file
 from server.clock import now
+from server.commands import fault
 from server.commands.database import opened, project
 from server.commands.form_answers import answers
-from server.commands.screen import attention, done, out, refuse, table
+from server.commands.screen import attention, done, refuse
 from server.commands.screen import gettext as _
 from sync import publish as publishing
 from sync.access import SYSTEM
@@ -34,34 +37,69 @@ form.add_command(answers)
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
 def check(file: Path, as_json: bool) -> None:
-    """Look for mistakes in an XLSForm or XForm. Ends with 1 when it cannot be published."""
-    try:
-        found = read_form_file(file.read_bytes(), file.name)
-    except BrokenForm as broken:
-        _tell_broken(broken, as_json=as_json)
-        raise SystemExit(1) from None
+    """Look for mistakes in an XLSForm or XForm. Needs no server.
+
+    Ends with 0 when there is nothing to confirm (suggestions may be shown), with 1 when there are warnings, and with 2
+    when it cannot be published."""
+    found, refusal = _read(file)
+    faults = _faults(found, refusal)
+    code = 2 if found is None else 1 if found.warnings else 0
     if as_json:
-        _print_json(_about(found) | {"ok": True, "faults": []})
-        return
-    _tell_warnings(found)
-    done(_("%(form)s, version %(version)s: it can be published.", **_names(found)))
+        about = _about(found) if found is not None else {}
+        _print_json({**about, "ok": found is not None, "faults": faults})
+        raise SystemExit(code)
+    if refusal is not None:
+        refuse(BrokenForm() if isinstance(refusal, BrokenForm) else refusal)
+    if faults:
+        fault.show(faults)
+    if found is not None:
+        tell = attention if found.warnings else done
+        tell(_("%(form)s, version %(version)s: it can be published.", **_names(found)))
+    raise SystemExit(code)
 
 
 @form.command()
 @click.argument("file", type=FILE)
 @click.option("--project", "number", type=int, default=1, show_default=True, help="The project's number.")
-def publish(file: Path, number: int) -> None:
+@click.option("--ignore-warnings", is_flag=True, help="Publish although there are warnings, without asking.")
+def publish(file: Path, number: int, ignore_warnings: bool) -> None:
     """Publish an XLSForm or XForm: devices use this version from now on. Earlier versions are kept."""
-    try:
-        found = read_form_file(file.read_bytes(), file.name)
-    except BrokenForm as broken:
-        _tell_broken(broken, as_json=False)
-        raise SystemExit(1) from None
+    found, refusal = _read(file)
+    if refusal is not None:
+        refuse(BrokenForm() if isinstance(refusal, BrokenForm) else refusal)
+        fault.show(_faults(found, refusal))
+    if found is None:
+        raise SystemExit(1)
+    if found.warnings:
+        fault.show(found.warnings)
+        _confirm(ignore_warnings)
     with opened() as installation, installation.writing() as session:
         into = project(session, number)
         publish_file(session, into.project_id, found)
-    _tell_warnings(found)
     done(_("%(form)s, version %(version)s, is published in %(project)s.", project=into.name, **_names(found)))
+
+
+def _confirm(ignores_warnings: bool) -> None:
+    """Warnings are a person's to judge: asked for at a terminal, an option elsewhere."""
+    if ignores_warnings:
+        return
+    if not sys.stdin.isatty():
+        attention(_("Nothing was published. Correct the form, or publish it with --ignore-warnings."))
+        raise SystemExit(1)
+    click.confirm(_("Publish it although there are warnings?"), abort=True)
+
+
+def _read(file: Path) -> tuple[FormFile | None, Problem | None]:
+    try:
+        return read_form_file(file.read_bytes(), file.name), None
+    except (BrokenForm, UnreadableWorkbook, WorkbookTooLarge, UnsafeXml, MalformedXml) as refusal:
+        return None, refusal
+
+
+def _faults(found: FormFile | None, refusal: Problem | None) -> list[Fault]:
+    if found is not None:
+        return list(found.notices)
+    return fault.faults_of(refusal) if isinstance(refusal, BrokenForm) else []
 
 
 def publish_file(session: Any, project_id: str, found: FormFile) -> None:
@@ -72,31 +110,11 @@ def publish_file(session: Any, project_id: str, found: FormFile) -> None:
         found.xform,
         workbook=found.workbook,
         workbook_name=found.workbook_name,
-        warnings=found.warnings,
+        notices=found.notices,
         actor=SYSTEM,
         now=now(),
     )
     publishing.publish(session, project_id, found.definition.form_id, actor=SYSTEM, now=now())
-
-
-def _tell_broken(broken: BrokenForm, *, as_json: bool) -> None:
-    faults: Sequence[Mapping[str, Any]] = broken.members.get("faults") or [
-        {**broken.members, "message": broken.detail or broken.title()}
-    ]
-    if as_json:
-        _print_json({"ok": False, "faults": list(faults)})
-        return
-    shown = table(_("Sheet"), _("Row"), _("Column"), _("Question"), _("What is wrong"))
-    for fault in faults:
-        place = (str(fault.get(name) or "") for name in ("sheet", "row", "column", "question"))
-        shown.add_row(*place, str(fault.get("message") or ""))
-    refuse(BrokenForm())
-    out.print(shown)
-
-
-def _tell_warnings(found: FormFile) -> None:
-    for warning in found.warnings:
-        attention(warning)
 
 
 def _names(found: FormFile) -> dict[str, str]:
@@ -104,7 +122,7 @@ def _names(found: FormFile) -> dict[str, str]:
 
 
 def _about(found: FormFile) -> dict[str, Any]:
-    return {**_names(found), "title": found.definition.title, "warnings": list(found.warnings)}
+    return {**_names(found), "title": found.definition.title}
 
 
 def _print_json(value: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from werkzeug.datastructures import FileStorage
 
 from forms.errors import Kind, Problem
+from forms.fault import as_kept, warnings_among
 from forms.form_file import read_form_file
 from server.api.form_files import workbook, xform
 from server.auth import actor
@@ -111,7 +112,7 @@ def publish_form(number: int, form_id: str) -> ResponseReturnValue:
     require(actor(), "form.publish", found.project_id)
     kept = form_list.form(session(), found, form_id, actor=actor())
     draft = form_list.draft(session(), kept)
-    if draft.warnings and request.form.get("confirmed") != "yes":
+    if warnings_among(as_kept(draft.notices)) and request.form.get("confirmed") != "yes":
         return _form_page(found, kept, error=gettext("Confirm that you have read the warnings, then publish.")), 400
     with writing() as opened:
         row = publish.publish(opened, found.project_id, form_id, actor=actor(), now=now())
@@ -210,7 +211,7 @@ def _save(found: Project, sent: FileStorage | None) -> FormVersion:
             file.xform,
             workbook=file.workbook,
             workbook_name=file.workbook_name,
-            warnings=file.warnings,
+            notices=file.notices,
             actor=actor(),
             now=now(),
         )
@@ -224,6 +225,7 @@ def _form_page(found: Project, kept: Form, *, error: str = "") -> str:
         project=found,
         form=kept,
         draft=draft,
+        notices=as_kept(draft.notices) if draft else [],
         versions=versions,
         workbook_kinds={row.version: _workbook_kind(row) for row in [*versions, *([draft] if draft else [])]},
         counts=_counts(found).get(kept.form_id, {}),

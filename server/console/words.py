@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
@@ -12,6 +14,7 @@ from flask import request, url_for
 from flask_babel import get_locale, gettext
 from markupsafe import Markup
 
+from forms import fault
 from forms.definition import Text, say
 from server.clock import now
 from server.console.blueprint import bp
@@ -127,6 +130,12 @@ def size(value: int | None) -> str:
 def in_language(text: Text | None, default: str = "") -> str:
     """Words that come by language (labels, messages), in the reader's one."""
     return say(text or {}, language(), default)
+
+
+@bp.app_template_filter()
+def told(one: Mapping[str, Any]) -> str:
+    """What is to be said about a form, in the reader's language."""
+    return fault.told(one, gettext)
 
 
 @bp.app_template_filter()

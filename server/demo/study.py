@@ -53,7 +53,7 @@ def publish_workbook(opened: Opened, project: Project, name: str, content: bytes
             file.xform,
             workbook=file.workbook,
             workbook_name=file.workbook_name,
-            warnings=file.warnings,
+            notices=file.notices,
             actor=manager,
             now=now(),
         )

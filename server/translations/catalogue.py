@@ -13,30 +13,37 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from forms.errors import Problem
+from forms.notice import SENTENCES
+from forms.sentence import MEANT
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 LANGUAGES = ("id",)
 """English needs no file: it is what the sources say."""
 
-METHODS = [("server/**.py", "python"), ("server/templates/**.html", "jinja2")]
+METHODS = [("server/**.py", "python"), ("forms/**.py", "python"), ("server/templates/**.html", "jinja2")]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "gettext": None,
     "lazy_gettext": None,
     "ngettext": (1, 2),
     "lazy_ngettext": (1, 2),
+    "BadExpression": None,
+    "fault": None,
+    "surprise": None,
 }
 OPTIONS = {"server/templates/**.html": {"trimmed": "true", "silent": "false"}}
 
 
 def extracted() -> Catalog:
-    """Every msgid that the program can ask for: in the sources, and the titles of the refusals."""
+    """Every msgid that the program can ask for: what sources and forms say, and the titles of refusals."""
     found = Catalog(project="Lapangan", charset="utf-8")
     for name, line, message, comments, context in extract_from_dir(
         ROOT, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",), directory_filter=_is_ours
     ):
         found.add(message, locations=[(name, line)], auto_comments=comments, context=context)
+    for sentence in (MEANT, *SENTENCES.values()):
+        found.add(sentence, locations=[("forms/notice.py", 1)])
     for problem in refusals():
         found.add(problem.title(), locations=[(problem.__module__.replace(".", "/") + ".py", 1)])
     return found

@@ -54,7 +54,8 @@ class FormVersion(Base):
     """Of `xform`; OpenRosa's form list shows it."""
     workbook: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     workbook_name: Mapped[str] = mapped_column(Name, default="")
-    warnings: Mapped[list[Any]] = mapped_column(default=list)
+    notices: Mapped[list[Any]] = mapped_column("warnings", default=list)
+    """What its author should know, as forms.fault shapes it."""
     created_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.account_id"))

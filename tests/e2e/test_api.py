@@ -95,6 +95,20 @@ def test_a_broken_form_is_refused_with_its_faults_and_nothing_is_kept(manager: C
     assert [form["version"] for form in manager.ask("GET", "forms").json()] == ["1"]
 
 
+def test_warnings_of_a_form_are_to_be_ignored_knowingly(manager: Client) -> None:
+    loose = xform("2").replace(b". &lt; 120", b"regex(., '[0-9]+')")
+
+    refused = manager.ask("POST", "forms", data=loose)
+    saved = manager.ask("POST", "forms?ignoreWarnings=true", data=loose)
+
+    told = refused.json()
+    assert (refused.status_code, told["code"]) == (400, 400.16)
+    assert ["anywhere in the answer" in one for one in told["details"]["warnings"]["xlsFormWarnings"]] == [True]
+    assert told["details"]["notices"][0]["column"] == "constraint"
+    assert saved.status_code == 200
+    assert "regex-not-anchored" in {one["code"] for one in saved.json()["notices"]}
+
+
 def test_billion_laughs_as_a_form_are_refused(manager: Client) -> None:
     assert manager.ask("POST", "forms", data=LAUGHS).json()["type"] == "/problems/xml/unsafe"
 

@@ -42,14 +42,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def broken_workbook(file: Path) -> Path:
+    return workbook(file, ["text", "name", "Your name"], ["texxt", "age", "Your age"])
+
+
+def workbook(file: Path, *questions: list[str]) -> Path:
+    """An XLSForm of these rows: type, name, label, constraint."""
     book = openpyxl.Workbook()
     survey = book.worksheets[0]
     survey.title = "survey"
-    for row in (["type", "name", "label"], ["text", "name", "Your name"], ["texxt", "age", "Your age"]):
+    for row in (["type", "name", "label", "constraint"], *questions):
         survey.append(row)
     settings = book.create_sheet("settings")
     settings.append(["form_id", "version"])
-    settings.append(["broken", "1"])
+    settings.append([file.stem, "1"])
     book.save(file)
     return file
 
@@ -133,9 +138,45 @@ def test_a_broken_form_is_shown_by_sheet_and_row(run: Run, tmp_path: Path) -> No
     shown = run("form", "check", "broken.xlsx")
     told = run("form", "check", "broken.xlsx", "--json")
 
-    assert shown.exit_code == told.exit_code == 1
+    assert shown.exit_code == told.exit_code == 2
     assert re.search(r"survey\s+3", shown.output)
     assert json.loads(told.stdout)["faults"][0]["row"] == 3
+
+
+def test_warnings_are_shown_by_their_place_and_must_be_confirmed(run: Run, tmp_path: Path) -> None:
+    workbook(tmp_path / "loose.xlsx", ["text", "code", "Code", "regex(., '[0-9]+')"])
+    run("project", "create", "P2KP")
+
+    checked = run("form", "check", "loose.xlsx")
+    told = json.loads(run("form", "check", "loose.xlsx", "--json").stdout)
+    refused = run("form", "publish", "loose.xlsx")
+    published = run("form", "publish", "loose.xlsx", "--ignore-warnings")
+
+    assert (checked.exit_code, refused.exit_code, published.exit_code) == (1, 1, 0)
+    assert re.search(r"warning\s+survey\s+2\s+constraint\s+code", checked.output)
+    assert [one["code"] for one in told["faults"] if one["severity"] == "warning"] == ["regex-not-anchored"]
+    assert "Nothing was published" in refused.output
+    assert "is published in P2KP" in published.output
+
+
+def test_what_is_no_form_is_refused_in_one_clear_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.xlsx").write_bytes(b"PK\x03\x04 hello")
+
+    shown = run("form", "check", "notes.xlsx")
+
+    assert shown.exit_code == 2
+    assert "not a readable XLSForm" in shown.output
+
+
+def test_the_mistakes_of_a_form_are_told_in_indonesian(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "id_ID")
+    workbook(tmp_path / "salah.xlsx", ["text", "code", "Kode", "selectd(., 'a')"])
+
+    shown = run("form", "check", "salah.xlsx")
+
+    assert "tidak ada fungsi selectd(); mungkin maksudnya selected?" in shown.output
 
 
 def test_a_form_needs_a_project_that_is_there(run: Run, tmp_path: Path) -> None:

@@ -88,9 +88,62 @@ def test_what_an_author_should_know_is_said_with_the_row() -> None:
 | | text | code | Code | regex(., 'a+') |
 """
 
-    (warning,) = read_form_file(table, "form.md").warnings
+    (warning,) = [one for one in read_form_file(table, "form.md").warnings if one["code"] != "no-version"]
 
-    assert warning.startswith("[row : 3] In constraint, ")
+    assert (warning["sheet"], warning["row"], warning["column"]) == ("survey", 3, "constraint")
+    assert warning["message"].startswith("In constraint, ")
+
+
+def test_a_choice_and_the_settings_are_found_on_their_own_sheets() -> None:
+    table = b"""
+| survey |
+| | type | name | label |
+| | select_one yn | a | A |
+| choices |
+| | list_name | name | label |
+| | yn | yes | Yes |
+| | yn | oh no | No |
+| settings |
+| | form_id | version |
+| | small | 3 |
+"""
+
+    notices = {one["code"]: one for one in read_form_file(table, "form.md").notices}
+
+    choice, version = notices["choice-comma"], notices["version-format"]
+    assert (choice["sheet"], choice["row"], choice["column"]) == ("choices", 3, "name")
+    assert (version["sheet"], version["row"], version["column"]) == ("settings", 2, "version")
+    assert (choice["severity"], version["severity"]) == ("info", "info")
+
+
+def test_what_the_conversion_noticed_has_its_place_too() -> None:
+    table = b"""
+| survey |
+| | type | name | label |
+| | photo | p | Photo |
+| | text | a | A |
+| | text | A | A |
+"""
+
+    noticed = [one for one in read_form_file(table, "form.md").notices if one["code"] == "conversion"]
+
+    assert [(one["severity"], one["sheet"], one["row"], one["question"]) for one in noticed] == [
+        ("info", "survey", 2, "p"),
+        ("warning", "survey", 4, "A"),
+    ]
+
+
+def test_personal_data_is_marked_in_a_column_of_its_own() -> None:
+    table = b"""
+| survey |
+| | type | name | label | pii |
+| | text | phone | Phone number | contact |
+"""
+
+    file = read_form_file(table, "form.md")
+
+    assert [question.pii for question in file.definition.questions()] == ["contact"]
+    assert "pii-unmarked" not in {one["code"] for one in file.notices}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +164,7 @@ def test_a_mistake_on_another_sheet_is_named_there(table: str, sheet: str, colum
 def test_the_shipped_study_has_no_warnings() -> None:
     files = read_form_files([(content, name) for form in STUDY for name, content in form.workbooks()])
 
-    assert [file.warnings for file in files] == [()] * 6
+    assert [file.warnings for file in files] == [[]] * 6
 
 
 @pytest.mark.parametrize(
