@@ -72,8 +72,8 @@ SENTENCES: Mapping[str, str] = {
     " example 2026112501.",
     "version-format": "The version '{version}' is not of the form yyyymmddrr (2026112501): versions written so rise by"
     " themselves and say when they were made.",
-    "no-instance-name": "The records will all be called by the form's title: write an instance_name in the settings sheet"
-    " (a calculation, for example of a code and a date).",
+    "no-instance-name": "The records will all be called by the form's title: write an instance_name in the settings"
+    " sheet (a calculation, for example of a code and a date).",
     "no-clock": "The form does not record when it was begun and ended (questions of type start and end): dates are"
     " checked less strictly, and nobody can see how long an interview took.",
     "missing-translation": "{count} texts have no words in {language}, the first at {place}: people who read it see"
