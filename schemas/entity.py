@@ -41,3 +41,51 @@ class EntityFilterSchema(Schema):
 
     limit = fields.Integer(load_default=1000, validate=validate.Range(1, 10_000))
     offset = fields.Integer(load_default=0, validate=validate.Range(0))
+
+
+class NamedSchema(Schema):
+    """A new list, or a new property of one."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    name = fields.String(required=True)
+
+
+class ChangedEntitySchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    label = fields.String(load_default=None, allow_none=True)
+    data = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+
+
+class NewEntitySchema(ChangedEntitySchema):
+    """One entity; with `entities`, several of the same shape."""
+
+    entity_id = fields.String(data_key="uuid", load_default="")
+    entities = fields.List(fields.Nested(lambda: NewEntitySchema()), load_default=None)
+
+
+class EntityChangeSchema(Schema):
+    """How a change is meant: on which version, or on whichever stands now; and whether it settles the conflicts."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    base_version = fields.Integer(data_key="baseVersion", load_default=None)
+    force = fields.Boolean(load_default=False)
+    resolve = fields.Boolean(load_default=False)
+
+
+class CsvSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    with_new_columns = fields.Boolean(data_key="newProperties", load_default=False)
+
+
+class TakenSchema(Schema):
+    created = fields.Integer()
+    updated = fields.Integer()
+    unchanged = fields.Integer()

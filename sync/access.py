@@ -63,6 +63,7 @@ MANAGE = frozenset(
         "form.publish",
         "submission.create",
         "submission.delete",
+        "entity_list.create",
         "entity.create",
         "entity.delete",
         "device.create",

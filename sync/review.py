@@ -164,6 +164,12 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
     _note(session, "conflict.resolve", shown, written, actor=actor, now=now, detail=detail)
 
 
+def keep_shown(session: Session, conflict: Conflict, *, actor: Actor, now: datetime) -> None:
+    """The conflict is closed by the value that is shown. Refuses as `resolve` does."""
+    value = conflict.siblings[0].get("value") if conflict.siblings else None
+    resolve(session, conflict, KEEP if is_whole(conflict.path) else value, actor=actor, now=now)
+
+
 def _settling(conflict: Conflict, value: str | None) -> dict[str, str | None]:
     if not is_whole(conflict.path):
         return {conflict.path: value}

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask.typing import ResponseReturnValue
 
-from schemas.entity import EntityFilterSchema, EntityListSchema, EntitySchema, EntityVersionSchema
-from server.api.blueprint import bp, query, shown
+from schemas.entity import (
+    ChangedEntitySchema,
+    CsvSchema,
+    EntityChangeSchema,
+    EntityFilterSchema,
+    EntityListSchema,
+    EntitySchema,
+    EntityVersionSchema,
+    NamedSchema,
+    NewEntitySchema,
+    TakenSchema,
+)
+from server.api.blueprint import body, bp, done, query, shown
 from server.auth import actor
+from server.clock import now
 from server.db import session
 from server.form_attachments import send_list
 from server.projects import project
-from sync import access, entity_lists
+from sync import access, entity_lists, find, register, review
 from sync.models import EntityList, Project
 
 DATASET = "/projects/<int:number>/datasets/<name>"
@@ -53,6 +66,70 @@ def show_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
 def list_entity_versions(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     found = entity_lists.entity(session(), _readable(number), name, entity_id)
     return shown(EntityVersionSchema(), entity_lists.versions(session(), found), many=True)
+
+
+@bp.post("/projects/<int:number>/datasets")
+def create_dataset(number: int) -> ResponseReturnValue:
+    found = project(number)
+    made = register.create_list(session(), found, body(NamedSchema())["name"], actor=actor(), now=now())
+    return shown(EntityListSchema(), _told(found, made, {}))
+
+
+@bp.post(DATASET + "/properties")
+def create_property(number: int, name: str) -> ResponseReturnValue:
+    register.add_property(session(), project(number), name, body(NamedSchema())["name"], actor=actor(), now=now())
+    return done()
+
+
+@bp.post(DATASET + "/entities")
+def create_entities(number: int, name: str) -> ResponseReturnValue:
+    """One entity, or all of `entities`."""
+    told = body(NewEntitySchema())
+    several = told["entities"]
+    entries = [_entry(one) for one in ([told] if several is None else several)]
+    made = register.create(session(), project(number), name, entries, actor=actor(), now=now())
+    return shown(EntitySchema(), made[0]) if several is None else done()
+
+
+@bp.post(DATASET + "/entities.csv")
+def upload_entities(number: int, name: str) -> ResponseReturnValue:
+    """The body is a CSV: a row is a new entity, or changes the one of its id in the column `name`."""
+    wanted = query(CsvSchema())
+    content = request.stream.read(register.LARGEST_CSV + 1)
+    taken = register.take_csv(session(), project(number), name, content, **wanted, actor=actor(), now=now())
+    return shown(TakenSchema(), taken)
+
+
+@bp.patch(DATASET + "/entities/<entity_id>")
+def change_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
+    """As ODK Central: `baseVersion` names the version that the change was made on, or `force` says that none counts.
+
+    With `resolve` the conflicts are settled by what stands after the change."""
+    found, how = project(number), query(EntityChangeSchema())
+    one = entity_lists.entity(session(), found, name, entity_id)
+    if how["base_version"] is None and not (how["force"] or how["resolve"]):
+        raise register.StaleEntity(current=one.version, provided=None)
+    entry = _entry(body(ChangedEntitySchema()))
+    register.update(session(), one, entry, base_version=how["base_version"], actor=actor(), now=now())
+    if how["resolve"]:
+        _settle(found, entity_id)
+    return shown(EntitySchema(), entity_lists.entity(session(), found, name, entity_id))
+
+
+@bp.delete(DATASET + "/entities/<entity_id>")
+def delete_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
+    one = entity_lists.entity(session(), project(number), name, entity_id)
+    register.delete(session(), one, actor=actor(), now=now())
+    return done()
+
+
+def _entry(told: dict[str, Any]) -> register.Entry:
+    return register.Entry(told["label"], told["data"], told.get("entity_id", ""))
+
+
+def _settle(found: Project, entity_id: str) -> None:
+    for conflict in find.conflicts(session(), found, "entity", entity_id):
+        review.keep_shown(session(), conflict, actor=actor(), now=now())
 
 
 def _readable(number: int) -> Project:

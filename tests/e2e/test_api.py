@@ -278,6 +278,31 @@ def test_entities_are_a_csv_and_a_list(manager: Client) -> None:
     assert manager.ask("GET", f"datasets/rumah/entities/{entity_id}/versions").json()[0]["version"] == 1
 
 
+def test_a_list_is_made_and_filled_by_a_script(manager: Client) -> None:
+    assert manager.ask("POST", "datasets", json={"name": "pasar"}).json()["name"] == "pasar"
+    assert manager.ask("POST", "datasets", json={"name": "pasar"}).json()["code"] == 409.3
+    manager.ask("POST", "datasets/pasar/properties", json={"name": "kios"}).raise_for_status()
+
+    one = manager.ask(
+        "POST", "datasets/pasar/entities", json={"label": "Pasar Pujasera", "data": {"kios": "40"}}
+    ).json()
+    several = {"entities": [{"label": "Pasar Blambangan"}, {"label": "Pasar Pakis", "data": {"kios": "9"}}]}
+    manager.ask("POST", "datasets/pasar/entities", json=several).raise_for_status()
+    taken = manager.ask("POST", "datasets/pasar/entities.csv?newProperties=true", data=b"label,hari\nPasar Sapi,Rabu\n")
+
+    assert taken.json() == {"created": 1, "updated": 0, "unchanged": 0}
+    path = f"datasets/pasar/entities/{one['uuid']}"
+    stale = manager.ask("PATCH", path, json={"data": {"kios": "41"}})
+    assert (stale.status_code, stale.json()["code"]) == (409, 409.15)
+    changed = manager.ask("PATCH", f"{path}?baseVersion=1", json={"data": {"kios": "41"}}).json()
+    assert changed["currentVersion"] == {"label": "Pasar Pujasera", "version": 2, "data": {"kios": "41"}}
+    manager.ask("DELETE", path).raise_for_status()
+    labels = [one["currentVersion"]["label"] for one in manager.ask("GET", "datasets/pasar/entities").json()]
+    assert labels == ["Pasar Blambangan", "Pasar Pakis", "Pasar Sapi"]
+    wrong = manager.ask("POST", "datasets/pasar/entities", json={"label": "x", "data": {"kois": "1"}})
+    assert (wrong.status_code, "kios" in wrong.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [("enumerator", {"POST"}), ("viewer", {"GET"}), ("supervisor", {"POST", "GET", "PATCH"})],

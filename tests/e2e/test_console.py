@@ -434,3 +434,30 @@ def test_a_static_file_may_be_kept_and_its_address_changes_with_it(a_project: Te
 
     assert answer.headers["Cache-Control"] == "public, max-age=31536000"
     assert answer.headers["Content-Type"].startswith("text/css")
+
+
+def test_a_manager_makes_and_fills_a_registry(full_desk: Team, reader: Reader) -> None:
+    reader.log_in("manager")
+    here = "/projects/1/entities/pasar"
+    file = (io.BytesIO(b"label,kios\nPasar Pujasera,40\n"), "pasar.csv")
+
+    page = reader.follow(reader.send("/projects/1/entities", "/projects/1/entities/rumah", name="pasar", file=file))
+    assert "Pasar Pujasera" in page
+    assert "New: 1." in page
+    page = reader.follow(reader.send(f"{here}/new", f"{here}/new", label="Pasar Pakis", **{"p-kios": "9"}))
+    assert "Pasar Pakis" in page
+    edit = re.search(rf'href="({here}/[^"]+/edit)"', page)
+    assert edit is not None
+    page = reader.follow(reader.send(edit[1], edit[1], label="Pasar Pakis", version="1", **{"p-kios": "11"}))
+    assert "11" in page
+    answer = reader.send(edit[1], edit[1], label="Pasar Pakis", version="1", **{"p-kios": "12"})
+    assert answer.status_code == 409
+    assert "Somebody changed this entity meanwhile" in answer.text
+    assert 'value="12"' in answer.text
+
+    wrong = (io.BytesIO(b"label,kois\nPasar Sapi,1\n"), "pasar.csv")
+    answer = reader.send(f"{here}/csv", here, file=wrong)
+    assert answer.status_code == 400
+    assert "kois" in answer.text
+    page = reader.follow(reader.send(edit[1].replace("/edit", "/delete"), edit[1]))
+    assert "Pasar Pakis is deleted" in page
