@@ -46,6 +46,7 @@ __all__ = [
     "held",
     "history",
     "quarantine",
+    "quarantine_reasons",
     "submission",
     "submissions",
     "versions",
@@ -171,6 +172,17 @@ def quarantine(
         wanted = wanted.where(InboxItem.why == why)
     newest = wanted.order_by(InboxItem.landed_at.desc(), InboxItem.item_id.desc())
     return list(session.scalars(newest.limit(limit).offset(offset)))
+
+
+def quarantine_reasons(session: Session, project: Project) -> dict[str, int]:
+    """How many items are in quarantine for each reason, the most frequent first."""
+    wanted = (
+        select(InboxItem.why, func.count())
+        .where(InboxItem.project_id == project.project_id, InboxItem.state == "quarantined")
+        .group_by(InboxItem.why)
+        .order_by(func.count().desc(), InboxItem.why)
+    )
+    return dict(session.execute(wanted).all())
 
 
 def held(session: Session, project: Project, *, limit: int = 500) -> list[Operation]:

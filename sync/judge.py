@@ -150,6 +150,7 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
             "changes": {},
             "xml": None,
             "attachments": [],
+            "seq": ledger.head,
         }
         void = Act(row)
         ledger.add(void)
@@ -212,10 +213,10 @@ def _continue(ledger: Ledger, draft: Draft, act: Act) -> Line:
 def _take_files(ledger: Ledger, act: Act) -> None:
     record = ledger.record("submission", act.row["record_id"])
     shown = ledger.submissions[record.record_id]
-    review_state = shown["review_state"]
+    before = {name: shown[name] for name in ("review_state", "updated_at", "seq")}
     settle(ledger, record, act)
     # Files that come late are no edit: what was decided stands.
-    ledger.submissions[record.record_id]["review_state"] = review_state
+    ledger.submissions[record.record_id].update(before)
 
 
 def _repeat(ledger: Ledger, item: Item) -> Line:

@@ -202,6 +202,7 @@ class Ledger:
                 "op_id": row["op_id"],
                 "kind": row["kind"],
                 "record_id": row["record_id"],
+                "at": self.now,
             }
         )
         return self.head

@@ -1,9 +1,14 @@
-"""Out of the quarantine: release what was put aside as a new operation, or discard it with a reason."""
+"""Out of the quarantine: release what was put aside as a new operation, or discard it with a reason.
+
+So also what waits for something that does not come: it is applied without, when a supervisor says so."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
@@ -11,15 +16,36 @@ from sync import access
 from sync.access import Actor
 from sync.author import own_row
 from sync.draft import Draft, Unreadable, read_draft
+from sync.engine import in_transaction
 from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of
 from sync.ledger import Act, open_ledger
-from sync.models import InboxItem
-from sync.place import place
+from sync.models import InboxItem, Operation
+from sync.place import place, wake
 from sync.receive import derive
-from sync.record import record
+from sync.record import record as record_event
+from sync.settle import xml_of
 from sync.verdict import Sender, Why
+
+log = logging.getLogger("lapangan.release")
+
+MOST_AT_ONCE = 1000
+"""Items that are judged again by one wish; the rest by the next."""
+
+
+class NotWaiting(Problem):
+    """This change does not wait any more. Look at the list again."""
+
+    kind = Kind.NOT_FOUND
+    slug = "held/not-waiting"
+
+
+class StillWaiting(Problem):
+    """This change cannot be applied yet: its form version, or the record it belongs to, is not here."""
+
+    kind = Kind.CONFLICT
+    slug = "held/still-waiting"
 
 
 class StillInQuarantine(Problem):
@@ -64,6 +90,75 @@ def discard(session: Session, item: InboxItem, *, note: str, actor: Actor, now: 
     _close(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip(), "why": item.why})
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many items were released, and how many stay where they are."""
+
+    released: int
+    stayed: int
+
+
+def replay(engine: Engine, project_id: str, why: Why, *, actor: Actor, now: datetime) -> Replayed:
+    """Judge again all that was put aside for this reason, the oldest first, each in a transaction of its own."""
+    access.require(actor, "quarantine.release", project_id)
+    wanted = select(InboxItem.item_id).where(
+        InboxItem.project_id == project_id, InboxItem.state == "quarantined", InboxItem.why == why.value
+    )
+    with Session(engine.execution_options(is_reading=True)) as session:
+        items = session.scalars(
+            wanted.order_by(InboxItem.landed_at, InboxItem.batch_id, InboxItem.position).limit(MOST_AT_ONCE)
+        ).all()
+    released = [_released(engine, project_id, item_id, actor=actor, now=now) for item_id in items]
+    return Replayed(sum(released), len(released) - sum(released))
+
+
+def _released(engine: Engine, project_id: str, item_id: str, *, actor: Actor, now: datetime) -> bool:
+    def act(session: Session) -> bool:
+        item = session.get(InboxItem, (project_id, item_id), with_for_update=True)
+        if item is None or item.state != "quarantined":
+            return False
+        return bool(release(session, item, actor=actor, now=now))
+
+    try:
+        return bool(in_transaction(engine, act))
+    except StillInQuarantine:
+        return False
+    except Exception:  # a poison pill stays where it is, and costs the others nothing
+        log.exception("an item cannot be released", extra={"item": item_id})
+        return False
+
+
+def apply_without(session: Session, held: Operation, *, actor: Actor, now: datetime) -> str:
+    """What waits for something that does not come takes part as a new operation; the id of that operation.
+
+    Its author is taken to have seen what of it is here, so it can surface as a conflict, never overwrite. The one that
+    waited only keeps its number from now on. Refuses NotAllowed, NotWaiting, StillWaiting."""
+    access.require(actor, "quarantine.release", held.project_id)
+    ledger = open_ledger(session, held.project_id, now=now)
+    ledger.load_operations([held.op_id], [])
+    waiting = ledger.acts.get(held.op_id)
+    if waiting is None or waiting.state != "held":
+        raise NotWaiting
+    record = ledger.record(held.kind, held.record_id)
+    seen = {**waiting.row["context"], waiting.row["origin"]: waiting.row["prev"]}
+    known = {origin: min(n, record.vector[origin]) for origin, n in seen.items() if n and origin in record.vector}
+    row = own_row(ledger, kind=held.kind, record_id=held.record_id, actor=actor, context=known)
+    authored = {name: waiting.row[name] for name in SHARED if name != "xml"} | {"xml": xml_of(ledger, waiting)}
+    place_ = {"origin": f"r~{row['op_id']}", "n": 1, "prev": 0}
+    act = Act(row | authored | place_ | {"rank": 0, "cause_id": held.op_id, "batch_id": held.batch_id})
+    waiting.change(state="void", seq=ledger.head)
+    record.view = None
+    ledger.add(act)
+    if place(ledger, act) is not Why.NONE:
+        raise StillWaiting(why=act.row["why"])
+    wake(ledger, waiting)
+    ledger.write()
+    detail = {"op": act.op_id, "why": held.why}
+    target = ("operation", held.op_id)
+    record_event(session, "held.apply", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
+    return act.op_id
+
+
 SHARED = (
     "account_id",
     "device_id",
@@ -96,4 +191,4 @@ def _close(
     session.flush()
     verb = {"released": "quarantine.release", "discarded": "quarantine.discard"}[state]
     target = ("inbox_item", item.item_id)
-    record(session, verb, actor=actor, at=now, project_id=item.project_id, target=target, detail=detail)
+    record_event(session, verb, actor=actor, at=now, project_id=item.project_id, target=target, detail=detail)

@@ -40,6 +40,17 @@ def publish_visits(engine: Engine, team: Team) -> None:
     in_transaction(engine, act)
 
 
+def publish_form(engine: Engine, team: Team, form_id: str) -> None:
+    """The small form under another name, published."""
+
+    def act(session: Session) -> None:
+        content = xform().replace(b'id="kunjungan"', f'id="{form_id}"'.encode())
+        publish.save_draft(session, team.project_id, content, actor=team.manager, now=now())
+        publish.publish(session, team.project_id, form_id, actor=team.manager, now=now())
+
+    in_transaction(engine, act)
+
+
 def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
     """A good record with a photo, one that breaks a rule, one that two devices wrote, and something unreadable."""
     publish_visits(engine, team)

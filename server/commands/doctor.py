@@ -12,21 +12,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config import Settings, from_env
-from server.commands.screen import attention, done
+from server.clock import now
+from server.commands.database import NoSuchProjectNumber, opened
+from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
 from sync import backup, install
 from sync.bucket import BucketUnreachable, open_bucket
-from sync.engine import connect, sqlite_driver
+from sync.engine import connect, sqlite_driver, writer
+from sync.models import Project
+from sync.rebuild import Rebuilt
+from sync.rebuild import rebuild as rebuild_
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it a WAL reset can corrupt the file (sqlite.org, "WAL-reset bug")."""
 SMALLEST_FREE = 500 * 10**6
 LARGEST_SKEW_S = 60
+MOST_NAMED = 5
+"""Rows of a table that are named."""
 LATE_BACKUP_DAYS = 3
 
 
@@ -39,8 +46,14 @@ class Seen:
 
 
 @click.command()
-def doctor() -> None:
+@click.option("--rebuild", is_flag=True, help="Make records, findings, conflicts and entities again from what arrived.")
+@click.option("--check", is_flag=True, help="With --rebuild: only say what would become different.")
+@click.option("--project", "number", type=int, help="With --rebuild: only this project.")
+def doctor(*, rebuild: bool, check: bool, number: int | None) -> None:
     """See whether all is well. Says what to do where it is not, and ends with 1 then."""
+    if rebuild:
+        with opened() as installation:
+            raise SystemExit(int(_rebuild_all(installation.engine, number, is_check=check)))
     settings = from_env()
     engine = connect(settings.url)
     looks: tuple[Callable[[Settings, Engine], Iterator[Seen]], ...] = (
@@ -61,6 +74,47 @@ def doctor() -> None:
     finally:
         engine.dispose()
     raise SystemExit(int(ill))
+
+
+def _rebuild_all(engine: Engine, number: int | None, *, is_check: bool) -> bool:
+    """Whether something was, or would be, different."""
+    with Session(engine.execution_options(is_reading=True)) as session:
+        wanted = select(Project).order_by(Project.number)
+        projects = session.scalars(wanted if number is None else wanted.where(Project.number == number)).all()
+    if number is not None and not projects:
+        raise NoSuchProjectNumber(str(number))
+    found = [(project, _rebuild_one(engine, project.project_id, is_check=is_check)) for project in projects]
+    for project, rebuilt in found:
+        _tell(project, rebuilt, is_check=is_check)
+    return not all(rebuilt.is_same for _, rebuilt in found)
+
+
+def _rebuild_one(engine: Engine, project_id: str, *, is_check: bool) -> Rebuilt:
+    with writer(engine), Session(engine) as session:
+        rebuilt = rebuild_(session, project_id, now=now())
+        session.rollback() if is_check else session.commit()
+    return rebuilt
+
+
+def _tell(project: Project, rebuilt: Rebuilt, *, is_check: bool) -> None:
+    counted = {"number": project.number, "operations": rebuilt.operations, "rows": sum(rebuilt.rows.values())}
+    if rebuilt.is_same:
+        done(_("Project %(number)d: %(operations)d operations make the same %(rows)d rows again.", **counted))
+        return
+    shown = table(_("Table"), _("Rows"), _("Different"), _("Which"))
+    for name, keys in ((name, keys) for name, keys in rebuilt.changed.items() if keys):
+        few = "\n".join(keys[:MOST_NAMED]) + ("\n…" if len(keys) > MOST_NAMED else "")
+        shown.add_row(name, str(rebuilt.rows[name]), str(len(keys)), few)
+    out.print(shown)
+    words = (
+        _(
+            "Project %(number)d: some rows would be different. Run it without --check to correct them.",
+            **counted,
+        )
+        if is_check
+        else _("Project %(number)d: some rows were different. They are corrected.", **counted)
+    )
+    attention(words)
 
 
 def _database(settings: Settings, engine: Engine) -> Iterator[Seen]:

@@ -75,6 +75,7 @@ def _titles() -> dict[str, str]:
     return {
         "consolidate": _("Consolidate the approved records"),
         "sweep": _("Judge what arrived during an interruption"),
+        "replay": _("Judge again what came before its form"),
         "backup": _("Back up the database and the attachments"),
         "cleanup": _("Delete expired sessions, codes and uploads"),
     }

@@ -105,6 +105,7 @@ ACTIONS: Mapping[str, str] = {
     "device.create": lazy_gettext("Created a device"),
     "device.revoke": lazy_gettext("Revoked a device"),
     "enrolment.create": lazy_gettext("Made an enrolment code"),
+    "held.apply": lazy_gettext("Applied a change without what it waited for"),
     "quarantine.discard": lazy_gettext("Discarded from quarantine"),
     "entity.update": lazy_gettext("Changed an entity"),
     "entity.create": lazy_gettext("Added an entity"),

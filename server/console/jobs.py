@@ -41,6 +41,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Late judgement"),
         lazy_gettext("Checks what arrived while the server was being interrupted."),
     ),
+    "replay": (
+        lazy_gettext("Second judgement"),
+        lazy_gettext("Takes out of quarantine what arrived before its form was published."),
+    ),
     "backup": (
         lazy_gettext("Backup"),
         lazy_gettext("Saves everything in one file, so that no accident costs more than what devices still have."),

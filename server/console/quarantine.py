@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from forms.errors import Kind, Problem
 from server.auth import actor
 from server.clock import now
 from server.console.blueprint import bp
 from server.console.names import Names
-from server.db import session
+from server.db import engine, own_transactions, session
 from server.projects import project
 from sync import find, release
 from sync.access import require
-from sync.models import InboxItem, Project
+from sync.models import InboxItem, Operation, Project
+from sync.verdict import Why
 
 SHOWN_BYTES = 20_000
+PATIENCE = timedelta(days=14)
+"""What waits longer than this, somebody should look at."""
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "invalid_json": (lazy_gettext("Not readable"), lazy_gettext("The bytes are not the JSON that a device sends.")),
@@ -108,7 +112,9 @@ def quarantine(number: int) -> ResponseReturnValue:
         "console/quarantine.html",
         project=found,
         items=find.quarantine(session(), found),
+        reasons=find.quarantine_reasons(session(), found),
         held=find.held(session(), found),
+        overdue=now() - PATIENCE,
         names=Names.of(session(), found),
     )
 
@@ -137,6 +143,40 @@ def quarantined_raw(number: int, item_id: str) -> ResponseReturnValue:
     response = Response(_item(found, item_id).raw, content_type="application/octet-stream")
     response.headers["Content-Disposition"] = f"attachment; filename={item_id}.bin"
     return response
+
+
+@bp.post("/projects/<int:number>/quarantine/replay")
+@own_transactions
+def replay_quarantined(number: int) -> ResponseReturnValue:
+    """All that was put aside for one reason, judged again."""
+    found = project(number)
+    require(actor(), "quarantine.release", found.project_id)
+    try:
+        why = Why(request.form.get("why", ""))
+    except ValueError:
+        raise NoSuchItem from None
+    done = release.replay(engine(), found.project_id, why, actor=actor(), now=now())
+    words = ngettext(
+        "%(num)s item was judged again and released.", "%(num)s items were judged again and released.", done.released
+    )
+    if done.stayed:
+        words += " " + ngettext(
+            "%(num)s stays: its reason is still there.", "%(num)s stay: their reason is still there.", done.stayed
+        )
+    flash(words, "good" if done.released else "warn")
+    return redirect(url_for("console.quarantine", number=number), 303)
+
+
+@bp.post("/projects/<int:number>/held/<op_id>/apply")
+def apply_held(number: int, op_id: str) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.release", found.project_id)
+    held = session().get(Operation, (found.project_id, op_id))
+    if held is None:
+        raise release.NotWaiting
+    release.apply_without(session(), held, actor=actor(), now=now())
+    flash(gettext("Applied without what it waited for. If others have changed the same, both are shown."), "good")
+    return redirect(url_for("console.quarantine", number=number), 303)
 
 
 @bp.post("/projects/<int:number>/quarantine/<item_id>/release")

@@ -9,13 +9,16 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from sync import backup, receive
+from sync.access import SYSTEM
 from sync.attach import BlobStore
 from sync.backup import NoShelf, Shelf
 from sync.consolidate import run
 from sync.consolidate.cleanup import cleanup
 from sync.consolidate.job import Job, JobBusy, NoSuchJob, Outcome, Task
 from sync.consolidate.release import consolidate
-from sync.models import JobRun
+from sync.models import JobRun, Project
+from sync.release import replay
+from sync.verdict import Why
 
 __all__ = ["JOBS", "Job", "JobBusy", "NoSuchJob", "Outcome", "Task", "run_job"]
 
@@ -23,6 +26,12 @@ __all__ = ["JOBS", "Job", "JobBusy", "NoSuchJob", "Outcome", "Task", "run_job"]
 def _sweep(engine: Engine, task: Task) -> Outcome:
     """Judge what landed while nobody was there to judge it."""
     return Outcome({"judged": receive.sweep(engine, now=task.now)})
+
+
+def _replay(engine: Engine, project: Project, task: Task) -> Outcome:
+    """What came before its form was published is judged again once it is."""
+    found = replay(engine, project.project_id, Why.UNKNOWN_FORM, actor=SYSTEM, now=task.now)
+    return Outcome({"released": found.released, "stayed": found.stayed})
 
 
 def _back_up(engine: Engine, task: Task) -> Outcome:
@@ -40,6 +49,7 @@ def _back_up(engine: Engine, task: Task) -> Outcome:
 _CATALOGUE = (
     Job("consolidate", "Consolidate the approved records", "", "consolidate_at", run_project=consolidate),
     Job("sweep", "Judge what arrived during an interruption", "*/5 * * * *", run=_sweep),
+    Job("replay", "Judge again what came before its form", "17 * * * *", run_project=_replay),
     Job("backup", "Back up the database and the attachments", "", "backup_at", run=_back_up),
     Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
 )

@@ -126,12 +126,13 @@ class Operation(Base):
     why: Mapped[str] = mapped_column(String(40), default="")
     verdict: Mapped[str] = mapped_column(String(12))
     seq: Mapped[int | None] = mapped_column(BigInteger)
+    """Its number in the feed; of a void marker the number that the feed had come to."""
     batch_id: Mapped[str] = mapped_column(Id, default="")
     received_at: Mapped[datetime]
 
 
 class FeedRow(Base):
-    """Operation by operation, what happened in a project, without gaps from 1."""
+    """Operation by operation, what took part in a project, without gaps from 1."""
 
     __tablename__ = "feed"
     __table_args__ = (UniqueConstraint("project_id", "op_id"),)
@@ -141,3 +142,5 @@ class FeedRow(Base):
     op_id: Mapped[str] = mapped_column(Id)
     kind: Mapped[str] = mapped_column(String(12))
     record_id: Mapped[str] = mapped_column(Name)
+    at: Mapped[datetime]
+    """When it took part: later than it was received, if it had to wait."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from server.services import services
-from sync.models import Comment, Conflict, Entity, Event, InboxItem, Submission, SubmissionFinding
+from sync.models import Comment, Conflict, Entity, Event, InboxItem, Operation, Submission, SubmissionFinding
 from tests import desk
-from tests.conftest import PASSWORD, Team
+from tests.conftest import NOW, PASSWORD, Team
 from tests.desk import CLASHING, FLAGGED, GOOD, PHOTO
 from tests.e2e.reader import Reader
 from tests.e2e.visits import instance
@@ -335,6 +336,46 @@ def test_what_cannot_be_placed_stays_and_can_be_discarded(full_desk: Team, reade
     assert "Nothing is in quarantine" in reader.follow(gone)
     with Session(engine) as session:
         assert session.scalars(select(InboxItem.raw)).one() == desk.GARBAGE
+
+
+def test_all_items_of_one_reason_are_judged_again_from_the_page(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    record = "uuid:44444444-4444-4444-8444-444444444444"
+    desk.send(engine, full_desk, instance(record, form_id="belum-ada"))
+    here = "/projects/1/quarantine"
+    page = reader.log_in("supervisor").get(here)
+
+    stays = reader.follow(reader.send(f"{here}/replay", here, why="unknown_form"))
+    desk.publish_form(engine, full_desk, "belum-ada")
+    released = reader.follow(reader.send(f"{here}/replay", here, why="unknown_form"))
+    nonsense = reader.send(f"{here}/replay", here, why="no such reason")
+
+    assert "Judge all again" in page
+    assert "1 stays: its reason is still there." in stays
+    assert "1 item was judged again and released." in released
+    assert nonsense.status_code == 404
+    assert found(engine, record).form_id == "belum-ada"
+
+
+def test_what_waits_too_long_is_applied_without_what_it_waits_for(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    desk.send(engine, full_desk, instance("uuid:an-edit", corrects="uuid:never-sent"))
+    with Session(engine) as session, session.begin():
+        session.execute(
+            update(Operation).where(Operation.state == "held").values(received_at=NOW - timedelta(days=400))
+        )
+        op_id = session.scalars(select(Operation.op_id).where(Operation.state == "held")).one()
+    here = "/projects/1/quarantine"
+
+    page = reader.log_in("supervisor").get(here)
+    after = reader.follow(reader.send(f"/projects/1/held/{op_id}/apply", here))
+
+    assert "for more than two weeks" in page
+    assert "Apply without it" in page
+    assert "Apply without it" not in after
+    assert found(engine, "uuid:never-sent").answers["nama"] == "Bu Siti"
 
 
 def test_the_audit_log_tells_of_a_decision(full_desk: Team, reader: Reader, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from sync import release
 from sync.access import NotAllowed
+from sync.consolidate import run_job
 from sync.engine import in_transaction
 from sync.errors import NoReason
-from sync.models import Form, InboxItem
-from tests.integration.sync.field import Field, Tablet, new_id, xform
+from sync.models import Form, InboxItem, Operation
+from sync.verdict import Why
+from tests.integration.sync.field import Field, Tablet, instance, new_id, xform
 
 
 def released(field: Field) -> Any:
@@ -104,3 +107,90 @@ def test_only_who_may_releases(field: Field, tablet: Tablet) -> None:
 
     with pytest.raises(NotAllowed):
         in_transaction(field.engine, act)
+
+
+def replayed(field: Field, why: Why) -> tuple[int, int]:
+    done = release.replay(field.engine, field.project_id, why, actor=field.supervisor, now=field.now)
+    return done.released, done.stayed
+
+
+def test_all_that_failed_for_one_reason_is_judged_again_once_the_reason_is_gone(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    records = [new_id() for _ in range(3)]
+    for record in records:
+        field.push(tablet, tablet.op(record, form="lain", set={"nama": "Siti"}))
+        field.push(tablet, tablet.op(record, form="lain", set={"umur": "41"}))
+    field.push(other_tablet, b"{not json")
+    too_early = replayed(field, Why.UNKNOWN_FORM)
+
+    field.publish(xform(form_id="lain"))
+    done, again = replayed(field, Why.UNKNOWN_FORM), replayed(field, Why.UNKNOWN_FORM)
+
+    assert (too_early, done, again) == ((0, 6), (6, 0), (0, 0))
+    assert [field.answers(record) for record in records] == [{"nama": "Siti", "umur": "41"}] * 3
+    assert [item.why for item in field.all(InboxItem) if item.state == "quarantined"] == ["invalid_json"]
+
+
+def test_the_job_takes_out_what_came_before_its_form(field: Field, tablet: Tablet, tmp_path: Path) -> None:
+    record = new_id()
+    field.push(tablet, tablet.op(record, form="lain", set={"nama": "Siti"}))
+    field.push(tablet, tablet.op(new_id(), set={"nama": "x"}), is_revoked=True)
+    field.publish(xform(form_id="lain"))
+
+    ran = run_job(field.engine, "replay", slot="1", cause="person", account_id=None, now=field.now, folder=tmp_path)
+
+    assert ran.outcome == "done"
+    assert field.answers(record) == {"nama": "Siti"}
+    assert [item.why for item in field.all(InboxItem) if item.state == "quarantined"] == ["revoked_device"]
+
+
+def apply_without(field: Field, op_id: str) -> Any:
+    def act(session: Session) -> str:
+        held = session.get_one(Operation, (field.project_id, op_id))
+        return release.apply_without(session, held, actor=field.supervisor, now=field.now)
+
+    return in_transaction(field.engine, act)
+
+
+def test_what_waits_for_what_never_comes_is_applied_without_it_and_its_successors_follow(
+    field: Field, tablet: Tablet
+) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    lost = tablet.op(record, set={"umur": "42"})
+    waiting, last = tablet.op(record, set={"nama": "Siti A."}), tablet.op(record, set={"before": "7"})
+    field.push(tablet, waiting, last)
+
+    made = field.operation(apply_without(field, waiting["op"]))
+    field.push(tablet, lost)
+
+    assert (made.cause_id, made.state, made.device_id) == (waiting["op"], "ready", "d-siti")
+    assert field.operation(waiting["op"]).state == "void"
+    assert field.answers(record) == {"nama": "Siti A.", "umur": "42", "before": "7"}
+    with pytest.raises(release.NotWaiting):
+        apply_without(field, waiting["op"])
+
+
+def test_an_edit_whose_base_never_comes_becomes_a_record_and_clashes_with_the_base_if_it_does(
+    field: Field, tablet: Tablet
+) -> None:
+    base = new_id()
+    edit = field.post(instance(new_id(), corrects=base, nama="Budi", umur="31"))
+
+    apply_without(field, edit.op_id)
+    shown = field.answers(base)
+    field.post(instance(base, nama="Budi", umur="30"))
+
+    assert shown == {"nama": "Budi", "umur": "31"}
+    assert {path: sorted(map(str, values)) for path, values in field.conflicts(base).items()} == {"umur": ["30", "31"]}
+
+
+def test_what_waits_for_its_form_version_goes_on_waiting(field: Field, tablet: Tablet) -> None:
+    op = tablet.op(new_id(), version="9", xml=instance(new_id(), version="9", nama="x"))
+    field.push(tablet, op)
+
+    with pytest.raises(release.StillWaiting):
+        apply_without(field, op["op"])
+
+    assert field.operation(op["op"]).state == "held"

@@ -1,0 +1,185 @@
+"""Make everything that follows from the operations again: records, findings, conflicts, entities, comments.
+
+The operations are gone through in the order in which they took part, each at its own instant, by the very steps that
+the first time took them. What people did beside the operations stays: dismissed findings, and when files arrived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import orjson
+from sqlalchemy import Row as Result
+from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from sync.ledger import Record, Row, open_ledger
+from sync.models import FeedRow, Submission, SubmissionFinding
+from sync.place import SETTLE
+from sync.rows import (
+    COMMENT,
+    CONFLICT,
+    ENTITY,
+    ENTITY_VERSION,
+    SUBMISSION,
+    SUBMISSION_ALIAS,
+    SUBMISSION_ATTACHMENT,
+    SUBMISSION_FINDING,
+)
+
+CHUNK = 200
+"""Operations between two writes."""
+
+DERIVED = (
+    SUBMISSION,
+    SUBMISSION_ALIAS,
+    SUBMISSION_FINDING,
+    SUBMISSION_ATTACHMENT,
+    CONFLICT,
+    COMMENT,
+    ENTITY,
+    ENTITY_VERSION,
+)
+"""Every table that follows from the operations; what others refer to comes first."""
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of it: for each table its rows, and those that were not as they are now."""
+
+    operations: int
+    rows: Mapping[str, int]
+    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Table -> the keys of rows that differ, were missing, or should not have been there."""
+
+    @property
+    def is_same(self) -> bool:
+        return not any(self.changed.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What people and uploads did, which no operation tells."""
+
+    dismissed: list[Row]
+    arrived: list[Row]
+
+
+def rebuild(session: Session, project_id: str, *, now: datetime) -> Rebuilt:
+    """The derived rows of the project are made anew. Roll back to only learn whether they would be the same."""
+    # Nobody writes to the project meanwhile.
+    head = open_ledger(session, project_id, now=now).head
+    before = {table.name: dict(_digests(session, table, project_id)) for table in DERIVED}
+    kept = _keep(session, project_id)
+    for table in reversed(DERIVED):
+        session.execute(delete(table).where(table.c.project_id == project_id))
+    session.expire_all()
+    versions: dict[str, str] = {}
+    for first in range(0, head, CHUNK):
+        _replay(session, project_id, range(first + 1, min(first + CHUNK, head) + 1), versions, now)
+    _bring_back(session, project_id, kept)
+    session.expire_all()
+    after = {table.name: dict(_digests(session, table, project_id)) for table in DERIVED}
+    return Rebuilt(
+        operations=head,
+        rows={name: len(rows) for name, rows in after.items()},
+        changed={name: _different(before[name], rows) for name, rows in after.items()},
+    )
+
+
+def _replay(session: Session, project_id: str, numbers: range, versions: dict[str, str], now: datetime) -> None:
+    """`versions` are those that devices used at the time, by form."""
+    rows = session.execute(
+        select(FeedRow.seq, FeedRow.op_id, FeedRow.kind, FeedRow.record_id, FeedRow.at)
+        .where(FeedRow.project_id == project_id, FeedRow.seq.between(numbers[0], numbers[-1]))
+        .order_by(FeedRow.seq)
+    ).all()
+    ledger = open_ledger(session, project_id, now=now)
+    ledger.forms = {form_id: {"state": "open", "version": version} for form_id, version in versions.items()}
+    for kind in dict.fromkeys(row.kind for row in rows):
+        ledger.load_records(kind, [row.record_id for row in rows if row.kind == kind])
+    states = {act.op_id: act.state for act in ledger.acts.values()}
+    for row in rows:
+        record = ledger.record(row.kind, row.record_id)
+        _stand_at(record, row.seq, states)
+        act = ledger.acts[row.op_id]
+        if row.kind in ("review", "comment"):
+            about = act.row["changes"]["submission"] if row.kind == "comment" else row.record_id
+            ledger.submission(ledger.root(str(about)))
+        ledger.now, ledger.head, ledger.first = row.at, row.seq, row.seq
+        SETTLE[row.kind](ledger, record, act, None)
+        if row.kind == "form":
+            versions[row.record_id] = act.row["version"]
+            ledger.forms[row.record_id] = {"state": "open", "version": act.row["version"]}
+    ledger.write()
+
+
+def _stand_at(record: Record, seq: int, states: dict[str, str]) -> None:
+    """The record's operations as they were when the feed had come to this number."""
+    record.view = None
+    for act in record.acts:
+        state = states.setdefault(act.op_id, act.state)
+        number = act.row["seq"]
+        # A void marker has no number of its own: it came after the one that it carries.
+        is_there = number is None or (number < seq if state == "void" else number <= seq)
+        act.row["state"] = state if is_there else "held"
+
+
+def _keep(session: Session, project_id: str) -> _Kept:
+    findings, files = SUBMISSION_FINDING.c, SUBMISSION_ATTACHMENT.c
+    dismissed = select(SUBMISSION_FINDING).where(findings.project_id == project_id, findings.state != "open")
+    arrived = select(SUBMISSION_ATTACHMENT).where(files.project_id == project_id, files.arrived_at.is_not(None))
+    return _Kept(*([dict(row) for row in session.execute(rows).mappings()] for rows in (dismissed, arrived)))
+
+
+def _bring_back(session: Session, project_id: str, kept: _Kept) -> None:
+    for row in kept.arrived:
+        same = _same(SUBMISSION_ATTACHMENT, row, "instance_id", "name", "sha256")
+        session.execute(update(SUBMISSION_ATTACHMENT).where(*same).values(arrived_at=row["arrived_at"]))
+    for row in kept.dismissed:
+        same = _same(SUBMISSION_FINDING, row, "instance_id", "rule", "path", "position", "value")
+        review = {name: row[name] for name in ("state", "note", "account_id", "reviewed_at")}
+        session.execute(update(SUBMISSION_FINDING).where(*same).values(review))
+    for instance_id in sorted({row["instance_id"] for row in kept.dismissed}):
+        _count(session, project_id, instance_id)
+
+
+def _same(table: Table, row: Row, *names: str) -> list[Any]:
+    return [table.c[name] == row[name] for name in ("project_id", *names)]
+
+
+def _count(session: Session, project_id: str, instance_id: str) -> None:
+    """A dismissed finding is not counted."""
+    found = select(SubmissionFinding.severity, func.count()).where(
+        SubmissionFinding.project_id == project_id,
+        SubmissionFinding.instance_id == instance_id,
+        SubmissionFinding.state == "open",
+    )
+    counts = Counter(dict(session.execute(found.group_by(SubmissionFinding.severity)).all()))
+    session.execute(
+        update(Submission)
+        .where(Submission.project_id == project_id, Submission.instance_id == instance_id)
+        .values(errors=counts["error"], warnings=counts["warning"])
+    )
+
+
+def _digests(session: Session, table: Table, project_id: str) -> Iterator[tuple[Key, bytes]]:
+    own = [column.name for column in table.primary_key if column.name != "project_id"]
+    rows = session.execute(select(table).where(table.c.project_id == project_id).execution_options(yield_per=1000))
+    for row in rows:
+        yield tuple(getattr(row, name) for name in own), _digest(row)
+
+
+def _digest(row: Result[Any]) -> bytes:
+    return hashlib.sha256(orjson.dumps(list(row), option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _different(before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> tuple[str, ...]:
+    keys = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    return tuple(sorted(" ".join(str(part) for part in key) for key in keys))
