@@ -14,7 +14,7 @@ SHA256 = validate.Regexp(r"^[0-9a-f]{64}\Z", error="Must be a SHA-256: 64 digits
 
 
 class PullSchema(Schema):
-    """The query of a pull. `wait` is accepted for clients that would wait for news; the answer comes at once."""
+    """The query of a pull. `wait`: how many seconds the answer may take when there is no news."""
 
     class Meta:
         unknown = EXCLUDE

@@ -98,6 +98,11 @@ def _replacing_session(transaction: AbstractContextManager[Session]) -> Iterator
             g.pop("session")
 
 
+def end_reading() -> None:
+    """Let go of this request's snapshot; `session()` takes a fresh one."""
+    _close()
+
+
 def _close(_error: BaseException | None = None) -> None:
     opened = g.pop("session", None)
     if opened is not None:

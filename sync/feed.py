@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ from sync.models import (
     SubmissionAttachment,
 )
 
-CURSOR = re.compile(r"e(\d{1,9})\.(\d{1,18})")
+CURSOR = re.compile(r"e(\d{1,9})(?:\.s([a-z0-9]{1,12})(?:\.(\d{1,18}))?)?\.(\d{1,18})")
+"""epoch, the reader's scope, and seq; while all is read again after a change of scope, before the seq also how far that
+reaches which the reader may have."""
 ROWS_AT_ONCE = 1000
 
 Record: TypeAlias = dict[str, Any]
@@ -76,6 +79,14 @@ class _Reader:
     def sees_all(self) -> bool:
         return access.may(self.actor, "submission.list", self.project.project_id)
 
+    @property
+    def scope(self) -> str:
+        """What it may see, in a word: another word is another scope."""
+        if self.sees_all:
+            return "all"
+        who = f"{self.device.device_id if self.device else ''} {self.actor.account_id or ''}"
+        return hashlib.sha256(who.encode()).hexdigest()[:8]
+
     def is_own(self, submission: Submission) -> bool:
         if self.device is not None and submission.device_id == self.device.device_id:
             return True
@@ -95,24 +106,25 @@ def pull(
     """What changed since the cursor ("" is the beginning), at most `limit` records. Safe to repeat.
 
     A device sees the forms that are open, the entities, and its own submissions with their reviews and comments; who
-    may list submissions sees all of them. Refuses BadCursor, CursorGone."""
+    may list submissions sees all of them. When that changes, all is read again, and what is not its business any more
+    is dropped. Refuses BadCursor, CursorGone."""
     access.require(actor, "sync", project.project_id)
     told = standing(session, project.project_id)
-    since = _since(cursor, told)
     reader = _Reader(session, project, actor, device)
+    since, known = _since(cursor, told, reader.scope)
     records: dict[tuple[str, str], Record] = {}
     drop: dict[tuple[str, str], dict[str, str]] = {}
     while len(records) < limit and (rows := _rows(reader, since, min(limit - len(records), ROWS_AT_ONCE))):
         since = rows[-1].seq
         for kind, record_id in dict.fromkeys((row.kind, row.record_id) for row in rows):
-            for key, record in _states(reader, kind, record_id):
+            for key, record in _states(reader, kind, record_id, may_know=since <= known):
                 if record is None:
                     drop[key] = {"kind": key[0], "record": key[1]}
                 else:
                     records[key] = record
     return Page(
         records=list(records.values()),
-        cursor=f"e{told.epoch}.{since}",
+        cursor=f"e{told.epoch}.s{reader.scope}.{f'{known}.' if since < known else ''}{since}",
         head=told.head,
         durable_seq=told.durable_seq,
         durable_by=told.durable_by,
@@ -123,15 +135,17 @@ def pull(
     )
 
 
-def _since(cursor: str, told: Standing) -> int:
+def _since(cursor: str, told: Standing, scope: str) -> tuple[int, int]:
+    """Where to go on, and up to where the reader may know what is outside its scope now."""
     if not cursor:
-        return 0
+        return 0, 0
     found = CURSOR.fullmatch(cursor)
     if found is None:
         raise BadCursor(cursor)
-    if not told.continues(int(found[1]), int(found[2])):
+    if not told.continues(int(found[1]), int(found[4])):
         raise CursorGone(cursor)
-    return int(found[2])
+    since, known = int(found[4]), int(found[3] or 0)
+    return (since, known) if found[2] in (None, scope) else (0, max(since, known))
 
 
 def _rows(reader: _Reader, since: int, limit: int) -> Sequence[FeedRow]:
@@ -144,7 +158,9 @@ def _rows(reader: _Reader, since: int, limit: int) -> Sequence[FeedRow]:
     return reader.session.scalars(found).all()
 
 
-def _states(reader: _Reader, kind: str, record_id: str) -> Iterator[tuple[tuple[str, str], Record | None]]:
+def _states(
+    reader: _Reader, kind: str, record_id: str, *, may_know: bool
+) -> Iterator[tuple[tuple[str, str], Record | None]]:
     """The latest state of what a row of the feed tells of; None where it is not in scope any more."""
     if kind == "form":
         yield (kind, record_id), _form(reader, record_id)
@@ -153,16 +169,18 @@ def _states(reader: _Reader, kind: str, record_id: str) -> Iterator[tuple[tuple[
     elif kind == "comment":
         comment = reader.session.get(Comment, (reader.project.project_id, record_id))
         if comment is not None:
-            yield from _in_scope(reader, comment.instance_id, comment)
+            yield from _in_scope(reader, comment.instance_id, comment, may_know=may_know)
     else:
-        yield from _in_scope(reader, record_id, None)
+        yield from _in_scope(reader, record_id, None, may_know=may_know)
 
 
 def _in_scope(
-    reader: _Reader, instance_id: str, comment: Comment | None
+    reader: _Reader, instance_id: str, comment: Comment | None, *, may_know: bool
 ) -> Iterator[tuple[tuple[str, str], Record | None]]:
     shown = reader.session.get(Submission, (reader.project.project_id, instance_id))
     if shown is None or not (reader.sees_all or reader.is_own(shown)):
+        if may_know:
+            yield ("submission", instance_id), None
         return
     yield ("submission", shown.instance_id), _submission(reader, shown)
     if comment is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -21,7 +21,7 @@ from forms.instance import Envelope, open_instance
 from sync import accounts, inbox
 from sync.access import NOBODY, Actor, Role
 from sync.author import hybrid_time
-from sync.draft import LONGEST_NAME, Draft, derived_origin
+from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
 from sync.engine import in_transaction
 from sync.epochs import standing
 from sync.identity import derived
@@ -180,11 +180,19 @@ def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> 
         return _judge_items(engine, push, _prepared(engine, push, [landed], now), now)[0]
     except OperationalError:
         # The database is busy or away. The bytes are durable, and the sweep judges them.
-        return Line(inbox.unreadable_id(landed.raw), Outcome.HELD, why=Why.BUSY)
+        return Line(_named(landed.raw), Outcome.HELD, why=Why.BUSY)
     except Exception as error:  # noqa: BLE001  # a poison pill is put aside, for a person to look at
         detail = f"{type(error).__name__}: {error}"
         item = Item(landed.item_id, push.batch_id, push.sender, landed.raw, None, Why.POISON, detail)
-        return _judge_items(engine, push, [item], now)[0]
+        return replace(_judge_items(engine, push, [item], now)[0], op_id=_named(landed.raw))
+
+
+def _named(raw: bytes) -> str:
+    """The operation as its sender knows it, who else would send it for ever."""
+    try:
+        return read_draft(raw).op_id
+    except Unreadable as error:
+        return error.draft.op_id if error.draft is not None else inbox.unreadable_id(raw)
 
 
 def _prepared(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Item]:
@@ -253,4 +261,4 @@ def device_actor(device: Device) -> Actor:
 
 
 def _too_large(raw: bytes) -> Line:
-    return Line(inbox.unreadable_id(raw), Outcome.REJECTED, why=Why.TOO_LARGE, detail=str(LARGEST_ITEM))
+    return Line(_named(raw), Outcome.REJECTED, why=Why.TOO_LARGE, detail=str(LARGEST_ITEM))

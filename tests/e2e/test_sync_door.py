@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import requests
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from server.tablet import pull
 from sync.identity import uuid7
 from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
 from tests.conftest import Team
@@ -394,3 +396,32 @@ def test_the_protocol_is_told_to_whoever_asks(door: Tablet) -> None:
     assert answer.status_code == 204
     assert (answer.headers["Tus-Version"], answer.headers["Tus-Resumable"]) == ("1.0.0", "1.0.0")
     assert int(answer.headers["Tus-Max-Size"]) == 2**31
+
+
+def read_all(door: Tablet, **query: str) -> dict[str, Any]:
+    page: dict[str, Any] = door.ask("GET", "pull", params=query).json()
+    return page
+
+
+def test_who_waits_hears_of_news_when_there_are_some(door: Tablet) -> None:
+    cursor = read_all(door)["cursor"]
+
+    nothing = read_all(door, cursor=cursor, wait="1")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(read_all, door, cursor=cursor, wait="20")
+        door.push([door.operation(new_id())])
+        page = waiting.result()
+
+    assert nothing["records"] == []
+    assert "submission" in [one["kind"] for one in page["records"]]
+
+
+def test_only_a_few_may_wait_and_the_others_are_answered(door: Tablet, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = threading.BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setattr(pull, "WAITING", taken)
+    cursor = read_all(door)["cursor"]
+
+    page = read_all(door, cursor=cursor, wait="60")
+
+    assert (page["records"], page["cursor"]) == ([], cursor)
