@@ -24,8 +24,7 @@ def _string(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> De
 
 def _string_length(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
     found: Value = yield only_argument(emitter, call, scope, Kind.TEXT)
-    length = code.call("float", code.call("len", emitter.to(found, Kind.TEXT, scope)))
-    return emitter.made(length, Kind.NUMBER, scope, found, levels=4)
+    return emitter.made(code.call("length", emitter.to(found, Kind.TEXT, scope)), Kind.NUMBER, scope, found)
 
 
 def _normalize_space(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:

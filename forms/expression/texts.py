@@ -24,6 +24,11 @@ def substring(text: str, start: float, end: float = float("inf")) -> str:
     return text[first:last]
 
 
+def length(text: str) -> float:
+    """string-length(): in units of UTF-16, as every engine of the field counts; an emoji is two."""
+    return float(len(text) if text.isascii() else len(text) + sum(letter > "\uffff" for letter in text))
+
+
 def before(text: str, mark: str) -> str:
     head, found, _ = text.partition(mark) if mark else ("", "", "")
     return head if found else ""

@@ -250,6 +250,6 @@ def _is_same_text(stored: str, computed: str) -> bool:
 
 
 def _is_same_day(stored: str, computed: str) -> bool:
-    """JavaRosa stores date() in a text node as a moment at midnight."""
+    """JavaRosa stores date() in a text node as a moment at midnight, Web Forms a moment's own clock as well."""
     long, short = (stored, computed) if len(stored) > len(computed) else (computed, stored)
-    return len(short) == 10 and long.startswith(f"{short}T00:00") and days(short) == days(short)
+    return len(short) == 10 and long.startswith(f"{short}T") and days(short) == days(long)

@@ -6,7 +6,7 @@ import copy
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
@@ -22,6 +22,8 @@ from tests.differential.node import Engine
 from tests.differential.samples import CONTEXT, Sample
 
 _POSITION = re.compile(r"\[[0-9]+\]")
+DROPPED = (Rule.CHOICE, Rule.RANK, Rule.RANGE, Rule.TRIGGER)
+"""Rules of controls: an engine that holds answers in controls cannot hold what breaks them."""
 INSTANCE_ID = "uuid:5a5e0bd4-7f7e-4a0e-9e5e-2f6c0c3f3a11"
 _TRUTHS = {"true": "1", "false": "0"}
 
@@ -48,10 +50,17 @@ class Record:
     answers: Answers
     rule: Rule | None = None
     path: str = ""
+    text: str = ""
 
     @property
     def name(self) -> str:
         return self.rule.value if self.rule else ""
+
+    def keeps_counts(self, probe: Probe) -> bool:
+        """Whether every repeat has the occurrences that it should. Where not, the other engine makes or removes some;
+        we judge those that came."""
+        plain = tuple(_POSITION.sub("", self.path).split("/"))
+        return self.rule is not Rule.REPEAT_COUNT and plain not in probe.counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ class Trial:
                 broken = spoil(self.worlds[0], rng, CONTEXT, rule)
             except Unbreakable:
                 continue
-            yield Record(broken.answers, rule, broken.path)
+            yield Record(broken.answers, rule, broken.path, broken.value or "")
 
 
 Facts: TypeAlias = dict[tuple[str, str], object]
@@ -93,6 +102,12 @@ def differences(engine: Engine, trial: Trial, record: Record) -> Iterator[Differ
         yield Difference(sample.name, "", "error", record.name, example=told["error"])
         return
     theirs = _theirs(told["nodes"])
+    held = theirs.get((record.path, "value"))
+    if record.rule in DROPPED and isinstance(held, str) and held != record.text:
+        # What follows from an answer that the engine does not hold is compared without it.
+        example = f"{record.path}: {record.text!r} here, {held!r} there ({record.name})"
+        yield Difference(sample.name, _POSITION.sub("", record.path), "value", record.name, True, example)
+        record = replace(record, answers=_changed(record.answers, record.path, held))
     ours = [_ours(probe, record) for probe in trial.worlds]
     for (path, aspect), value in ours[0].items():
         other = theirs.get((path, aspect), "not there")
@@ -125,6 +140,12 @@ def _errors(sample: Sample, nodes: list[dict[str, Any]], record: Record) -> Iter
             yield Difference(sample.name, place, aspect, example=example)
 
 
+def _changed(answers: Answers, path: str, text: str) -> Answers:
+    changed = copy.deepcopy(answers)
+    _put(changed, path, text)
+    return changed
+
+
 def _put(answers: Answers, path: str, text: str) -> None:
     *above, name = path.split("/")
     holder: Any = answers
@@ -148,12 +169,14 @@ def _theirs(nodes: list[dict[str, Any]]) -> Facts:
     facts: Facts = {}
     for node in nodes:
         path = _below_root(node["path"])
-        named = {"count": "count", "value": "value", "relevant": "relevant"}
-        if node["relevant"]:
-            named |= {"isAllowed": "constraint", "required": "required", "options": "choices"}
+        named = {"count": "count", "relevant": "relevant"}
+        if not node["relevant"]:
+            facts[path, "value"] = ""  # whatever it remembers, nobody sees or sends it
+        else:
+            named |= {"value": "value"} | {"isAllowed": "constraint", "required": "required", "options": "choices"}
         facts |= {(path, aspect): node[name] for name, aspect in named.items() if name in node}
         if node.get("options") is not None:
-            facts[path, "choices"] = frozenset(node["options"])
+            facts[path, "choices"] = frozenset(filter(None, node["options"]))
     return facts
 
 
@@ -167,10 +190,9 @@ def _ours(probe: Probe, record: Record) -> Facts:
             count = probe.count(run, spot)
             if count is not None and probe.is_relevant(run, spot):
                 facts[spot.path, "count"] = count
-        elif record.rule is not Rule.REPEAT_COUNT:
-            # The other engine makes or removes occurrences until the count is right; we judge those that came.
+        elif record.keeps_counts(probe):
             facts |= {(spot.path, aspect): value for aspect, value in _about(probe, run, spot)}
-    if record.rule is not Rule.REPEAT_COUNT and probe.definition.instance_name:
+    if record.keeps_counts(probe) and probe.definition.instance_name:
         facts["meta/instanceName", "value"] = probe.compiled.instance_name(record.answers, CONTEXT)
     return facts
 

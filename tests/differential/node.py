@@ -14,6 +14,7 @@ from typing import Any
 from tests.differential.samples import NOW
 
 FOLDER = Path(__file__).parent
+OLDEST = 20
 ZONE = "Asia/Jakarta"
 """The zone of the moment at which the clock of both sides stands."""
 
@@ -40,12 +41,18 @@ class Engine:
         return found
 
 
+def _version(node: str) -> int:
+    """20 of v20.19.3."""
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    return int(said.removeprefix("v").partition(".")[0])
+
+
 @contextmanager
 def engine(script: str) -> Iterator[Engine]:
     """An engine at work. Raises NotHere."""
     node = shutil.which("node")
-    if node is None:
-        raise NotHere("needs Node: install the package nodejs, version 20 or later")
+    if node is None or _version(node) < OLDEST:
+        raise NotHere(f"needs Node {OLDEST} or later: install the package nodejs")
     if not (FOLDER / "node_modules").is_dir():
         raise NotHere("needs the packages of tests/differential: run npm ci there")
     process = subprocess.Popen(

@@ -6,11 +6,16 @@
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { JSDOM } from 'jsdom';
+import { lend, standStill } from './browser.mjs';
 
 const RECORD = 'xml_submission_file';
 
 standStill(process.env.NOW);
-lendBrowser();
+const { window } = new JSDOM('<!doctype html>');
+lend(window, ['document', 'DOMParser', 'XMLSerializer', 'Node', 'Element', 'XMLDocument', 'Document', 'Attr']);
+// The engine's parser looks for two names that only CommonJS has.
+globalThis.__dirname = '/';
+globalThis.require = createRequire(import.meta.url);
 const engine = await import('@getodk/xforms-engine');
 let known = { xml: '', form: null };
 
@@ -22,33 +27,6 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer = { error: `${error.message}${error.cause ? `: ${error.cause.message}` : ''}` };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-
-// The clock of the whole process stops at one moment: today() and now() are part of what is compared.
-function standStill(moment) {
-  const Clock = Date;
-  const at = Clock.parse(moment);
-  globalThis.Date = class extends Clock {
-    constructor(...given) {
-      super(...(given.length ? given : [at]));
-    }
-
-    static now() {
-      return at;
-    }
-  };
-}
-
-// The engine was built for browsers; its parser looks for two names that only CommonJS has.
-function lendBrowser() {
-  globalThis.__dirname = '/';
-  globalThis.require = createRequire(import.meta.url);
-  const { window } = new JSDOM('<!doctype html>');
-  for (const name of ['document', 'DOMParser', 'XMLSerializer', 'Node', 'Element', 'XMLDocument', 'Document', 'Attr']) {
-    globalThis[name] = window[name];
-  }
-  console.warn = () => {};
-  console.error = () => {};
 }
 
 async function judge({ form: xml, attachments, record, expressions = [] }) {
