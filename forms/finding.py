@@ -41,6 +41,7 @@ class Rule(enum.Enum):
     MERGED = "merged"
     """No fault: people wrote different answers, and the form said how to merge them."""
     UNDECIDABLE = "undecidable"
+    SEALED = "sealed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,20 @@ class Envelope:
         meta = _meta(self.root)
         return "" if meta is None else _text(meta, "audit")
 
+    @property
+    def is_sealed(self) -> bool:
+        """The device has encrypted the answers into a file beside this XML (ODK encrypted forms)."""
+        return (self.root.get("encrypted") or "").strip().lower() == "yes"
+
+    @property
+    def sealed_files(self) -> tuple[str, ...]:
+        """The files that hold a sealed submission: its answers, and each attachment."""
+        if not self.is_sealed:
+            return ()
+        media = [one for element in xml.children(self.root, "media") for one in xml.children(element, "file")]
+        named = [*xml.children(self.root, "encryptedXmlFile"), *media]
+        return tuple(name for one in named if (name := (one.text or "").strip()))
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -85,7 +99,11 @@ def open_instance(content: bytes | str) -> Envelope:
 
 
 def read_answers(definition: FormDefinition, envelope: Envelope) -> Reading:
-    """Every answer, blank or not, under its name. Unknown and doubled nodes become findings; nothing is refused."""
+    """Every answer, blank or not, under its name. Unknown and doubled nodes become findings; nothing is refused.
+
+    Of a sealed submission no answer can be read, which is its one finding."""
+    if envelope.is_sealed:
+        return Reading(outline(definition).blank(), (Finding(Severity.INFO, Rule.SEALED, ""),))
     reader = _Reader([])
     answers = reader.read(envelope.root, outline(definition), "")
     return Reading(answers, tuple(reader.findings))
@@ -118,10 +136,11 @@ def write(
 
 
 def attachment_names(definition: FormDefinition, answers: Answers, envelope: Envelope | None = None) -> tuple[str, ...]:
-    """The files that a submission names, each once, in the form's order; with the envelope, its audit log too."""
+    """The files that a submission names, each once, in the form's order; with the envelope, also its audit log and
+    what holds sealed answers."""
     names = list(_files(outline(definition), answers))
-    if envelope is not None and envelope.audit:
-        names.append(envelope.audit)
+    if envelope is not None:
+        names += [*([envelope.audit] if envelope.audit else []), *envelope.sealed_files]
     return tuple(dict.fromkeys(names))
 
 

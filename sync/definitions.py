@@ -72,6 +72,8 @@ class Recent(Generic[Value]):
 
 _definitions: Recent[FormDefinition] = Recent(CAPACITY)
 _compiled: Recent[CompiledForm] = Recent(CAPACITY)
+_tables_read: Recent[Table] = Recent(CAPACITY)
+"""By content: the versions of a form, and forms that share a list, share its rows."""
 
 
 def definition(
@@ -128,15 +130,21 @@ def _compile(session: Session, key: Key) -> CompiledForm:
 
 def _tables(session: Session, row: FormVersion) -> dict[str, Table]:
     contents = session.execute(
-        select(FormAttachment.name, FormAttachment.content).where(*_of(row), FormAttachment.content.is_not(None))
+        select(FormAttachment.name, FormAttachment.sha256, FormAttachment.content).where(
+            *_of(row), FormAttachment.content.is_not(None)
+        )
     )
-    by_name = {name: content for name, content in contents if content is not None}
+    by_name = {name: (sha256 or "", content) for name, sha256, content in contents if content is not None}
     found: dict[str, Table] = {}
     for instance in _definition(row).instances.values():
         name = instance.src.rpartition("/")[2]
         if name in by_name:
-            found[instance.id] = table(name, by_name[name])
+            found[instance.id] = _table(name, *by_name[name], instance.list_name)
     return found
+
+
+def _table(name: str, sha256: str, content: bytes, list_name: str) -> Table:
+    return _tables_read.get((sha256, name.rpartition(".")[2], list_name), lambda: table(name, content, list_name))
 
 
 def _of(row: FormVersion) -> tuple[ColumnElement[bool], ...]:

@@ -13,7 +13,7 @@ from forms.derived import Derived
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
 from forms.flat import flatten, has_keys, plain
-from forms.instance import Envelope, attachment_names, read_answers
+from forms.instance import Envelope, read_answers
 from forms.outline import Branch, Leaf, outline
 from forms.policy import Policy, policies
 from schemas.answers import judge
@@ -80,7 +80,7 @@ def examine(
 
 
 def notice(
-    definition: FormDefinition, answers: Answers, times: Times, *, announced: Sequence[str], current: str | None
+    definition: FormDefinition, times: Times, *, unexpected: Sequence[str], current: str | None
 ) -> tuple[Finding, ...]:
     """What the server itself notices: an earlier version, a clock, a file that the form does not ask for."""
     found: list[Finding] = []
@@ -90,8 +90,6 @@ def notice(
         found.append(
             _finding(Severity.WARNING, Rule.CLOCK, times.ended_at.isoformat(), expected=times.received_at.isoformat())
         )
-    expected = frozenset(attachment_names(definition, answers)) if announced else frozenset()
-    unexpected = (name for name in announced if name not in expected)
     found.extend(_finding(Severity.INFO, Rule.ATTACHMENT, name, reason="unexpected") for name in unexpected)
     return tuple(found)
 

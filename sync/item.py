@@ -71,6 +71,8 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
 
 
 def _check(draft: Draft, filling: Filling, now: datetime) -> tuple[Finding, ...] | None:
+    if filling.envelope.is_sealed:
+        return filling.findings
     if draft.prev or draft.context or asks_lists(filling.compiled.definition):
         return None
     times = Times(filling.started_at, filling.ended_at, now)

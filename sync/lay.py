@@ -8,9 +8,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from forms.definition import Answers, FormDefinition
 from forms.finding import Finding
-from forms.instance import attachment_names
 from sync.ledger import Act, Ledger, Row
 from sync.rows import SUBMISSION_ATTACHMENT, SUBMISSION_FINDING
 
@@ -51,12 +49,9 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     row["errors"], row["warnings"] = open_by_severity["error"], open_by_severity["warning"]
 
 
-def lay_attachments(
-    ledger: Ledger, row: Row, ready: Sequence[Act], definition: FormDefinition, answers: Answers
-) -> list[str]:
-    """The files that the record names and those that were announced; returns the names of the latter."""
+def lay_attachments(ledger: Ledger, row: Row, ready: Sequence[Act], expected: frozenset[str]) -> list[str]:
+    """The files that the record names (`expected`) and those that were announced; returns the names of the latter."""
     announced = {one["name"]: one for act in ready for one in act.row["attachments"]}
-    expected = frozenset(attachment_names(definition, answers))
     old = {one["name"]: one for one in _replaced(ledger, SUBMISSION_ATTACHMENT, row)}
     if not (announced or expected or old):
         row["attachments_missing"], ledger.lacking[row["instance_id"]] = 0, ()

@@ -21,7 +21,7 @@ from sync.access import Actor
 from sync.attach import Stored
 from sync.definitions import compiled, definition, forget
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
-from sync.form_table import is_table, table
+from sync.form_table import BadTable, check_table, is_table
 from sync.lock import lock_project
 from sync.models import EntityList, Form, FormAttachment, FormVersion, Project
 from sync.record import record
@@ -46,12 +46,6 @@ class NotNamed(Problem):
     """The form does not name such a file. Look at its list of attachments for the names that it needs."""
 
     slug = "form/attachment-not-named"
-
-
-class BadTable(Problem):
-    """This file cannot be read as the table that the form needs. Save it as CSV in UTF-8 and send it again."""
-
-    slug = "form/bad-table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +187,7 @@ def attach_form_file(
         raise NotNamed(name)
     if row.state == "published" and slot.sha256 not in (None, stored.sha256):
         raise VersionTaken(name, form_id=form_id, version=version)
-    content = _table_content(name, stored)
+    content = _table_content(session, row, name, stored)
     slot.sha256, slot.md5, slot.media_type, slot.content = stored.sha256, stored.md5, media_type[:LONGEST], content
     session.flush()
     forget(session, row)
@@ -321,14 +315,13 @@ def _nearest(places: dict[tuple[str, ...], list[str]], question: Question) -> tu
     return max(around, key=len, default=None)
 
 
-def _table_content(name: str, stored: Stored) -> bytes | None:
+def _table_content(session: Session, row: FormVersion, name: str, stored: Stored) -> bytes | None:
     if stored.path is None or not is_table(name, stored.size):
         return None
     content = stored.path.read_bytes()
-    try:
-        table(name, content)
-    except (ValueError, KeyError, Problem) as error:
-        raise BadTable(name, reason=str(error)[:200]) from error
+    asked = definition(session, row.project_id, row.form_id, row.version, with_draft=True)
+    if asked is not None:
+        check_table(asked, name, content)
     return content
 
 

@@ -12,7 +12,7 @@ from forms.definition import Answers
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
 from forms.flat import differences, flatten, has_keys, placed, unflatten
-from forms.instance import open_instance, write
+from forms.instance import attachment_names, open_instance, write
 from sync import definitions
 from sync.apply_entities import entity_faults
 from sync.clashes import lay_clashes
@@ -92,12 +92,13 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
         standing = _recalculated(ledger, record, standing)
     row = _row(ledger, record, view, shown, standing, act)
     lay_clashes(ledger, record, view)
-    announced = lay_attachments(ledger, row, ready, compiled.definition, standing.answers)
+    expected = _expected(standing)
+    announced = lay_attachments(ledger, row, ready, expected)
     if findings is None or len(ready) > 1 or not standing.is_exact:
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(standing.filling) if standing.filling else ()
     unknown = _unknown(ledger, record, view, standing)
-    noticed = (*_mergers(view, standing), *_notices(ledger, row, standing, announced))
+    noticed = (*_mergers(view, standing), *_notices(ledger, row, compiled, announced, expected))
     lay_findings(ledger, row, (*findings, *faults, *unknown, *noticed))
     ledger.touched.add(record.record_id)
     return view
@@ -218,7 +219,15 @@ def _times(row: Row) -> Times:
     return Times(row["started_at"], row["ended_at"], row["received_at"])
 
 
+def _expected(standing: Standing) -> frozenset[str]:
+    """The files that the record names."""
+    envelope = standing.filling.envelope if standing.filling else None
+    return frozenset(attachment_names(standing.compiled.definition, standing.answers, envelope))
+
+
 def _check(ledger: Ledger, row: Row, ready: Sequence[Act], standing: Standing) -> tuple[Finding, ...]:
+    if standing.filling is not None and standing.filling.envelope.is_sealed:
+        return standing.filling.findings
     compiled = standing.compiled
     lists = _lists(ledger, compiled)
     read = standing.filling.findings if standing.filling and standing.is_exact else ()
@@ -245,7 +254,10 @@ def announced_by(ready: Sequence[Act]) -> list[str] | None:
     return [str(attachment["name"]) for act in ready for attachment in act.row["attachments"]]
 
 
-def _notices(ledger: Ledger, row: Row, standing: Standing, announced: Sequence[str]) -> tuple[Finding, ...]:
+def _notices(
+    ledger: Ledger, row: Row, compiled: CompiledForm, announced: Sequence[str], expected: frozenset[str]
+) -> tuple[Finding, ...]:
     form = ledger.form(row["form_id"])
     current = form["version"] if form else None
-    return notice(standing.compiled.definition, standing.answers, _times(row), announced=announced, current=current)
+    unexpected = [name for name in announced if name not in expected]
+    return notice(compiled.definition, _times(row), unexpected=unexpected, current=current)

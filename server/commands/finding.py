@@ -31,6 +31,7 @@ SENTENCES: Mapping[str, str] = {
     "clock": "The times in this record cannot be right. Check the date and time of the device.",
     "merged": "People wrote different answers without seeing each other; the form says what stands.",
     "undecidable": "The server cannot decide this rule from the record alone. Please look at it.",
+    "sealed": "The answers are sealed. They are kept as they came; only who has the private key can read them.",
 }
 """As the console says them, so that both share their translations."""
 

@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = {
     "clock": lazy_gettext("Clock of the device"),
     "merged": lazy_gettext("Merged by the form"),
     "undecidable": lazy_gettext("Not decidable"),
+    "sealed": lazy_gettext("Sealed answers"),
 }
 
 SENTENCES: Mapping[str, str] = {
@@ -56,6 +57,9 @@ SENTENCES: Mapping[str, str] = {
     "clock": lazy_gettext("The times in this record cannot be right. Check the date and time of the device."),
     "merged": lazy_gettext("People wrote different answers without seeing each other; the form says what stands."),
     "undecidable": lazy_gettext("The server cannot decide this rule from the record alone. Please look at it."),
+    "sealed": lazy_gettext(
+        "The answers are sealed. They are kept as they came; only who has the private key can read them."
+    ),
 }
 
 MERGED: Mapping[str, str] = {

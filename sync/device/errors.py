@@ -67,6 +67,13 @@ class FileNotHere(Problem):
     slug = "device/file-not-here"
 
 
+class SealedForm(Problem):
+    """The answers to this form must be sealed with its public key, which this device cannot do. Use ODK Collect."""
+
+    kind = Kind.UNSUPPORTED
+    slug = "device/sealed-form"
+
+
 class SyncRunning(Problem):
     """This device is already sending in another window. Wait until that has finished."""
 

@@ -16,7 +16,7 @@ from forms.entity_element import EntityElement
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
 from schemas.answers import judge
-from sync.device.errors import BreaksRules, FileNotHere
+from sync.device.errors import BreaksRules, FileNotHere, SealedForm
 from sync.device.outbox import Draft, EntityChange
 
 META = "meta"
@@ -103,8 +103,10 @@ def fill_in(
     now: datetime,
 ) -> Filled:
     """The record of these answers: defaults, calculations and the device's own answers filled in, irrelevant ones
-    left out, findings as the server will have them."""
+    left out, findings as the server will have them. Refuses SealedForm."""
     definition = compiled.definition
+    if definition.public_key:
+        raise SealedForm(definition.form_id)
     started_at, ended_at = work.started_at or now, work.ended_at or now
     context = Context(
         started_at=started_at,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forms import xform
 from forms.check import CompiledForm, compile_form
-from forms.definition import FormDefinition
+from forms.definition import FormDefinition, Instance
 from forms.expression.table import Table
 from sync.device.errors import FormNotHere
 from sync.device.inbox import Inbox
+from sync.form_table import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +54,16 @@ class Library:
     def lists(self, definition: FormDefinition) -> Mapping[str, Table]:
         """What the form looks things up in, by instance id: entity lists as they are now, and its own tables."""
         return {
-            instance.id: Table(self._rows(definition, instance.src.rsplit("/", 1)[-1]))
-            for instance in definition.instances.values()
-            if instance.src
+            instance.id: self._table(definition, instance) for instance in definition.instances.values() if instance.src
         }
 
-    def _rows(self, definition: FormDefinition, file_name: str) -> list[dict[str, str]]:
+    def _table(self, definition: FormDefinition, instance: Instance) -> Table:
+        file_name = instance.src.rpartition("/")[2]
         row = self.inbox.store.one(
             "SELECT content FROM form_file WHERE form_id = ? AND version = ? AND name = ?",
             *(definition.form_id, definition.version, file_name),
         )
-        list_name = file_name.removesuffix(".csv")
-        if row is None or list_name in self.inbox.lists():
-            return self.inbox.entities(list_name)
-        return list(csv.DictReader(io.StringIO(row["content"].decode("utf-8-sig"), newline="")))
+        entity_list = file_name.removesuffix(".csv")
+        if row is None or entity_list in self.inbox.lists():
+            return Table(self.inbox.entities(entity_list))
+        return table(file_name, row["content"], instance.list_name)

@@ -13,6 +13,7 @@ from sync.device.inbox import FormName, Inbox
 from sync.device.link import Link
 from sync.device.outbox import Outbox
 from sync.device.progress import Progress, Stage, Watch
+from sync.form_table import SUFFIXES
 
 PAGE = 500
 
@@ -110,7 +111,7 @@ class Puller:
         """The tables that the form looks things up in; entity lists come by the feed, pictures are not needed here."""
         found = {}
         for name in definition.media:
-            if name.lower().endswith(".csv"):
+            if name.lower().endswith(SUFFIXES):
                 answer = self.link.ask(
                     "GET", f"{path}/attachments/{quote(name, safe='')}", expected=frozenset({403, 404})
                 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sync.models import InboxItem, Operation, Submission, SubmissionAttachment
+from sync.models import InboxItem, Operation, Submission, SubmissionAttachment, SubmissionFinding
 from sync.verdict import Outcome, SentFile, Why
-from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id
+from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id
 
 FILE = SentFile("rumah.jpg", PHOTO, 5, "image/jpeg")
 
@@ -103,3 +103,29 @@ def test_bytes_that_are_no_xml_are_kept_as_they_came(field: Field) -> None:
 
 def test_an_instance_without_an_id_is_put_aside(field: Field) -> None:
     assert field.post(instance("", nama="Siti")).why is Why.NO_INSTANCE_ID
+
+
+def test_sealed_answers_are_kept_with_their_files_and_not_judged(field: Field) -> None:
+    record = new_id()
+    sealed = f"""<data xmlns="http://opendatakit.org/submissions" id="{FORM}" version="1" encrypted="yes">
+    <base64EncryptedKey>a2V5</base64EncryptedKey>
+    <meta xmlns="http://openrosa.org/xforms"><instanceID>{record}</instanceID></meta>
+    <media><file>rumah.jpg.enc</file></media><encryptedXmlFile>submission.xml.enc</encryptedXmlFile>
+    <base64EncryptedElementSignature>c2ln</base64EncryptedElementSignature></data>"""
+
+    line = field.post(sealed, SentFile("submission.xml.enc", PHOTO, 5, "application/octet-stream"))
+
+    assert (line.outcome, line.missing) == (Outcome.ACCEPTED, ("rumah.jpg.enc",))
+    assert [(row.rule, row.severity) for row in field.all(SubmissionFinding)] == [("sealed", "info")]
+    assert {row.name for row in field.all(SubmissionAttachment)} == {"rumah.jpg.enc", "submission.xml.enc"}
+    assert field.shown(record).errors == 0
+    assert field.answers(record) == {}
+
+
+def test_the_log_of_an_interview_is_a_file_that_was_to_come(field: Field) -> None:
+    record = new_id()
+    xml = instance(record, nama="Siti", umur="41").replace("<meta>", "<meta><audit>audit.csv</audit>")
+
+    field.post(xml, SentFile("audit.csv", PHOTO, 5, "text/csv"))
+
+    assert field.all(SubmissionFinding) == []

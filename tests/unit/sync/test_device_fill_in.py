@@ -14,8 +14,9 @@ from forms.entity_element import EntityElement
 from forms.instance import entity_elements, open_instance, read_answers
 from forms.library.sample import CONFLICTING, Kind, Visit, fieldwork_day
 from sync.device import FieldDevice, Work
-from sync.device.errors import BreaksRules, NotEnrolled
+from sync.device.errors import BreaksRules, NotEnrolled, SealedForm
 from tests.conftest import study_files
+from tests.unit.forms.sheet import xform
 
 DAY = fieldwork_day()
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -152,3 +153,11 @@ def test_every_start_of_the_program_has_an_origin_of_its_own(device: FieldDevice
 def test_a_folder_that_was_never_enrolled_says_so(tmp_path: Path) -> None:
     with FieldDevice(tmp_path / "fresh") as fresh, pytest.raises(NotEnrolled):
         fresh.sync()
+
+
+def test_a_form_whose_answers_must_be_sealed_is_not_filled_in(device: FieldDevice) -> None:
+    content = xform(binds='<submission base64RsaPublicKey="MIIB"/>')
+    device.store.run("INSERT INTO form VALUES (?, ?, ?, ?, 1)", "small", "1", "Small", content)
+
+    with pytest.raises(SealedForm):
+        device.add("small", {"name": "Siti"})

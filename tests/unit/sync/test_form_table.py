@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from sync.form_table import is_table, table
+from sync.form_table import (
+    BadTable,
+    BrokenRow,
+    DoubledColumn,
+    MissingColumn,
+    NamelessColumn,
+    NotUtf8,
+    check_table,
+    is_table,
+    table,
+)
+from tests.unit.forms.sheet import form
 
 
 @pytest.mark.parametrize(
@@ -28,16 +39,88 @@ def test_rows_are_read_as_text(name: str, content: bytes, rows: list[dict[str, s
     assert list(table(name, content).rows) == rows
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"name\n\x80"])
-def test_bytes_that_are_no_utf_8_are_no_table(content: bytes) -> None:
-    with pytest.raises(ValueError, match="utf-8"):
+@pytest.mark.parametrize(
+    ("content", "refusal", "line"),
+    [
+        (b"\xff\xfen\x00a\x00", NotUtf8, 1),
+        ("name,label\nrt1,Désa\n".encode("latin-1"), NotUtf8, 2),
+        (b"name,label,name\n", DoubledColumn, None),
+        (b"name,label,\nrt1,RT 01,\n", NamelessColumn, None),
+        (b'name,label\nrt1,"RT 01\nrt2,RT 02\n', BrokenRow, 3),
+        (b'name,label\n"rt1"x,RT 01\n', BrokenRow, 2),
+        (b'"name,label\nrt1,RT 01\n', BrokenRow, 1),
+        (b"name\n" + b"a" * 200_000, BrokenRow, 2),
+    ],
+    ids=["utf-16", "latin-1", "doubled", "nameless", "open quote", "after quote", "header", "endless"],
+)
+def test_a_table_that_would_come_out_wrong_is_refused_with_its_line(
+    content: bytes, refusal: type[BadTable], line: int | None
+) -> None:
+    with pytest.raises(refusal) as refused:
         table("a.csv", content)
 
+    assert refused.value.members.get("line") == line
 
-@pytest.mark.parametrize("content", [b"[]", b"{}", b"{", b'{"features": 1}'])
-def test_json_without_features_is_no_table(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        table("a.geojson", content)
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(end: str) -> None:
+    content = end.join(["name,label", "rt1,RT 01", "rt2,RT 02\r\nrt3,RT 03", ""]).encode()
+
+    assert [row["name"] for row in table("a.csv", content).rows] == ["rt1", "rt2", "rt3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("a.geojson", one) for one in (b"[]", b"{}", b"{", b'{"features": 1}', b'{"features": [1]}')),
+        ("a.geojson", b'{"features": [{"geometry": {"type": "Point", "coordinates": [1]}}]}'),
+        ("a.geojson", b'{"features": [{"geometry": {"type": "Point", "coordinates": {"x": 1}}}]}'),
+        ("a.geojson", b'{"features": [{"properties": 3}]}'),
+        ("a.geojson", b'{"features": [{"geometry": {"type": ["Point"], "coordinates": [1, 2]}}]}'),
+        ("a.xml", b"<root>"),
+        ("a.xml", b'<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>'),
+    ],
+)
+def test_what_is_no_table_is_refused(name: str, content: bytes) -> None:
+    with pytest.raises(BadTable):
+        table(name, content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates", "geometry"),
+    [
+        ("LineString", "[[1, 2], [3, 4, 5]]", "2 1 0 0; 4 3 0 0"),
+        ("Polygon", "[[[1, 2], [3, 4], [5, 6], [1, 2]]]", "2 1 0 0; 4 3 0 0; 6 5 0 0; 2 1 0 0"),
+        ("MultiPoint", "[[1, 2]]", ""),
+    ],
+)
+def test_lines_and_areas_are_places_too(kind: str, coordinates: str, geometry: str) -> None:
+    content = f'{{"features": [{{"geometry": {{"type": "{kind}", "coordinates": {coordinates}}}}}]}}'.encode()
+
+    assert table("a.geojson", content).rows[0].get("geometry", "") == geometry
+
+
+def test_a_file_may_hold_several_lists() -> None:
+    content = b'"list_name","name","label"\n"city","a","A"\n"state","b","B"\n'
+
+    assert [row["name"] for row in table("itemsets.csv", content, "city").rows] == ["a"]
+
+
+def test_the_columns_that_the_form_takes_its_choices_from_must_be_there() -> None:
+    definition = form(
+        """
+        | survey |
+        | | type | name | label | parameters |
+        | | select_one_from_file rt.csv | rt | RT | value=code label=words |
+        """
+    )
+
+    check_table(definition, "rt.csv", b"code;words\n1;RT 01\n")
+    check_table(definition, "other.csv", b"anything\n")
+    with pytest.raises(MissingColumn) as refusal:
+        check_table(definition, "rt.csv", b"name;words\n1;RT 01\n")
+
+    assert (refusal.value.members["column"], refusal.value.members["question"]) == ("code", "rt")
 
 
 def test_pictures_and_giants_are_not_read() -> None:
