@@ -57,6 +57,18 @@ class UnreadableWorkbook(Problem):
     slug = "form/unreadable-workbook"
 
 
+class ProtectedWorkbook(UnreadableWorkbook):
+    """This workbook is protected with a password. Save it without one and send it again."""
+
+    slug = "form/protected-workbook"
+
+
+class TextNotUtf8(UnreadableWorkbook):
+    """This form is a text file that is not in UTF-8. Save it as UTF-8 and send it again."""
+
+    slug = "form/text-not-utf-8"
+
+
 class WorkbookTooLarge(Problem):
     """This workbook is too large to be a form. Move long choice lists to a CSV attachment and send it again."""
 

@@ -21,6 +21,10 @@ from pyxform.xls2xform import convert
 
 MEMORY_BYTES = 1_000_000_000
 CPU_S = 30
+MOST_ROWS = 20_000
+"""Of the survey sheet: the largest forms of the field have some thousands, and each takes a millisecond."""
+DEEPEST = 50
+"""Groups and repeats inside one another."""
 FIRST_ROW = 2
 """Of a sheet, below the header, as a spreadsheet counts."""
 
@@ -70,6 +74,9 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
     sheets = with_ours({field.name: getattr(book, field.name) for field in fields(book)})
     survey = list(sheets.get("survey") or ())
     warnings: list[str] = []
+    excess = too_much(survey)
+    if excess:
+        return {"fault": excess}
     try:
         result = convert(sheets, warnings=warnings, validate=False)
     except PyXFormError as error:
@@ -99,6 +106,21 @@ def with_ours(sheets: dict[str, Any]) -> dict[str, Any]:
         "settings": [settings[0] | {"namespaces": f"{known} {NAMESPACE}".strip()}],
         "settings_header": [{**dict.fromkeys(settings[0]), "namespaces": None}],
     }
+
+
+def too_much(survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the survey is longer or deeper than any form is: said at once, not when the time has run out."""
+    if len(survey) > MOST_ROWS:
+        message = f"The survey sheet has {len(survey):,} rows; at most {MOST_ROWS:,} can be read."
+        return {"sheet": "survey", "row": FIRST_ROW + MOST_ROWS, "message": message}
+    depth = 0
+    for number, row in enumerate(survey, FIRST_ROW):
+        container = _CONTAINERS.match(cell(row, "type"))
+        depth += 0 if container is None else 1 if container[1].lower() == "begin" else -1
+        if depth > DEEPEST:
+            message = f"Groups and repeats are nested more than {DEEPEST} deep."
+            return {"sheet": "survey", "row": number, "column": "type", "message": message}
+    return {}
 
 
 def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from forms.errors import Problem, UnreadableWorkbook, WorkbookTooLarge
+from forms.errors import Problem, ProtectedWorkbook, TextNotUtf8, UnreadableWorkbook, WorkbookTooLarge
 from forms.fault import broken
 
 MAX_BYTES = 5_000_000
@@ -29,6 +30,10 @@ _ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
     | {"PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE"}
 )
+_LINE_ENDS = re.compile("\r\n?")
+_TEXTS = frozenset({".csv", ".md"})
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _ROOT = Path(__file__).parent.parent
 
 
@@ -56,7 +61,7 @@ def convert(content: bytes, file_name: str) -> Conversion:
 
 def convert_all(files: Sequence[tuple[bytes, str]]) -> list[Conversion]:
     """As `convert`, several in one process: starting one costs more than a conversion. The first refusal is raised."""
-    named = [(content, kind_of(content, name)) for content, name in files]
+    named = [(_plain(content, kind := kind_of(content, name)), kind) for content, name in files]
     return [_conversion(answer) for answer in _ask(named)]
 
 
@@ -65,18 +70,41 @@ def kind_of(content: bytes, file_name: str) -> str:
     if len(content) > MAX_BYTES:
         raise WorkbookTooLarge(f"{len(content):,} bytes; at most {MAX_BYTES:,}")
     if content.startswith(_ZIP):
-        refuse_bomb(content)
+        _refuse_other_zip(refuse_bomb(content))
         return ".xlsx"
     if content.startswith(_OLE):
+        # An .xlsx with a password is such a container, too, whose one stream has this name.
+        if _ENCRYPTED in content:
+            raise ProtectedWorkbook(file_name)
         return ".xls"
     kind = Path(file_name).suffix.lower()
-    if kind not in {".csv", ".md"} or b"\0" in content:
+    if kind not in _TEXTS or (b"\0" in content and not content.startswith(_UTF16)):
         raise UnreadableWorkbook(f"{file_name!r} is neither a workbook nor a form written as .csv or .md")
     return kind
 
 
-def refuse_bomb(content: bytes) -> None:
-    """Refuses a zip that would fill the memory. The directory at its end tells; nothing is inflated."""
+def _plain(content: bytes, kind: str) -> bytes:
+    """A form that is a text: UTF-8 without a mark, lines ended in one way."""
+    if kind not in _TEXTS:
+        return content
+    try:
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TextNotUtf8(f"line {line}") from error
+    return _LINE_ENDS.sub("\n", text).encode()
+
+
+def _refuse_other_zip(parts: frozenset[str]) -> None:
+    """Refuses what is packed as a workbook is, but is none."""
+    if "xl/workbook.xml" not in parts:
+        said = "an OpenDocument spreadsheet" if "content.xml" in parts else "a zip file"
+        raise UnreadableWorkbook(f"this is {said}, not an Excel workbook")
+
+
+def refuse_bomb(content: bytes) -> frozenset[str]:
+    """The names of the parts of a zip. Refuses one that would fill the memory: the directory at its end tells,
+    nothing is inflated."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             parts = archive.infolist()
@@ -87,6 +115,7 @@ def refuse_bomb(content: bytes) -> None:
         raise WorkbookTooLarge(f"{len(parts):,} parts; at most {MAX_PARTS:,}")
     if inflated > MAX_INFLATED_BYTES or inflated > MAX_RATIO * max(len(content), 10_000):
         raise WorkbookTooLarge(f"{inflated:,} bytes when unpacked; at most {MAX_INFLATED_BYTES:,}")
+    return frozenset(part.filename for part in parts)
 
 
 def _ask(files: Sequence[tuple[bytes, str]]) -> list[dict[str, Any]]:
@@ -122,7 +151,7 @@ def _refusal(code: int, stderr: bytes) -> Problem:
     # Killed by a signal: the time or the memory was used up.
     if code < 0 or "MemoryError" in said or "cannot allocate" in said.lower():
         return WorkbookTooLarge("the conversion used up its memory or its time")
-    return UnreadableWorkbook(said[:300])
+    return ProtectedWorkbook() if "encrypted" in said.lower() else UnreadableWorkbook(said[:300])
 
 
 def _conversion(answer: Mapping[str, Any]) -> Conversion:

@@ -13,7 +13,7 @@ import pytest
 from openpyxl import Workbook
 
 from forms import xlsform
-from forms.errors import BrokenForm, UnreadableWorkbook, WorkbookTooLarge
+from forms.errors import BrokenForm, ProtectedWorkbook, TextNotUtf8, UnreadableWorkbook, WorkbookTooLarge
 from forms.library import STUDY
 from forms.xform import read
 from forms.xlsform import convert, convert_all
@@ -265,3 +265,61 @@ def test_the_column_merge_leaves_the_settings_as_they_are() -> None:
     assert (definition.form_id, definition.version) == ("ages", "3")
     assert b'xmlns:esri="http://esri.com/xforms"' in xform
     assert [node.merge for node in definition.walk()] == ["min"]
+
+
+PROTECTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 2000
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "refusal", "says"),
+    [
+        (PROTECTED, "form.xlsx", ProtectedWorkbook, "form.xlsx"),
+        (zipped(("mimetype", b"x"), ("content.xml", b"<a/>")), "form.ods", UnreadableWorkbook, "OpenDocument"),
+        (zipped(("../../etc/passwd", b"x")), "form.xlsx", UnreadableWorkbook, "a zip file"),
+        (
+            "| survey |\n| | type | name | label |\n| | text | a | D\u00e9sa |".encode("latin-1"),
+            "form.md",
+            TextNotUtf8,
+            "line 3",
+        ),
+    ],
+    ids=["password", "ods", "other zip", "latin-1"],
+)
+def test_what_keeps_a_file_from_being_read_is_named(
+    content: bytes, name: str, refusal: type[UnreadableWorkbook], says: str
+) -> None:
+    with pytest.raises(refusal, match=says):
+        convert(content, name)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\xef\xbb\xbf" + TABLE.replace(b"\n", b"\r\n").replace(b"|\r\n| | end", b"|\r| | end"), "income.md"),
+        (TABLE.decode().encode("utf-16"), "income.md"),
+        (
+            '\ufeff"survey"\r\n,"type","name","label"\r,"begin_group","income","I"\n,"integer","after","A"\n,"end_group",,'.encode(),
+            "a.csv",
+        ),
+    ],
+    ids=["bom and mixed lines", "utf-16", "csv"],
+)
+def test_marks_and_line_ends_of_a_text_do_not_matter(content: bytes, name: str) -> None:
+    assert [node.name for node in read(convert(content, name).xform).walk()] == ["income", "after"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "says"),
+    [
+        ([f"| | text | a{number} | A |" for number in range(20_001)], 20_002, "20,001 rows"),
+        ([f"| | begin_group | g{number} | G |" for number in range(100)], 52, "50 deep"),
+    ],
+    ids=["long", "deep"],
+)
+def test_a_survey_beyond_all_measure_is_refused_at_its_row(rows: list[str], row: int, says: str) -> None:
+    table = "\n".join(["| survey |", "| | type | name | label |", *rows])
+
+    with pytest.raises(BrokenForm, match=says) as refusal:
+        convert(table.encode(), "form.md")
+
+    assert (refusal.value.members["sheet"], refusal.value.members["row"]) == ("survey", row)
