@@ -58,6 +58,18 @@ def differences(before: Mapping[str, str | None], after: Mapping[str, str | None
     return written | dict.fromkeys(gone)
 
 
+def is_keyed(definition: FormDefinition, path: str) -> bool:
+    """Whether the path is that of a repeat with a key as a whole, outside other repeats."""
+    branch, parts = outline(definition), path.split("/")
+    for name in parts[:-1]:
+        child = branch.tags.get(name)
+        if not isinstance(child, Branch) or child.is_repeat:
+            return False
+        branch = child
+    last = branch.tags.get(parts[-1])
+    return isinstance(last, Branch) and bool(last.key)
+
+
 def plain(definition: FormDefinition, path: str) -> str | None:
     """The path without the keys on its way, "loan/amount" or "loan/"; None when the form asks nothing there."""
     branch, parts = outline(definition), path.split("/")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from forms.definition import FormDefinition
 from forms.finding import Finding
-from forms.flat import differences, flatten, has_keys, unflatten
+from forms.flat import differences, flatten, has_keys, is_keyed, unflatten
 from forms.instance import open_instance
 from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
 from sync.apply_reviews import settle_comment, settle_review
@@ -142,7 +142,12 @@ OBSTACLES: Mapping[str, Callable[[Ledger, Act], Why]] = {
 def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
     if act.row["kind"] == "entity" and act.row["cause_id"]:
         only_changes(record, act)
-    if act.row["kind"] != "submission" or not act.has_xml or act.row["changes"]:
+    if act.row["kind"] != "submission":
+        return
+    if act.row["changes"]:
+        _by_key(ledger, record, act)
+        return
+    if not act.has_xml:
         return
     filling = filling_of(ledger, act)
     if filling is None:
@@ -152,6 +157,22 @@ def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
         act.is_whole = True
         return
     act.change(changes=differences(_before(record, act, filling.compiled.definition), filling.flat))
+
+
+def _by_key(ledger: Ledger, record: Record, act: Act) -> None:
+    """A client that does not know about keys sends a repeat as one answer: it means the entries that are different."""
+    compiled = compiled_for(ledger, act.row["form_id"], act.row["version"])
+    if compiled is None or not has_keys(compiled.definition):
+        return
+    definition, changes = compiled.definition, act.row["changes"]
+    whole = [path for path in changes if is_keyed(definition, path)]
+    if not whole:
+        return
+    inside = tuple(f"{path}/" for path in whole)
+    before, after = _before(record, act, definition), flatten(definition, unflatten(definition, changes))
+    known, said = ({at: value for at, value in flat.items() if at.startswith(inside)} for flat in (before, after))
+    rest = {path: value for path, value in changes.items() if path not in whole}
+    act.change(changes=rest | differences(known, said))
 
 
 def _before(record: Record, act: Act, definition: FormDefinition) -> Mapping[str, str | None]:

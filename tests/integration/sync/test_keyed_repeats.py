@@ -137,3 +137,23 @@ def test_a_repeat_without_a_key_is_one_answer(field: Field, tablet: Tablet, othe
 
     assert set(field.conflicts(record)) == {"usaha"}
     assert len(field.shown(record).answers["usaha"]) == 2
+
+
+def test_who_knows_nothing_of_keys_changes_the_entries_that_are_different(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    record, seen = a_record(field, tablet, ("A", "10"), ("B", "20"))
+    whole = '[{"jenis":"A","jumlah":"11","bunga":"22"},{"jenis":"C","jumlah":"1","bunga":"2"}]'
+
+    op = tablet.op(record, version="2", context=seen, set={"usaha": whole, "umur": "50"})
+    field.push(tablet, op)
+    send(field, other_tablet, record, filled(new_id(), ("A", "10"), ("B", "20"), ("D", "4")), seen)
+
+    changes = field.operation(op["op"]).changes
+    assert {path: changes[path] for path in ("umur", "usaha/A/jumlah", "usaha/B/")} == {
+        "umur": "50",
+        "usaha/A/jumlah": "11",
+        "usaha/B/": None,
+    }
+    assert "usaha" not in changes
+    assert sorted(entry[0] for entry in entries(field, record)) == ["A", "C", "D"]
