@@ -291,8 +291,7 @@ def _instant(root: etree._Element, question: str, meta: str) -> datetime | None:
 
 def _meta(root: etree._Element) -> etree._Element | None:
     """The form's own <meta>. Looked for from the end, where clients write it."""
-    found = (one for one in root.iterchildren(reversed=True) if str(one.tag).endswith(META))
-    return next((one for one in found if xml.local_name(one) == META), None)
+    return next(root.iterchildren(f"{{*}}{META}", reversed=True), None)
 
 
 def _text(parent: etree._Element | None, name: str) -> str:

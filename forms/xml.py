@@ -58,7 +58,7 @@ def children(element: etree._Element, name: str) -> list[etree._Element]:
 
 def child(element: etree._Element, name: str) -> etree._Element | None:
     """The first child element of that local name, whatever its namespace."""
-    return next((one for one in element if local_name(one) == name), None)
+    return next(element.iterchildren(f"{{*}}{name}"), None)
 
 
 def _as_narrow(content: bytes) -> bytes:

@@ -25,26 +25,6 @@ class BatchHeaderSchema(Schema):
     waiting = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 2**31 - 1))
 
 
-class LineSchema(Schema):
-    """The verdict on one item: `safe` is all that a client must look at before it drops the item."""
-
-    op_id = fields.String(data_key="op")
-    outcome = fields.Function(lambda line: line.outcome.value, data_key="verdict")
-    safe = fields.Boolean()
-    seq = fields.Integer(allow_none=True)
-    form_id = fields.String(data_key="form")
-    version = fields.String()
-    why = fields.Function(lambda line: line.why.value)
-    instance_id = fields.String(data_key="record")
-    instance_name = fields.String(data_key="name")
-    errors = fields.Integer()
-    warnings = fields.Integer()
-    conflicts = fields.Integer()
-    missing = fields.List(fields.String())
-    detail = fields.String()
-    first = fields.Function(lambda line: line.first and line.first.value)
-
-
 class ReceiptSchema(Schema):
     """The answer to a push: every item has its line, in the order in which the items came."""
 
@@ -56,12 +36,35 @@ class ReceiptSchema(Schema):
     durable_seq = fields.Integer()
     durable_by = fields.String()
     batch_id = fields.String(data_key="batch")
-    lines = fields.Nested(LineSchema, many=True, data_key="items")
+    lines = fields.Function(lambda receipt: [_line_of(line) for line in receipt.lines], data_key="items")
 
 
 def receipt_of(receipt: Any) -> dict[str, Any]:
     """The receipt as JSON values."""
     return dict(RECEIPT.dump(receipt))
+
+
+def _line_of(line: Any) -> dict[str, Any]:
+    """The verdict on one item: `safe` is all that a client must look at before it drops the item.
+
+    Not a Schema: the hundred lines of a receipt would take it longer than all the rest of a repeated push."""
+    return {
+        "op": line.op_id,
+        "verdict": line.outcome.value,
+        "safe": line.safe,
+        "seq": line.seq,
+        "form": line.form_id,
+        "version": line.version,
+        "why": line.why.value,
+        "record": line.instance_id,
+        "name": line.instance_name,
+        "errors": line.errors,
+        "warnings": line.warnings,
+        "conflicts": line.conflicts,
+        "missing": list(line.missing),
+        "detail": line.detail,
+        "first": line.first and line.first.value,
+    }
 
 
 RECEIPT = ReceiptSchema()

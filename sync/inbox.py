@@ -26,18 +26,37 @@ _STILL_LANDED = select(INBOX.c.item_id).where(
     INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE), INBOX.c.state == "landed"
 )
 _LEAVE = delete(INBOX).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
+NONE_YET: Mapping[str, int] = {}
 _NOTE = update(BATCH).where(BATCH.c.project_id == _HERE, BATCH.c.batch_id == bindparam("of_batch"))
 
 
 def land(
-    engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int, now: datetime, files: Sequence[SentFile] = ()
+    engine: Engine,
+    sender: Sender,
+    raws: Sequence[bytes],
+    *,
+    size: int,
+    now: datetime,
+    files: Sequence[SentFile] = (),
+    verdicts: Mapping[str, int] = NONE_YET,
 ) -> tuple[str, list[Landed]]:
     """The bytes are durable, in a transaction of their own; the id of the batch and its items in their order.
 
-    `files` are in the blob store already: from now on their rows say so."""
+    `files` are in the blob store already: from now on their rows say so. `verdicts` are those on further items of
+    the batch, which need not land."""
     batch_id = uuid7()
     landed = [Landed(uuid7(), raw) for raw in raws]
-    in_transaction(engine, lambda session: _land(session, sender, batch_id, landed, size, now, files))
+
+    def act(session: Session) -> None:
+        session.execute(_ADD_BATCH, _batch(sender, batch_id, len(raws), size, verdicts, now))
+        if landed:
+            rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
+            session.execute(_ADD_ITEMS, rows)
+        for file in files:
+            stored = Stored(file.sha256, "", file.size)
+            attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
+
+    in_transaction(engine, act)
     return batch_id, landed
 
 
@@ -82,16 +101,10 @@ def unreadable_id(raw: bytes) -> str:
     return f"raw~{hashlib.sha256(raw).hexdigest()[:58]}"
 
 
-def _land(
-    session: Session,
-    sender: Sender,
-    batch_id: str,
-    landed: Sequence[Landed],
-    size: int,
-    now: datetime,
-    files: Sequence[SentFile],
-) -> None:
-    batch: dict[str, object] = {
+def _batch(
+    sender: Sender, batch_id: str, landing: int, size: int, verdicts: Mapping[str, int], now: datetime
+) -> dict[str, object]:
+    return {
         "project_id": sender.project_id,
         "batch_id": batch_id,
         "device_id": sender.device_id,
@@ -99,17 +112,11 @@ def _land(
         "door": sender.door,
         "user_agent": sender.user_agent[:255],
         "size": size,
-        "items": len(landed),
-        "verdicts": {},
+        "items": landing + sum(verdicts.values()),
+        "verdicts": dict(verdicts),
         "skew_ms": sender.skew_ms,
         "received_at": now,
     }
-    session.execute(_ADD_BATCH, batch)
-    if landed:
-        session.execute(_ADD_ITEMS, [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)])
-    for file in files:
-        stored = Stored(file.sha256, "", file.size)
-        attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
 
 
 def _row(sender: Sender, batch_id: str, position: int, landed: Landed, now: datetime) -> dict[str, object]:

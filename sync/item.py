@@ -19,10 +19,12 @@ from sync.verdict import Sender, Why
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A committed row of the inbox."""
+    """A row of the inbox, committed before anybody looks further into it."""
 
     item_id: str
     raw: bytes
+    draft: Draft | None = None
+    """What has been read of it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def prepare(session: Session, sender: Sender, batch_id: str, landed: Iterable[La
 def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, now: datetime) -> Item:
     known = (landed.item_id, batch_id, sender, landed.raw)
     try:
-        draft = read_draft(landed.raw)
+        draft = landed.draft or read_draft(landed.raw)
     except Unreadable as error:
         return Item(*known, error.draft, error.why, error.detail)
     if draft.xml is None:

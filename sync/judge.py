@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from sync.draft import Draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.place import place, wake
+from sync.repeat import SHOWN, line_of, new_files, repeated
 from sync.settle import settle, xml_of
 from sync.verdict import Line, Outcome, Why
 
@@ -197,17 +197,13 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
 
 
 def _continue(ledger: Ledger, draft: Draft, act: Act) -> Line:
-    """It is known: the answer is the first verdict. Collect sends large media in further requests with the same
-    XML, so files that are new continue the submission; they do not repeat it."""
-    have = {attachment["name"] for attachment in act.row["attachments"]}
-    added = [dict(one) for one in draft.attachments if one["name"] not in have]
-    if added and act.state != "void" and draft.is_derived:
+    """It is known: the answer is the first verdict, also when new files continue it."""
+    added = new_files(draft, act.row)
+    if added:
         act.change(attachments=[*act.row["attachments"], *added])
         if act.state == "ready":
             _take_files(ledger, act)
-    first = Outcome(act.row["verdict"])
-    line = _line(ledger, act) if act.state != "void" else Line(act.op_id, first, why=Why(act.row["why"]))
-    return replace(line, outcome=Outcome.DUPLICATE, first=first)
+    return repeated(act.row, _shown(ledger, act), ledger.lacking.get(act.row["record_id"], ()))
 
 
 def _take_files(ledger: Ledger, act: Act) -> None:
@@ -232,24 +228,15 @@ def _repeat(ledger: Ledger, item: Item) -> Line:
 
 
 def _line(ledger: Ledger, act: Act) -> Line:
-    row = act.row
-    shown: Mapping[str, Any] = {}
-    if row["kind"] == "submission" and act.state == "ready":
-        shown = ledger.submission(ledger.root(row["record_id"])) or {}
-    return Line(
-        act.op_id,
-        Outcome(row["verdict"]),
-        seq=row["seq"],
-        form_id=row["form_id"],
-        version=row["version"],
-        why=Why(row["why"]),
-        instance_id=row["record_id"],
-        instance_name=shown.get("instance_name", ""),
-        errors=shown.get("errors", 0),
-        warnings=shown.get("warnings", 0),
-        conflicts=shown.get("conflicts", 0),
-        missing=ledger.lacking.get(row["record_id"], ()),
-    )
+    lacking = ledger.lacking.get(act.row["record_id"], ())
+    return line_of(act.row, _shown(ledger, act), lacking, outcome=Outcome(act.row["verdict"]))
+
+
+def _shown(ledger: Ledger, act: Act) -> Mapping[str, Any]:
+    if act.row["kind"] != "submission" or act.state != "ready":
+        return {}
+    row = ledger.submission(ledger.root(act.row["record_id"]))
+    return {name: row[name] for name in SHOWN} if row else {}
 
 
 def _after(ledger: Ledger, line: Line) -> Line:

@@ -109,7 +109,8 @@ def _obstacle_of_submission(ledger: Ledger, act: Act) -> Why:
 
 def _find_named_base(ledger: Ledger, act: Act) -> Why:
     """A bare instance names what it replaces by deprecatedID; its author had seen that version of the record."""
-    base_id = open_instance(xml_of(ledger, act) or "").deprecated_id
+    envelope = act.filling.envelope if act.filling is not None else open_instance(xml_of(ledger, act) or "")
+    base_id = envelope.deprecated_id
     if not base_id:
         return Why.NONE
     record = ledger.record("submission", ledger.root(base_id))

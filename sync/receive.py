@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from sync.identity import derived
 from sync.item import Item, Landed, prepare
 from sync.judge import judge
 from sync.models import Account, Batch, Device, InboxItem
+from sync.repeat import first_verdicts
 from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
 
 CHUNK = 100
@@ -41,10 +42,15 @@ LANDED_LONG_AGO = timedelta(minutes=1)
 def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int, now: datetime) -> Receipt:
     """A batch of operations, one raw line each; `size` are the bytes on the wire. Nothing is refused:
     every item has its verdict in the receipt, in their order."""
-    fitting = [raw for raw in raws if len(raw) <= LARGEST_ITEM]
-    batch_id, landed = inbox.land(engine, sender, fitting, size=size, now=now)
-    judged = iter(_judge_all(engine, _Push(sender, batch_id), landed, now))
-    lines = [next(judged) if len(raw) <= LARGEST_ITEM else _too_large(raw) for raw in raws]
+    drafts = {raw: draft for raw in raws if len(raw) <= LARGEST_ITEM and (draft := _read(raw)) is not None}
+    known = _first_verdicts(engine, sender, drafts)
+    lines = [_too_large(raw) if len(raw) > LARGEST_ITEM else known.get(raw) for raw in raws]
+    new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
+    verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
+    batch_id, landed = inbox.land(engine, sender, new, size=size, now=now, verdicts=verdicts)
+    push = _Push(sender, batch_id, verdicts)
+    judged = iter(_judge_all(engine, push, [Landed(one.item_id, one.raw, drafts.get(one.raw)) for one in landed], now))
+    answered = tuple(line or next(judged) for line in lines)
     with Session(engine.execution_options(is_reading=True)) as session:
         told = standing(session, sender.project_id)
         return Receipt(
@@ -56,7 +62,7 @@ def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int,
             told.durable_seq,
             told.durable_by,
             batch_id,
-            tuple(lines),
+            answered,
         )
 
 
@@ -162,6 +168,19 @@ class _Push:
     sender: Sender
     batch_id: str
     verdicts: Counter[str] = field(default_factory=Counter)
+
+
+def _read(raw: bytes) -> Draft | None:
+    try:
+        return read_draft(raw)
+    except Exception:  # noqa: BLE001  # it lands first; whatever this is, it comes up again when it is judged
+        return None
+
+
+def _first_verdicts(engine: Engine, sender: Sender, drafts: Mapping[bytes, Draft]) -> dict[bytes, Line]:
+    with Session(engine.execution_options(is_reading=True)) as session:
+        known = first_verdicts(session, sender.project_id, drafts.values())
+    return {raw: known[draft.op_id] for raw, draft in drafts.items() if draft.op_id in known}
 
 
 def _judge_all(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -50,6 +51,22 @@ def test_the_same_operation_twice_in_one_batch_is_kept_once(field: Field, tablet
     receipt = field.push(tablet, op, op)
 
     assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.DUPLICATE]
+
+
+def test_what_is_known_is_answered_beside_what_is_new_and_does_not_land_again(field: Field, tablet: Tablet) -> None:
+    young, old = tablet.fill_in(new_id(), nama="Siti", umur="30"), tablet.fill_in(new_id(), nama="Budi", umur="130")
+    first = field.push(tablet, young, old)
+    other = tablet.fill_in(new_id(), nama="Wati")
+
+    again = field.push(tablet, old, other, young, old)
+
+    assert outcomes(again) == [Outcome.DUPLICATE, Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert [line.first for line in again.lines] == [Outcome.ACCEPTED, None, Outcome.ACCEPTED, Outcome.ACCEPTED]
+    for line, before in zip(again.lines[::2], reversed(first.lines), strict=True):
+        assert replace(line, outcome=line.first, first=None) == before
+    batch = next(one for one in field.all(Batch) if one.batch_id == again.batch_id)
+    assert (batch.items, batch.verdicts) == (4, {"accepted": 1, "duplicate": 3})
+    assert field.all(InboxItem) == []
 
 
 @pytest.mark.parametrize(

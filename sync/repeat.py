@@ -1,0 +1,90 @@
+"""What has come before: a repeated push is answered from what is kept, without landing it again, parsing or a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from sync.draft import Draft
+from sync.rows import OPERATION, SUBMISSION
+from sync.verdict import Line, Outcome, Why
+
+SHOWN = ("instance_name", "errors", "warnings", "conflicts")
+"""What an answer says of the submission."""
+_KNOWN = (
+    select(
+        *(OPERATION.c[name] for name in ("op_id", "kind", "record_id", "form_id", "version", "attachments")),
+        *(OPERATION.c[name] for name in ("state", "why", "verdict", "seq")),
+        *(SUBMISSION.c[name] for name in SHOWN),
+    )
+    .outerjoin(
+        SUBMISSION,
+        and_(
+            OPERATION.c.kind == "submission",
+            SUBMISSION.c.project_id == OPERATION.c.project_id,
+            SUBMISSION.c.instance_id == OPERATION.c.record_id,
+        ),
+    )
+    .where(
+        OPERATION.c.project_id == bindparam("project_id"), OPERATION.c.op_id.in_(bindparam("op_ids", expanding=True))
+    )
+)
+
+
+def first_verdicts(session: Session, project_id: str, drafts: Iterable[Draft]) -> dict[str, Line]:
+    """The lines, by op_id, of those that are known and bring nothing new."""
+    sent = list(drafts)
+    if not sent:
+        return {}
+    found = session.execute(_KNOWN, {"project_id": project_id, "op_ids": sorted({draft.op_id for draft in sent})})
+    rows = {row["op_id"]: dict(row) for row in found.mappings()}
+    going_on = {draft.op_id for draft in sent if draft.op_id in rows and new_files(draft, rows[draft.op_id])}
+    return {op_id: repeated(row, _shown(row)) for op_id, row in rows.items() if op_id not in going_on}
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    if row["state"] != "ready" or row["errors"] is None:
+        return {}
+    return {name: row[name] for name in SHOWN}
+
+
+def new_files(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Files that continue a known submission: Collect sends large media in further requests with the same XML."""
+    if not draft.is_derived or row["state"] == "void":
+        return []
+    have = {attachment["name"] for attachment in row["attachments"]}
+    return [dict(one) for one in draft.attachments if one["name"] not in have]
+
+
+def repeated(row: Mapping[str, Any], shown: Mapping[str, Any], missing: tuple[str, ...] = ()) -> Line:
+    """The answer to an operation that is known: its first verdict."""
+    first = Outcome(row["verdict"])
+    if row["state"] == "void":
+        return Line(row["op_id"], Outcome.DUPLICATE, why=Why(row["why"]), first=first)
+    return line_of(row, shown, missing, outcome=Outcome.DUPLICATE, first=first)
+
+
+def line_of(
+    row: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    missing: tuple[str, ...],
+    *,
+    outcome: Outcome,
+    first: Outcome | None = None,
+) -> Line:
+    """An operation as it is answered; `shown` is the submission that it is part of, if it is part of one already."""
+    return Line(
+        row["op_id"],
+        outcome,
+        seq=row["seq"],
+        form_id=row["form_id"],
+        version=row["version"],
+        why=Why(row["why"]),
+        instance_id=row["record_id"],
+        missing=missing,
+        first=first,
+        **shown,
+    )
