@@ -1,7 +1,7 @@
 """Who sends this request: by session cookie, bearer token, basic credentials, or the token of an app user in the path.
 
-It is settled before the view runs, in a reading session of its own, so that no password is ever hashed while a
-transaction is open. A wrong token is refused without saying what was wrong with it."""
+It is settled before the view runs, by the request's reading session. A password is checked in a session of its own,
+and never hashed while a transaction is open that writes. A wrong token is refused without saying what was wrong."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from server.clock import now
-from server.db import SAFE_METHODS, reading, writing
+from server.db import SAFE_METHODS, reading, session, writing
 from server.services import services
 from sync import accounts, devices
 from sync.access import NOBODY, Actor
 from sync.models import Account, Device
-from sync.projects import by_number
 from sync.record import record
 
 BASIC_TTL_S = 300
@@ -218,13 +217,11 @@ def _by_cookie() -> Identity:
     token = request.cookies.get(cookie_name(), "")
     if not token:
         return STRANGER
-    with reading() as session:
-        return _by_login(session, token, Way.COOKIE) or STRANGER
+    return _by_login(session(), token, Way.COOKIE) or STRANGER
 
 
 def _by_bearer(token: str, number: int | None) -> Identity:
-    with reading() as session:
-        found = _by_login(session, token, Way.BEARER) or _by_device(session, token, number, Way.BEARER)
+    found = _by_login(session(), token, Way.BEARER) or _by_device(session(), token, number, Way.BEARER)
     if found is None:
         raise Unauthenticated
     return found
@@ -232,8 +229,7 @@ def _by_bearer(token: str, number: int | None) -> Identity:
 
 def _by_key(token: str, number: int | None) -> Identity:
     # 403, not 401: ODK Collect answers a 401 by asking for a password that does not exist.
-    with reading() as session:
-        found = _by_device(session, token, number, Way.KEY)
+    found = _by_device(session(), token, number, Way.KEY)
     if found is None:
         raise AppUserUnknown
     return found
@@ -248,8 +244,7 @@ def _by_login(session: Session, token: str, way: Way) -> Identity | None:
 
 
 def _by_device(session: Session, token: str, number: int | None, way: Way) -> Identity | None:
-    project = by_number(session, number) if number is not None else None
-    found = devices.by_token(session, project.project_id, token) if project is not None else None
+    found = devices.by_token(session, number, token) if number is not None else None
     if found is None:
         return None
     session.expunge(found)

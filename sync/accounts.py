@@ -10,7 +10,7 @@ from functools import cache
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import bindparam, case, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -31,6 +31,14 @@ FREE_BY_EMAIL, FREE_BY_ADDRESS = 5, 30
 """Wrong passwords before the door closes. A whole field office may share one address."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=1)
+
+# Made once: every request asks them.
+_OPEN_LOGIN = (
+    select(Login, Account)
+    .join(Account, Account.account_id == Login.account_id)
+    .where(Login.token_sha256 == bindparam("sha256"), Login.expires_at > bindparam("now"), Account.is_active)
+)
+_ROLES = select(Membership.project_id, Membership.role).where(Membership.account_id == bindparam("account_id"))
 
 
 class EmailTaken(Problem):
@@ -161,9 +169,7 @@ def authenticate(session: Session, email: str, password: str) -> Account | None:
 
 def actor_for(session: Session, account: Account) -> Actor:
     """The person as one who acts, with a role for each project."""
-    rows = session.execute(
-        select(Membership.project_id, Membership.role).where(Membership.account_id == account.account_id)
-    )
+    rows = session.execute(_ROLES, {"account_id": account.account_id})
     return Actor(
         "account",
         id=account.account_id,
@@ -192,11 +198,7 @@ def open_login(session: Session, account: Account, *, ttl_s: int, now: datetime)
 
 def find_login(session: Session, token_: str, *, now: datetime) -> tuple[Login, Account] | None:
     """The open session of a token and its active account."""
-    row = session.execute(
-        select(Login, Account)
-        .join(Account, Account.account_id == Login.account_id)
-        .where(Login.token_sha256 == digest(token_), Login.expires_at > now, Account.is_active)
-    ).first()
+    row = session.execute(_OPEN_LOGIN, {"sha256": digest(token_), "now": now}).first()
     return None if row is None else (row[0], row[1])
 
 

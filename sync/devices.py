@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,13 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH, GROUP_LENGTH = 8, 4
 """31 letters to the eighth are 8.5e11 codes; they live for hours and are used once."""
 CODE_TTL_S = 7 * 24 * 3600
+
+# Made once: every request of a device asks it.
+_BY_TOKEN = (
+    select(Device)
+    .join(Project, Project.project_id == Device.project_id)
+    .where(Project.number == bindparam("number"), Device.token_sha256 == bindparam("sha256"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +145,9 @@ def app_user_token(device: Device, secret_key: str) -> str:
     return base64.urlsafe_b64encode(hmac.digest(secret_key.encode(), told, "sha256")).decode().rstrip("=")
 
 
-def by_token(session: Session, project_id: str, token_: str) -> Device | None:
+def by_token(session: Session, project_number: int, token_: str) -> Device | None:
     """The device of this token, also a revoked one: what it still pushes is kept, in quarantine."""
-    return session.scalar(select(Device).where(Device.project_id == project_id, Device.token_sha256 == digest(token_)))
+    return session.scalar(_BY_TOKEN, {"number": project_number, "sha256": digest(token_)})
 
 
 def by_number(session: Session, project: Project, number: int) -> Device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,9 @@ from sync.accounts import NumbersTaken
 from sync.identity import uuid7
 from sync.models import Account, Membership, Project
 from sync.record import record
+
+_BY_NUMBER = select(Project).where(Project.number == bindparam("number"))
+"""Made once: every request asks it."""
 
 
 class UnnamedProject(Problem):
@@ -74,7 +77,7 @@ def create_project(
 
 
 def by_number(session: Session, number: int) -> Project | None:
-    return session.scalar(select(Project).where(Project.number == number))
+    return session.scalar(_BY_NUMBER, {"number": number})
 
 
 def visible(session: Session, actor: Actor) -> list[Project]:

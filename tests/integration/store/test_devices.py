@@ -55,7 +55,7 @@ def test_a_code_enrols_a_device_that_is_known_by_its_token(
     enrolled = enrol(engine, invite(), now)
 
     with Session(engine) as session:
-        known = devices.by_token(session, a_project.project_id, enrolled.token)
+        known = devices.by_token(session, a_project.number, enrolled.token)
         assert known is not None
         assert (known.name, known.number, known.account_id) == ("Tablet 1", 1, a_project.enumerator.account_id)
         assert enrolled.token not in (known.token, known.token_sha256)
@@ -119,7 +119,7 @@ def test_an_app_user_s_token_can_be_shown_again_but_is_not_kept(engine: Engine, 
     with Session(engine) as session:
         known = session.get_one(Device, (made.project_id, made.device_id))
         token = devices.app_user_token(known, SECRET)
-        assert devices.by_token(session, a_project.project_id, token) is known
+        assert devices.by_token(session, a_project.number, token) is known
         assert token not in (known.token, known.token_sha256)
         assert devices.app_user_token(known, "another secret key") != token
 
@@ -128,7 +128,7 @@ def test_a_token_opens_no_other_project(engine: Engine, a_project: Team, now: da
     token = devices.app_user_token(collect_user(engine, a_project, now), SECRET)
 
     with Session(engine) as session:
-        assert devices.by_token(session, "00000000-0000-0000-0000-000000000001", token) is None
+        assert devices.by_token(session, a_project.number + 1, token) is None
 
 
 def test_a_revoked_device_is_still_known_but_may_nothing(
@@ -143,7 +143,7 @@ def test_a_revoked_device_is_still_known_but_may_nothing(
     in_transaction(engine, revoke)
 
     with Session(engine) as session:
-        known = devices.by_token(session, a_project.project_id, enrolled.token)
+        known = devices.by_token(session, a_project.number, enrolled.token)
         assert known is not None
         assert not may(devices.actor_for(known), "sync", a_project.project_id)
 
