@@ -38,7 +38,7 @@ from tests.postgres import cluster, make_database
 
 BATCH, BATCHES, SINGLES = 100, 15, 150
 SIZES, DEVICES = (1, 10, 100, 500), (1, 4, 16)
-REQUESTS_EACH, RECORDS_EACH = 12, 1500
+REQUESTS_EACH, RECORDS_EACH = 6, 600
 """Of one device in one row of the table: at least so many requests or so many records, whichever is less."""
 ROWS_OF = ("operation", "submission", "feed")
 """What a plain submission leaves behind."""
@@ -233,7 +233,7 @@ def running(folder: Path, database_url: str) -> Iterator[Running]:
         "LAPANGAN_DATA_DIR": str(folder),
         "LAPANGAN_DATABASE_URL": database_url,
         "LAPANGAN_SECRET_KEY": secret,
-        "LAPANGAN_LOG_LEVEL": "WARNING",
+        "LAPANGAN_LOG_LEVEL": "ERROR",
         "LAPANGAN_PORT": str(port),
     }
     command = [sys.executable, "-m", "server.cli", "serve"]
