@@ -24,6 +24,7 @@ from tests.differential.samples import CONTEXT, Sample
 _POSITION = re.compile(r"\[[0-9]+\]")
 DROPPED = (Rule.CHOICE, Rule.RANK, Rule.RANGE, Rule.TRIGGER)
 """Rules of controls: an engine that holds answers in controls cannot hold what breaks them."""
+NOT_THERE = "not there"
 INSTANCE_ID = "uuid:5a5e0bd4-7f7e-4a0e-9e5e-2f6c0c3f3a11"
 _TRUTHS = {"true": "1", "false": "0"}
 
@@ -110,8 +111,8 @@ def differences(engine: Engine, trial: Trial, record: Record) -> Iterator[Differ
         record = replace(record, answers=_changed(record.answers, record.path, held))
     ours = [_ours(probe, record) for probe in trial.worlds]
     for (path, aspect), value in ours[0].items():
-        other = theirs.get((path, aspect), "not there")
-        if not any(_agree(world.get((path, aspect), value), other) for world in ours):
+        other = theirs.get((path, aspect), NOT_THERE)
+        if not any(_agree(world.get((path, aspect), NOT_THERE), other) for world in ours):
             example = f"{path}: {value!r} here, {other!r} there ({record.name or 'valid'})"
             place = _POSITION.sub("", path)
             yield Difference(sample.name, place, aspect, record.name, path == record.path, example)
