@@ -15,7 +15,7 @@ from forms.fault import Fault, broken, fault, warnings_among
 from forms.finding import Severity
 from forms.lint import CHOICES, lint
 from forms.notice import CONVERSION, SENTENCES
-from forms.xform import read
+from forms.xform import ITEMSETS, read
 from forms.xlsform import Conversion, convert_all
 
 MAX_XFORM_BYTES = 20_000_000
@@ -58,6 +58,11 @@ class FormFile:
     """The survey sheet's row of every question by path."""
     itemsets: bytes | None = None
     """The attachment itemsets.csv that was made with the form."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The attachments that were made with the form, by name."""
+        return {} if self.itemsets is None else {ITEMSETS: self.itemsets}
 
     @property
     def warnings(self) -> list[Fault]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -15,10 +18,11 @@ from forms.check import compile_form
 from forms.definition import FormDefinition, Question
 from forms.errors import Problem
 from forms.fault import Fault
+from forms.form_file import FormFile
 from forms.xform import read
-from sync import author, entity_lists
+from sync import attach, author, entity_lists
 from sync.access import Actor
-from sync.attach import Stored
+from sync.attach import BlobStore, Stored
 from sync.definitions import compiled, definition, forget
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
 from sync.form_table import BadTable, check_table, is_table
@@ -37,6 +41,7 @@ __all__ = [
     "form_attachments",
     "publish",
     "save_draft",
+    "save_file",
 ]
 
 LONGEST = 255
@@ -118,6 +123,38 @@ def save_draft(
     return row
 
 
+def save_file(
+    session: Session,
+    blobs: BlobStore,
+    project_id: str,
+    file: FormFile,
+    *,
+    media: Mapping[str, Path] = MappingProxyType({}),
+    actor: Actor,
+    now: datetime,
+) -> FormVersion:
+    """The file as the draft of its form, with the attachments that were made with it and those of `media` that it
+    names. Refuses what `save_draft` and `attach_form_file` refuse."""
+    row = save_draft(
+        session,
+        project_id,
+        file.xform,
+        workbook=file.workbook,
+        workbook_name=file.workbook_name,
+        notices=file.notices,
+        actor=actor,
+        now=now,
+    )
+    given = {name: path.read_bytes() for name, path in media.items() if name in file.definition.media}
+    for name, content in {**given, **file.files}.items():
+        stored = blobs.write(project_id, [content], limit=len(content))
+        media_type = mimetypes.guess_type(name)[0] or ""
+        attach.keep(session, project_id, stored, media_type=media_type, now=now)
+        key = (project_id, row.form_id, row.version)
+        attach_form_file(session, *key, name, stored, media_type=media_type, actor=actor, now=now)
+    return row
+
+
 def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, now: datetime) -> FormVersion:
     """The draft is the version that devices use from now on, and what was held for it applies.
 
@@ -185,7 +222,9 @@ def attach_form_file(
     slot = session.get(FormAttachment, (project_id, form_id, version, name), with_for_update=True)
     if slot is None:
         raise NotNamed(name)
-    if row.state == "published" and slot.sha256 not in (None, stored.sha256):
+    if slot.sha256 == stored.sha256:
+        return slot
+    if row.state == "published" and slot.sha256 is not None:
         raise VersionTaken(name, form_id=form_id, version=version)
     content = _table_content(session, row, name, stored)
     slot.sha256, slot.md5, slot.media_type, slot.content = stored.sha256, stored.md5, media_type[:LONGEST], content

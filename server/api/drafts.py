@@ -7,14 +7,17 @@ from flask.typing import ResponseReturnValue
 
 from forms.errors import Problem
 from forms.fault import as_kept
+from forms.form_file import FormFile
 from schemas.form import FormSchema, FormUploadSchema
 from server.api.blueprint import bp, done, query, shown
-from server.api.form_files import ReceivedForm, received_form, workbook, xform
+from server.api.form_files import received_form, workbook, xform
 from server.auth import actor
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.projects import project
+from server.services import services
 from sync import access, form_list, publish
+from sync.errors import NoSuchVersion
 
 
 class OtherForm(Problem):
@@ -34,9 +37,12 @@ def save_draft(number: int, form_id: str) -> ResponseReturnValue:
         upload = received_form(ignores_warnings=query(FormUploadSchema())["ignore_warnings"])
     else:
         row = form_list.version(session(), form, form.version)
-        upload = ReceivedForm(row.xform, row.workbook, row.workbook_name, tuple(as_kept(row.notices)))
+        again = publish.definition(session(), found.project_id, form_id, row.version)
+        if again is None:
+            raise NoSuchVersion(row.version)
+        upload = FormFile(row.xform, again, row.workbook, row.workbook_name, tuple(as_kept(row.notices)))
     with writing() as opened:
-        saved = upload.save(opened, found.project_id, actor=actor(), now=now())
+        saved = publish.save_file(opened, services().blobs, found.project_id, upload, actor=actor(), now=now())
         if saved.form_id != form_id:
             raise OtherForm(saved.form_id)
     return done()

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import unquote
 
 from flask import Response, request
 from flask_babel import gettext
-from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from forms.fault import Fault, told
-from forms.form_file import read_form_file
-from sync import publish
-from sync.access import Actor
+from forms.form_file import FormFile, read_form_file
 from sync.models import FormVersion
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -43,30 +38,7 @@ class NoWorkbook(Problem):
     slug = "form/no-workbook"
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedForm:
-    """A form that has arrived and has been converted, but not been kept yet."""
-
-    xform: bytes
-    workbook: bytes | None = None
-    workbook_name: str = ""
-    notices: tuple[Fault, ...] = ()
-
-    def save(self, session: Session, project_id: str, *, actor: Actor, now: datetime) -> FormVersion:
-        """Keep it as the draft of its form."""
-        return publish.save_draft(
-            session,
-            project_id,
-            self.xform,
-            workbook=self.workbook,
-            workbook_name=self.workbook_name,
-            notices=self.notices,
-            actor=actor,
-            now=now,
-        )
-
-
-def received_form(*, ignores_warnings: bool) -> ReceivedForm:
+def received_form(*, ignores_warnings: bool) -> FormFile:
     """The body of this request as a form. Call it while no transaction is open: a conversion takes seconds.
 
     Refuses what read_form_file refuses, NoFile, and FormWarnings unless they are to be ignored."""
@@ -76,7 +48,7 @@ def received_form(*, ignores_warnings: bool) -> ReceivedForm:
     file = read_form_file(data, _file_name(_kind(data)))
     if file.warnings and not ignores_warnings:
         raise warned(file.warnings)
-    return ReceivedForm(file.xform, file.workbook, file.workbook_name, file.notices)
+    return file
 
 
 def warned(warnings: Sequence[Fault]) -> FormWarnings:

@@ -11,6 +11,7 @@ from server.auth import actor
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.projects import project
+from server.services import services
 from sync import access, form_list, publish
 
 EMPTY_VERSION = "___"
@@ -30,7 +31,7 @@ def create_form(number: int) -> ResponseReturnValue:
     wanted = query(FormUploadSchema())
     upload = received_form(ignores_warnings=wanted["ignore_warnings"])
     with writing() as opened:
-        row = upload.save(opened, found.project_id, actor=actor(), now=now())
+        row = publish.save_file(opened, services().blobs, found.project_id, upload, actor=actor(), now=now())
         if wanted["publish"]:
             row = publish.publish(opened, found.project_id, row.form_id, actor=actor(), now=now())
         form = form_list.form(opened, found, row.form_id, actor=actor())

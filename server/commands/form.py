@@ -22,6 +22,7 @@ from server.commands.screen import gettext as _
 from sync import publish as publishing
 from sync.access import SYSTEM
 
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -62,7 +63,8 @@ def check(file: Path, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--project", "number", type=int, default=1, show_default=True, help="The project's number.")
 @click.option("--ignore-warnings", is_flag=True, help="Publish although there are warnings, without asking.")
-def publish(file: Path, number: int, ignore_warnings: bool) -> None:
+@click.option("--media", type=FOLDER, help="The folder with the form's files: lists (CSV), pictures, sound.")
+def publish(file: Path, number: int, ignore_warnings: bool, media: Path | None) -> None:
     """Publish an XLSForm or XForm: devices use this version from now on. Earlier versions are kept."""
     found, refusal = _read(file)
     if refusal is not None:
@@ -75,8 +77,18 @@ def publish(file: Path, number: int, ignore_warnings: bool) -> None:
         _confirm(ignore_warnings)
     with opened() as installation, installation.writing() as session:
         into = project(session, number)
-        publish_file(session, into.project_id, found)
+        given, form_id = _found_in(media, found), found.definition.form_id
+        row = publishing.save_file(
+            session, installation.blobs, into.project_id, found, media=given, actor=SYSTEM, now=now()
+        )
+        publishing.publish(session, into.project_id, form_id, actor=SYSTEM, now=now())
+        named = publishing.form_attachments(session, into.project_id, form_id, row.version)
     done(_("%(form)s, version %(version)s, is published in %(project)s.", project=into.name, **_names(found)))
+    missing = [one.name for one in named if not one.is_filled]
+    if missing:
+        attention(
+            _("Files of the form are still missing: %(names)s. Publish it with --media.", names=", ".join(missing))
+        )
 
 
 def _confirm(ignores_warnings: bool) -> None:
@@ -102,19 +114,11 @@ def _faults(found: FormFile | None, refusal: Problem | None) -> list[Fault]:
     return fault.faults_of(refusal) if isinstance(refusal, BrokenForm) else []
 
 
-def publish_file(session: Any, project_id: str, found: FormFile) -> None:
-    """The form is published in the caller's transaction."""
-    publishing.save_draft(
-        session,
-        project_id,
-        found.xform,
-        workbook=found.workbook,
-        workbook_name=found.workbook_name,
-        notices=found.notices,
-        actor=SYSTEM,
-        now=now(),
-    )
-    publishing.publish(session, project_id, found.definition.form_id, actor=SYSTEM, now=now())
+def _found_in(folder: Path | None, found: FormFile) -> dict[str, Path]:
+    """Those files of the folder that the form names."""
+    if folder is None:
+        return {}
+    return {name: file for name in found.definition.media if (file := folder / name).is_file()}
 
 
 def _names(found: FormFile) -> dict[str, str]:

@@ -205,21 +205,13 @@ def _save(found: Project, sent: FileStorage | None) -> FormVersion:
         raise FormFileTooLarge
     file = read_form_file(content, sent.filename)  # takes seconds: before the transaction
     with writing() as opened:
-        return publish.save_draft(
-            opened,
-            found.project_id,
-            file.xform,
-            workbook=file.workbook,
-            workbook_name=file.workbook_name,
-            notices=file.notices,
-            actor=actor(),
-            now=now(),
-        )
+        return publish.save_file(opened, services().blobs, found.project_id, file, actor=actor(), now=now())
 
 
 def _form_page(found: Project, kept: Form, *, error: str = "") -> str:
     versions = form_list.versions(session(), kept)
     draft = _drafts(found).get(kept.form_id)
+    media = _media(found, kept, draft, versions)
     return render_template(
         "console/form.html",
         project=found,
@@ -229,7 +221,8 @@ def _form_page(found: Project, kept: Form, *, error: str = "") -> str:
         versions=versions,
         workbook_kinds={row.version: _workbook_kind(row) for row in [*versions, *([draft] if draft else [])]},
         counts=_counts(found).get(kept.form_id, {}),
-        media=_media(found, kept, draft, versions),
+        media=media,
+        lacking=[one.name for row, files in media if row is draft for one in files if not one.is_filled],
         states=STATES,
         names=Names.of(session(), found),
         error=error,

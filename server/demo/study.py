@@ -47,16 +47,7 @@ def publish_workbook(opened: Opened, project: Project, name: str, content: bytes
         if _is_published(session, project, file):
             return
         manager = actor(session, Role.MANAGER)
-        publish.save_draft(
-            session,
-            project.project_id,
-            file.xform,
-            workbook=file.workbook,
-            workbook_name=file.workbook_name,
-            notices=file.notices,
-            actor=manager,
-            now=now(),
-        )
+        publish.save_file(session, opened.blobs, project.project_id, file, actor=manager, now=now())
         publish.publish(session, project.project_id, file.definition.form_id, actor=manager, now=now())
 
 

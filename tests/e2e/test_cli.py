@@ -119,6 +119,21 @@ def test_a_refusal_says_what_to_do(
     assert "Traceback" not in shown.output
 
 
+def test_a_form_is_published_with_the_files_of_a_folder(run: Run, tmp_path: Path) -> None:
+    form = b"| survey |\n| | type | name | label |\n| | select_one_from_file rt.csv | rt | RT |\n"
+    (tmp_path / "rt.md").write_bytes(form)
+    (tmp_path / "media").mkdir()
+    run("project", "create", "P2KP")
+
+    without = run("form", "publish", "rt.md", "--ignore-warnings")
+    (tmp_path / "media" / "rt.csv").write_text("name;label\n01;RT \n", "latin-1")
+    given = run("form", "publish", "rt.md", "--ignore-warnings", "--media", "media")
+
+    assert (without.exit_code, given.exit_code) == (0, 0), given.output
+    assert "still missing: rt.csv" in without.output
+    assert "missing" not in given.output
+
+
 def test_a_good_form_is_published_from_its_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pendaftaran.xlsx").write_bytes(STUDY[0].read())
     run("project", "create", "P2KP")

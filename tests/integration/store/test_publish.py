@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.check import Context
 from forms.errors import BrokenForm, MalformedXml, UnsafeXml
+from forms.form_file import read_form_file
 from sync import attach, entity_lists, publish
 from sync.attach import BlobStore
 from sync.engine import in_transaction
@@ -352,3 +353,50 @@ def send(desk: Desk, instance_id: str, version: str) -> str:
     )
     sender = Sender(desk.team.project_id, desk.team.enumerator, "openrosa", account_id=desk.team.enumerator.id)
     return receive_submission(desk.engine, sender, xml.encode(), [], form_id=FORM, now=desk.now).outcome.value
+
+
+EXTERNAL = """
+| survey |
+| | type | name | label | choice_filter |
+| | text | state | State | |
+| | select_one_external city | city | City | state=${state} |
+| | select_one_from_file rt.csv | rt | RT | |
+| external_choices |
+| | list_name | name | label | state |
+| | city | a | A | east |
+| settings |
+| | form_id | version |
+| | luar | 1 |
+"""
+
+
+def test_the_files_made_with_a_form_and_those_beside_it_come_with_it(desk: Desk, tmp_path: Path) -> None:
+    file = read_form_file(EXTERNAL.encode(), "luar.md")
+    (tmp_path / "rt.csv").write_bytes(RT)
+    (tmp_path / "other.csv").write_bytes(RT)
+    media = {name: tmp_path / name for name in ("rt.csv", "other.csv")}
+
+    def act(session: Session) -> str:
+        team = desk.team
+        row = publish.save_file(
+            session, desk.blobs, team.project_id, file, media=media, actor=team.manager, now=desk.now
+        )
+        return row.version
+
+    first, again = in_transaction(desk.engine, act), in_transaction(desk.engine, act)
+    desk.publish("luar")
+    published = in_transaction(desk.engine, act)
+
+    assert first == again == published == "1"
+    with Session(desk.engine) as session:
+        here = publish.form_attachments(session, desk.team.project_id, "luar", "1")
+        assert [(one.name, one.is_filled) for one in here] == [("itemsets.csv", True), ("rt.csv", True)]
+        compiled = publish.compiled(session, desk.team.project_id, "luar", "1")
+        assert compiled is not None
+        context = Context(desk.now, desk.now, desk.now)
+        assert compiled.check({"state": "east", "city": "a", "rt": "01"}, context) == ()
+        wrong = compiled.check({"state": "west", "city": "a", "rt": "09"}, context)
+        assert [(one.path, one.rule.value, one.certain) for one in wrong] == [
+            ("city", "choice", True),
+            ("rt", "choice", True),
+        ]
