@@ -14,15 +14,19 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 from forms import form_file, xlsform
 from forms.check import Context, compile_form
 from forms.errors import Problem
 from forms.form_file import FormFile, is_xform, read_form_file
 from forms.instance import open_instance, read_answers, write
+from forms.trial.fill import Unanswerable, fill
+from forms.trial.probe import Probe
 from forms.workbook_child import answer
 from schemas.answers import judge
 
@@ -92,7 +96,7 @@ def tables_in(name: str, source: str) -> Iterator[Found]:
 def put_through(found: Found) -> Result:
     try:
         form = read_form_file(found.content, found.name if found.kind != ".md" else "form.md")
-        _judge(form)
+        _judge(found, form)
     except Problem as refusal:
         return Result(found, _stage(found), f"{type(refusal).__name__} {_said(refusal)}")
     except Exception:  # noqa: BLE001  # to find what should never happen is what this is for
@@ -100,8 +104,8 @@ def put_through(found: Found) -> Result:
     return Result(found, "judged")
 
 
-def _judge(form: FormFile) -> None:
-    """The blank form, and the one that a client would have made of it, are judged and written without an exception."""
+def _judge(found: Found, form: FormFile) -> None:
+    """The blank form, the one that a client would have made of it, and one filled in at random are judged."""
     compiled = compile_form(form.definition)
     context = Context(NOON, NOON, NOON)
     blank = read_answers(form.definition, open_instance(form.definition.model))
@@ -112,6 +116,8 @@ def _judge(form: FormFile) -> None:
     judge(compiled, again.answers, context)
     if again.findings:
         raise AssertionError(f"what was written is not read: {again.findings}")
+    with suppress(Unanswerable):
+        judge(compiled, fill(Probe(compiled), Random(found.name), context), context)
 
 
 def _stage(found: Found) -> str:
