@@ -56,6 +56,49 @@ class FormAttachmentSchema(Schema):
     has_list = fields.Function(lambda file: bool(file.entity_list), data_key="datasetExists")
 
 
+class FormChangesSchema(Schema):
+    """What a draft changes; each change as the notices of a form, with the question's label."""
+
+    old = fields.String()
+    new = fields.String()
+    changes = fields.List(fields.Dict())
+
+
+class FormOutlookQuerySchema(Schema):
+    """The query of `GET .../draft/outlook`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    after = fields.String(load_default="")
+    limit = fields.Integer(load_default=200, validate=validate.Range(1, 1000))
+
+
+class FoundAnewSchema(Schema):
+    rule = fields.Function(lambda found: found.rule.value)
+    severity = fields.Function(lambda found: found.severity.value)
+    path = fields.String()
+    value = fields.String()
+    message = fields.Dict()
+    is_certain = fields.Boolean(attribute="certain", data_key="certain")
+
+
+class FailingSchema(Schema):
+    instance_id = fields.String(data_key="instanceId")
+    instance_name = fields.String(data_key="instanceName")
+    version = fields.String()
+    findings = fields.List(fields.Nested(FoundAnewSchema))
+
+
+class FormOutlookSchema(Schema):
+    """One page of records, judged by a draft; `after` continues, "" at the end."""
+
+    total = fields.Integer()
+    checked = fields.Integer()
+    failing = fields.List(fields.Nested(FailingSchema))
+    after = fields.String()
+
+
 def _type_of(name: str) -> str:
     """ODK Central's word for the kind of file."""
     guessed = (mimetypes.guess_type(name)[0] or "").partition("/")[0]

@@ -42,6 +42,7 @@ CENTRAL_CODES: Mapping[str, float] = {
     "request/invalid": 400.11,
     "account/email-taken": 409.3,
     "form/warnings": 400.16,
+    "form/field-type-conflict": 400.17,
     "form/version-taken": 409.6,
     "form/closed": 409.2,
     "entity/list-taken": 409.3,

@@ -19,6 +19,7 @@ from forms.definition import FormDefinition, Question
 from forms.errors import Problem
 from forms.fault import Fault
 from forms.form_file import FormFile
+from forms.versions import conflicts
 from forms.xform import read
 from sync import attach, author, entity_lists
 from sync.access import Actor
@@ -51,6 +52,13 @@ class NotNamed(Problem):
     """The form does not name such a file. Look at its list of attachments for the names that it needs."""
 
     slug = "form/attachment-not-named"
+
+
+class FieldTypeConflict(Problem):
+    """A question is of another type than in an earlier version, so that their answers do not fit into one column. Give
+    it its old type back, or another name."""
+
+    slug = "form/field-type-conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ def save_draft(
     read_form = read(xform)
     compile_form(read_form)
     _refuse_long_names(read_form)
+    _refuse_conflicts(session, project_id, read_form)
     form = _form(session, project_id, read_form, now)
     md5 = hashlib.md5(xform, usedforsecurity=False).hexdigest()
     known = session.get(FormVersion, (project_id, form.form_id, read_form.version))
@@ -368,6 +377,25 @@ def _refuse_long_names(form: FormDefinition) -> None:
     for name in (form.form_id, form.version, *form.media, *(one.dataset for one in form.entities)):
         if len(name) > LONGEST:
             raise NameTooLong(name[:LONGEST])
+
+
+def _refuse_conflicts(session: Session, project_id: str, form: FormDefinition) -> None:
+    """As ODK Central: every version's answers must fit into one table."""
+    rows = session.scalars(
+        select(FormVersion)
+        .where(
+            FormVersion.project_id == project_id,
+            FormVersion.form_id == form.form_id,
+            FormVersion.state == "published",
+            FormVersion.version != form.version,
+        )
+        .order_by(FormVersion.published_at)
+    )
+    earlier = [definition(session, project_id, row.form_id, row.version) for row in rows]
+    found = conflicts([one for one in earlier if one is not None], form)
+    if found:
+        faults = [change.as_fault() for change in found]
+        raise FieldTypeConflict(", ".join(change.path for change in found), faults=faults)
 
 
 def _tell(session: Session, row: FormVersion, *, actor: Actor, now: datetime) -> None:

@@ -17,6 +17,7 @@ from server.clock import now
 from server.commands import fault
 from server.commands.database import opened, project
 from server.commands.form_answers import answers
+from server.commands.form_compare import compare_forms
 from server.commands.screen import attention, done, refuse
 from server.commands.screen import gettext as _
 from sync import publish as publishing
@@ -32,6 +33,7 @@ def form() -> None:
 
 
 form.add_command(answers)
+form.add_command(compare_forms)
 
 
 @form.command()

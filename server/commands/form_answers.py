@@ -5,46 +5,33 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
 
 import click
 
-from forms.check import CompiledForm, Context, compile_form
+from forms.check import CompiledForm, Context
 from forms.definition import Answers, FormDefinition
 from forms.errors import Kind, Problem
 from forms.expression.table import Table
 from forms.finding import Rule
-from forms.form_file import read_form_file
 from forms.instance import attachment_names, write
 from forms.trial.fill import fill
 from forms.trial.probe import Probe
 from forms.trial.spoil import RULES, Broken, spoil
 from server.clock import now
 from server.commands import answer_file
-from server.commands.database import opened, project
 from server.commands.finding import SENTENCES, question
+from server.commands.named_form import named_form
 from server.commands.screen import done, err, table
 from server.commands.screen import gettext as _
-from sync import definitions, entity_lists
 from sync.device.fill_in import Author, Work, fill_in
-from sync.form_table import SUFFIXES
-from sync.form_table import table as rows_of
-from sync.models import Form
 
 FORMATS = ("json", "csv", "xlsx", "xml")
 LARGEST_SEED = 10**6
 BROKEN = "broken.json"
 """Beside invalid answers: the rule that each breaks."""
-
-
-class NotPublished(Problem):
-    """There is neither a file nor a published form of this name. Give the path of a workbook, or a form ID."""
-
-    kind = Kind.NOT_FOUND
-    slug = "form/not-published"
 
 
 class NeedsFolder(Problem):
@@ -88,7 +75,7 @@ def answers(
     if format_ == "xlsx" and folder is None:
         raise NeedsFolder
     seed = SystemRandom().randrange(LARGEST_SEED) if seed is None else seed
-    with _form(form, number_of_project) as (compiled, lists):
+    with named_form(form, number_of_project) as (compiled, lists):
         _warn_of_lists(compiled, lists)
         records = _records(compiled, lists, Random(seed), number, invalid=invalid or rule is not None, rule=rule)
         files = dict(_files(compiled, lists, records, format_, Random(seed)))
@@ -101,33 +88,6 @@ def answers(
         _keep(folder / "media", _media(compiled.definition, records))
         done(_("Records written to %(folder)s: %(count)d. Seed: %(seed)d", folder=folder, count=number, seed=seed))
     _tell_broken(compiled.definition, _broken(records))
-
-
-@contextmanager
-def _form(name: str, number: int) -> Iterator[tuple[CompiledForm, Mapping[str, Table]]]:
-    """The form, compiled, and the lists that live outside of it. Refuses NotPublished."""
-    file = Path(name)
-    if file.is_file():
-        definition = read_form_file(file.read_bytes(), file.name).definition
-        yield compile_form(definition, dict(_lists_beside(file, definition))), {}
-        return
-    if file.suffix:
-        raise NotPublished(name)
-    with opened() as installation, installation.reading() as session:
-        project_id = project(session, number).project_id
-        found = session.get(Form, (project_id, name))
-        version = found.version if found else None
-        compiled = definitions.compiled(session, project_id, name, version) if version is not None else None
-        if compiled is None:
-            raise NotPublished(name)
-        yield compiled, entity_lists.tables(session, project_id, compiled.definition)
-
-
-def _lists_beside(file: Path, definition: FormDefinition) -> Iterator[tuple[str, Table]]:
-    for instance in definition.instances.values():
-        beside = file.parent / instance.src.rpartition("/")[2]
-        if instance.src and beside.suffix.lower() in SUFFIXES and beside.is_file():
-            yield instance.id, rows_of(beside.name, beside.read_bytes())
 
 
 def _warn_of_lists(compiled: CompiledForm, lists: Mapping[str, Table]) -> None:

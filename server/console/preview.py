@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext
 
 from forms.definition import FormDefinition, Group, Question, Repeat, Text
+from forms.kind import kind_of
 from server.auth import actor
 from server.console.blueprint import bp
 from server.console.forms import version_of
@@ -22,23 +23,6 @@ from sync.errors import NoSuchVersion
 
 MOST_CHOICES = 30
 """More are counted, not listed."""
-
-TYPES = {
-    "string": lazy_gettext("text"),
-    "int": lazy_gettext("whole number"),
-    "decimal": lazy_gettext("number"),
-    "date": lazy_gettext("date"),
-    "time": lazy_gettext("time"),
-    "dateTime": lazy_gettext("date and time"),
-    "geopoint": lazy_gettext("place"),
-    "geotrace": lazy_gettext("line"),
-    "geoshape": lazy_gettext("area"),
-    "binary": lazy_gettext("file"),
-    "barcode": lazy_gettext("barcode"),
-    "select": lazy_gettext("several choices"),
-    "select1": lazy_gettext("one choice"),
-    "rank": lazy_gettext("order of choices"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +105,10 @@ def _is_always_required(question: Question) -> bool:
 def _kind(question: Question) -> str:
     if is_note(question):
         return str(gettext("note"))
-    if not question.control:
-        return str(gettext("calculated"))
     if question.mediatype:
         media = {"image": gettext("photo"), "audio": gettext("sound"), "video": gettext("video")}
         return str(media.get(question.mediatype.partition("/")[0], gettext("file")))
-    return str(TYPES.get(question.type.value, question.type.value))
+    return str(gettext(kind_of(question)))
 
 
 def _rules(question: Question) -> Iterator[tuple[str, str]]:

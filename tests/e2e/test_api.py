@@ -109,6 +109,27 @@ def test_warnings_of_a_form_are_to_be_ignored_knowingly(manager: Client) -> None
     assert "regex-not-anchored" in {one["code"] for one in saved.json()["notices"]}
 
 
+def test_a_draft_tells_what_it_changes_and_for_which_records(manager: Client) -> None:
+    strict = xform("2").replace(b". &lt; 120", b". &lt; 1")
+    manager.ask("POST", f"forms/{FORM_ID}/draft?ignoreWarnings=true", data=strict).raise_for_status()
+
+    changes = manager.ask("GET", f"forms/{FORM_ID}/draft/changes").json()
+    records = manager.ask("GET", f"forms/{FORM_ID}/draft/outlook?limit=1000").json()
+
+    assert (changes["old"], changes["new"]) == ("1", "2")
+    assert [(one["code"], one["path"]) for one in changes["changes"]] == [("rule", "umur")]
+    assert records["total"] == records["checked"]
+    assert {finding["path"] for one in records["failing"] for finding in one["findings"]} <= {"umur"}
+
+
+def test_a_type_that_answers_do_not_fit_is_refused_by_centrals_number(manager: Client) -> None:
+    changed = xform("2").replace(b'"/data/umur" type="int"', b'"/data/umur" type="date"')
+
+    refused = manager.ask("POST", "forms?ignoreWarnings=true", data=changed)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, 400.17)
+
+
 def test_billion_laughs_as_a_form_are_refused(manager: Client) -> None:
     assert manager.ask("POST", "forms", data=LAUGHS).json()["type"] == "/problems/xml/unsafe"
 

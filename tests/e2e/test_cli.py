@@ -174,6 +174,19 @@ def test_warnings_are_shown_by_their_place_and_must_be_confirmed(run: Run, tmp_p
     assert "is published in P2KP" in published.output
 
 
+def test_two_versions_are_compared_in_plain_words(run: Run, tmp_path: Path) -> None:
+    newest = next(form for form in STUDY if form.form_id == "wawancara")
+    for name, content in newest.workbooks():
+        (tmp_path / name).write_bytes(content)
+
+    same = run("form", "compare", "wawancara.xlsx", "wawancara.xlsx", "--json")
+    told = run("form", "compare", "wawancara.2026100101.xlsx", "wawancara.xlsx")
+
+    assert {one["code"] for one in json.loads(same.stdout)["changes"]} <= {"version-not-above"}
+    assert told.exit_code in (0, 1)
+    assert "What changes" in told.output
+
+
 def test_what_is_no_form_is_refused_in_one_clear_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes.xlsx").write_bytes(b"PK\x03\x04 hello")
 
