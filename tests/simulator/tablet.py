@@ -38,7 +38,8 @@ class Tablet:
     clock: Clock
     skew: timedelta = timedelta(0)
     fuse: Fuse = field(default_factory=Fuse)
-    is_revoked: bool = False
+    dies_after: int | None = None
+    """So many steps within what it does next."""
     device: FieldDevice = field(init=False)
     _session: requests.Session = field(init=False)
 
@@ -63,7 +64,7 @@ class Tablet:
         folder = self.folder.with_name(name)
         shutil.copytree(self.folder, folder)
         self.start()
-        return Tablet(name, folder, self.network, self.truth, self.clock, self.skew, is_revoked=self.is_revoked)
+        return Tablet(name, folder, self.network, self.truth, self.clock, self.skew)
 
     def fill(self, rng: random.Random) -> None:
         """A new record, perhaps with a photo, perhaps one that breaks a rule."""
@@ -111,6 +112,7 @@ class Tablet:
     @contextmanager
     def _living(self) -> Iterator[None]:
         """It may die within; then it is started again."""
+        self.fuse.left, self.dies_after = self.dies_after, None
         try:
             yield
         except Died:

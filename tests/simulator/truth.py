@@ -53,6 +53,8 @@ class Truth:
     """Forms that were closed at some time."""
     feeds: dict[str, dict[int, str]] = field(default_factory=dict)
     """Server -> all that anybody could have read of its feed."""
+    is_restored: bool = False
+    """Some server lacks what it had acknowledged until it is pushed again."""
 
     def note(self, made: Made) -> None:
         self.made.setdefault(made.op_id, made)
@@ -81,6 +83,12 @@ class Truth:
         if reply.status < 400 or _size(sent.node) != before:
             raise Broken(f"I10: a damaged batch was answered with {reply.status}; {before} -> {_size(sent.node)}")
         return reply
+
+    def restored(self, node: Node) -> None:
+        """A server is what it was at its backup: it gives its verdicts anew, and its feed goes on from there."""
+        self.is_restored = True
+        self.first = {key: verdict for key, verdict in self.first.items() if key[0] != node.name}
+        self.feeds.pop(node.name, None)
 
     def read_feed(self, node: Node) -> None:
         """I6: what could have been read once is all that will ever be there up to that number."""

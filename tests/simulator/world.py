@@ -57,6 +57,8 @@ WEIGHTS: Mapping[str, int] = {
     "kill_server": 6,
     "trouble": 3,
     "start_server": 6,
+    "back_up": 4,
+    "restore": 2,
     "sweep": 2,
     "late": 5,
     "kill_tablet": 4,
@@ -154,8 +156,6 @@ class World:
         self.network.rng = None
         self.node.start()
         self.node.fuse.renew()
-        for tablet in self.tablets:
-            tablet.fuse.renew()
         while self.network.delayed:
             self.network.deliver_late(random.Random(0))
         self.stranger.push(self.stranger.lines)
@@ -208,6 +208,16 @@ class World:
     def _start_server(self, _rng: random.Random) -> None:
         self.node.start()
 
+    def _back_up(self, _rng: random.Random) -> None:
+        if self.node.is_up:
+            self.node.fuse.renew()
+            self.node.back_up()
+
+    def _restore(self, _rng: random.Random) -> None:
+        """The server's disk is gone; what there is, is the latest backup."""
+        if self.node.restore():
+            self.truth.restored(self.node)
+
     def _sweep(self, _rng: random.Random) -> None:
         if self.node.is_up:
             self.node.sweep()
@@ -217,9 +227,8 @@ class World:
 
     def _kill_tablet(self, rng: random.Random) -> None:
         tablet = rng.choice(self.tablets)
-        tablet.fuse.left = rng.randrange(40)
+        tablet.dies_after = rng.randrange(40)
         rng.choice((tablet.fill, tablet.correct, lambda _rng: tablet.sync()))(rng)
-        tablet.fuse.renew()
 
     def _restart_tablet(self, rng: random.Random) -> None:
         tablet = rng.choice(self.tablets)
