@@ -30,6 +30,7 @@ class PageSchema(Schema):
     epoch = fields.Integer()
     forks = fields.Raw()
     cursor = fields.String()
+    has_more = fields.Boolean(data_key="more")
     head = fields.Integer()
     durable_seq = fields.Integer()
     durable_by = fields.String()

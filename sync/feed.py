@@ -57,6 +57,8 @@ class Page:
 
     records: list[Record]
     cursor: str
+    has_more: bool
+    """There are records after these."""
     head: int
     durable_seq: int
     durable_by: str
@@ -125,6 +127,7 @@ def pull(
     return Page(
         records=list(records.values()),
         cursor=f"e{told.epoch}.s{reader.scope}.{f'{known}.' if since < known else ''}{since}",
+        has_more=since < told.head,
         head=told.head,
         durable_seq=told.durable_seq,
         durable_by=told.durable_by,

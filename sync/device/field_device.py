@@ -12,6 +12,7 @@ from typing import Self
 
 from forms.definition import Answers
 from forms.finding import Finding
+from forms.flat import flatten, unflatten
 from sync.device import enrolment, fill_in
 from sync.device.enrolment import Membership
 from sync.device.errors import AlreadyEnrolled, NotEnrolled, RecordNotHere
@@ -179,11 +180,17 @@ class FieldDevice:
         return [one for one in self.inbox.received() if one.is_returned]
 
     def received(self, instance_id: str) -> Received:
-        """A record as the server shows it to this device. Refuses RecordNotHere."""
+        """A record as the server showed it last, with own work laid over it that the server had not seen.
+
+        Refuses RecordNotHere."""
         found = self.inbox.one(instance_id)
         if found is None:
             raise RecordNotHere(instance_id)
-        return found
+        own = self.outbox.unseen_changes(instance_id, found.vector)
+        if not own:
+            return found
+        definition = self.library.compiled(found.form_id, found.version).definition
+        return replace(found, answers=unflatten(definition, flatten(definition, dict(found.answers)) | own))
 
     def _keep(self, filled: Filled, draft: Draft, files: Mapping[str, bytes | Path]) -> Added:
         kept = []

@@ -226,6 +226,14 @@ class Outbox:
         ):
             yield orjson.loads(row["body"])
 
+    def unseen_changes(self, record_id: str, vector: Mapping[str, int]) -> dict[str, str | None]:
+        """What this device has written on a record since the state with this vector, path by path."""
+        changes: dict[str, str | None] = {}
+        for body in self.bodies(record_id):
+            if body["n"] > vector.get(body["origin"], 0):
+                changes |= body["set"]
+        return changes
+
     def _next(self, origin: str) -> int:
         self.store.run("INSERT INTO counter VALUES (?, 1) ON CONFLICT (origin) DO UPDATE SET n = counter.n + 1", origin)
         return self.store.number("SELECT n FROM counter WHERE origin = ?", origin)

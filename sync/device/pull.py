@@ -52,7 +52,7 @@ class Puller:
         return pulled
 
     def _page(self, pulled: Pulled) -> bool:
-        """One page; whether there may be more."""
+        """One page; whether there are more."""
         cursor = self.inbox.store.setting("cursor")
         self.watch(Progress(Stage.PULL, pulled.records))
         page = self._ask(cursor)
@@ -65,7 +65,7 @@ class Puller:
         pulled.head, pulled.durable_seq = int(page.get("head") or 0), int(page.get("durable_seq") or 0)
         pulled.durable_by = str(page.get("durable_by") or "database")
         pulled.needed.extend(page.get("needs", ()))
-        return bool(page.get("records")) and page.get("cursor") != cursor
+        return bool(page.get("more", page.get("records")))
 
     def _ask(self, cursor: str) -> Mapping[str, Any] | None:
         """A page of the feed; None when the server has forgotten this cursor."""

@@ -237,6 +237,25 @@ def test_a_correction_changes_only_what_was_corrected(enrol: Enrol) -> None:
     assert written == {"document/doc_year"}
 
 
+def test_an_answer_that_is_taken_back_before_it_was_sent_is_taken_back(
+    enrol: Enrol, engine: Engine, study: Team
+) -> None:
+    device = enrol()
+    instance_id = add(device, visits("dokumentasi", "")[0])
+    device.sync()
+    before = device.received(instance_id).answers["document"]["doc_year"]
+
+    device.correct(instance_id, {"document": {"doc_year": "2007"}})
+    assert device.received(instance_id).answers["document"]["doc_year"] == "2007"
+    device.correct(instance_id, {"document": {"doc_year": before}})
+    device.sync()
+
+    with Session(engine) as session:
+        corrected = session.get_one(Submission, (study.project_id, instance_id))
+    assert corrected.answers["document"]["doc_year"] == before
+    assert corrected.conflicts == 0
+
+
 def test_a_revoked_device_still_hands_over_what_it_has(
     enrol: Enrol, engine: Engine, study: Team, revoke: Callable[[Known], None]
 ) -> None:

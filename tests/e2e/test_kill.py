@@ -24,6 +24,7 @@ from sync.device.errors import ServerUnreachable
 from sync.device.link import Link
 from sync.models import FeedRow, InboxItem, Operation, Project, Submission
 from tests.conftest import Team
+from tests.e2e import kills
 from tests.e2e.fieldwork import code, enrolled, visits, work
 from tests.e2e.real_server import RealServer
 
@@ -101,6 +102,16 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
         seqs = list(session.scalars(select(FeedRow.seq).order_by(FeedRow.seq)))
         head = session.scalar(select(Project.head).where(Project.project_id == study.project_id))
         assert seqs == list(range(1, (head or 0) + 1))
+
+
+@pytest.mark.slow
+def test_a_hundred_servers_killed_in_the_middle_of_pushes_lose_and_double_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    toll = kills.run(database_url, tmp_path, cycles=100, seed=2026)
+
+    assert toll.cycles == 100
+    assert min(toll.answered, toll.unanswered) > 20  # servers died both over a push and after one
 
 
 def operations(engine: Engine) -> set[str]:

@@ -51,6 +51,10 @@ class Stranger:
     lines: list[bytes] = field(default_factory=list)
     """All that it has ever made."""
     posts: list[str] = field(default_factory=list)
+    edited: set[str] = field(default_factory=set)
+    contested: set[str] = field(default_factory=set)
+    """A bare edit names its base by an instance ID alone: where that stands for two instances, nobody can say which
+    one its author saw. No record is both edited and contested here."""
     _session: requests.Session = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,8 +161,9 @@ class Stranger:
             return self._bare(instance(own, corrects=unknown, nama="H"), own, unknown, frozenset(), may_wait=True)
         op_id, base_id, record = rng.choice(bases)
         base = self.truth.made.get(op_id)
-        if base is None or base.seen is None:
+        if base is None or base.seen is None or record in self.contested:
             return ""
+        self.edited.add(record)
         xml = instance(own, corrects=base_id, nama=rng.choice("HI"), umur=rng.choice(("44", "45")))
         return self._bare(xml, own, record, base.seen | {op_id})
 
@@ -170,6 +175,9 @@ class Stranger:
         if not known:
             return ""
         record = rng.choice(known)[0]
+        if record in self.edited:
+            return ""
+        self.contested.add(record)
         return self._bare(instance(record, nama="J", umur=rng.choice(("55", "56"))), record, record, frozenset())
 
     def _by_another_door(self, rng: random.Random) -> str:

@@ -1,0 +1,226 @@
+"""The protocol, broken on purpose in one place at a time. Each of these must be noticed: a checker that cannot fail
+proves nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy.orm import Session
+
+import sync.epochs
+import sync.feed
+import sync.inbox
+import sync.item
+import sync.judge
+import sync.ledger
+import sync.merge
+import sync.place
+import sync.receive
+import sync.release
+from sync.attach import BlobStore
+from sync.device.field_device import FieldDevice
+from sync.device.outbox import Outbox, Waiting
+from sync.engine import writer
+from sync.identity import uuid7
+from sync.item import Item
+from sync.ledger import Act, Ledger
+from sync.merge import Op, View
+from sync.verdict import Line, Why
+
+Patches = Callable[[], AbstractContextManager[Any]]
+
+VARIANTS: dict[str, Patches] = {}
+
+
+def variant(patches: Patches) -> Patches:
+    VARIANTS[patches.__name__] = patches
+    return patches
+
+
+@contextmanager
+def all_of(*patches: AbstractContextManager[Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in patches:
+            stack.enter_context(one)
+        yield
+
+
+@variant
+def acknowledged_when_sent() -> AbstractContextManager[Any]:
+    """The device takes for kept what it has sent, whatever comes back."""
+    real = Outbox.batch
+
+    def batch(self: Outbox, most: int) -> list[Waiting]:
+        chosen = real(self, most)
+        self.store.run_many("UPDATE operation SET state = 'kept' WHERE op_id = ?", [(one.op_id,) for one in chosen])
+        return chosen
+
+    return patch.object(Outbox, "batch", batch)
+
+
+@variant
+def receipts_lost() -> AbstractContextManager[Any]:
+    """The device forgets what the server has said."""
+    return patch.object(Outbox, "keep_receipts", lambda *_args, **_kwargs: None)
+
+
+@variant
+def origin_not_renewed() -> AbstractContextManager[Any]:
+    """A device counts on under its own name, as its clone does."""
+    return patch.object(FieldDevice, "_own_origin", lambda self: self.membership().device_id)
+
+
+@variant
+def chain_not_sent() -> AbstractContextManager[Any]:
+    """The device does not say which of its own operations came before."""
+    real = Outbox._line
+    return patch.object(Outbox, "_line", lambda *args: real(*args) | {"prev": 0})
+
+
+@variant
+def held_dropped() -> AbstractContextManager[Any]:
+    """What has to wait is called safe, and not kept."""
+    real = Ledger._write_operations
+
+    def write(self: Ledger) -> None:
+        for act in [act for act in self.acts.values() if act.is_new and act.state == "held"]:
+            del self.acts[act.op_id]
+        real(self)
+
+    return patch.object(Ledger, "_write_operations", write)
+
+
+@variant
+def nobody_woken() -> AbstractContextManager[Any]:
+    """What waited goes on waiting when what it waited for has come."""
+    return patch.object(sync.place, "wake", lambda *_args: None)
+
+
+@variant
+def no_dedupe() -> AbstractContextManager[Any]:
+    """Every arrival is something new."""
+    real = sync.item.read_draft
+
+    def read(raw: bytes) -> Any:
+        draft, op_id = real(raw), uuid7()
+        return replace(draft, op_id=op_id, origin=f"z~{op_id}", n=1, prev=0)
+
+    return patch.object(sync.item, "read_draft", read)
+
+
+@variant
+def duplicates_judged_anew() -> AbstractContextManager[Any]:
+    """A duplicate gets a verdict of its own."""
+    real = sync.judge._continue
+
+    def judged(*args: Any) -> Line:
+        line = real(*args)
+        return replace(line, outcome=line.first or line.outcome)
+
+    return patch.object(sync.judge, "_continue", judged)
+
+
+@variant
+def cursor_off_by_one() -> AbstractContextManager[Any]:
+    real = sync.feed._rows
+    return patch.object(sync.feed, "_rows", lambda reader, since, limit: real(reader, since + (since > 0), limit))
+
+
+@variant
+def no_epoch() -> AbstractContextManager[Any]:
+    """A restored server goes on as if nothing had happened."""
+    return patch.object(sync.epochs, "open_epoch", lambda *_args, **_kwargs: 1)
+
+
+@variant
+def one_bad_item_spoils_its_batch() -> AbstractContextManager[Any]:
+    real = sync.receive.judge
+
+    def judge(session: Session, items: list[Item], **told: Any) -> Any:
+        if any(item.why is not Why.NONE for item in items):
+            items = [replace(item, draft=None, why=Why.POISON) for item in items]
+        return real(session, items, **told)
+
+    return patch.object(sync.receive, "judge", judge)
+
+
+@variant
+def quarantine_blocks_successors() -> AbstractContextManager[Any]:
+    """What is put aside leaves no marker in its place."""
+    return patch.object(sync.judge, "_may_be_void", lambda *_args: False)
+
+
+@variant
+def no_causal_chain() -> AbstractContextManager[Any]:
+    """Nobody waits for a predecessor, or for what its author had seen."""
+    return all_of(
+        patch.object(sync.merge, "missing", lambda *_args: ""), patch.object(sync.place, "missing", lambda *_args: "")
+    )
+
+
+@variant
+def base_not_waited_for() -> AbstractContextManager[Any]:
+    """The own chain is waited for, the base that the author saw is not."""
+
+    def missing(op: Op, vector: Mapping[str, int]) -> str:
+        return "predecessor" if op.prev > vector.get(op.origin, 0) else ""
+
+    return all_of(patch.object(sync.merge, "missing", missing), patch.object(sync.place, "missing", missing))
+
+
+@variant
+def last_writer_wins() -> AbstractContextManager[Any]:
+    real = sync.ledger.fold
+
+    def fold(*args: Any, **kwargs: Any) -> View:
+        return replace(real(*args, **kwargs), clashes=())
+
+    return patch.object(sync.ledger, "fold", fold)
+
+
+@variant
+def release_overwrites() -> AbstractContextManager[Any]:
+    """What is released from the quarantine claims to have seen all that happened since."""
+    real = sync.release.own_row
+    return patch.object(sync.release, "own_row", lambda *args, **kwargs: real(*args, **kwargs | {"context": None}))
+
+
+@variant
+def landing_not_committed() -> AbstractContextManager[Any]:
+    """The raw bytes are looked at before they are durable."""
+
+    def in_transaction(engine: Any, act: Callable[[Session], Any]) -> Any:
+        with writer(engine), Session(engine) as session:
+            act(session)
+            session.rollback()
+
+    return patch.object(sync.inbox, "in_transaction", in_transaction)
+
+
+@variant
+def nothing_swept() -> AbstractContextManager[Any]:
+    """What had landed when the process died stays where it is."""
+    return patch.object(sync.receive, "sweep", lambda *_args, **_kwargs: 0)
+
+
+@variant
+def numbers_with_gaps() -> AbstractContextManager[Any]:
+    """The feed's number is taken before it is sure that there will be something under it."""
+    real, rng = Ledger.next_seq, random.Random(1)
+
+    def next_seq(self: Ledger, act: Act) -> int:
+        self.head += rng.random() < 0.2
+        return real(self, act)
+
+    return patch.object(Ledger, "next_seq", next_seq)
+
+
+@variant
+def rows_before_bytes() -> AbstractContextManager[Any]:
+    """An attachment is known before its bytes are in their place."""
+    return patch.object(BlobStore, "_place", lambda _self, _temporary, stored, place: replace(stored, path=place))
