@@ -98,7 +98,7 @@ class Link:
         return Answer(self.base, response.status_code, response.headers, response.content, _json(response))
 
     def _settled(self, answer: Answer, expected: frozenset[int]) -> Answer:
-        if answer.status < 300 and "html" in answer.headers.get("Content-Type", ""):
+        if answer.status < 300 and answer.body and "html" in answer.headers.get("Content-Type", ""):
             # The log-in page of a hotel or a mobile operator: with it, nothing has been taken.
             raise _somebody_else(self.base)
         if answer.status < 300 or answer.status in expected:
