@@ -65,7 +65,7 @@ class Puller:
         pulled.head, pulled.durable_seq = int(page.get("head") or 0), int(page.get("durable_seq") or 0)
         pulled.durable_by = str(page.get("durable_by") or "database")
         pulled.needed.extend(page.get("needs", ()))
-        return bool(page.get("more", page.get("records")))
+        return bool(page.get("more", page.get("records"))) and page.get("cursor") != cursor
 
     def _ask(self, cursor: str) -> Mapping[str, Any] | None:
         """A page of the feed; None when the server has forgotten this cursor."""
