@@ -198,8 +198,9 @@ def _backups(settings: Settings, engine: Engine) -> Iterator[Seen]:
     with Session(engine.execution_options(is_reading=True)) as session:
         latest = backup.latest(session)
         made_at, error = (latest.made_at, latest.drill_error) if latest is not None else (None, "")
+        has_something = session.scalar(select(Project.project_id).where(Project.head > 0).limit(1)) is not None
     if made_at is None:
-        yield Seen(_("Backup: there is none yet."), _("Run: lapangan backup"))
+        yield Seen(_("Backup: there is none yet."), _("Run: lapangan backup") if has_something else "")
         return
     days = (datetime.now(UTC) - made_at).days
     cure = _("Run: lapangan backup, and look why the daily one does not run.") if days >= LATE_BACKUP_DAYS else ""
