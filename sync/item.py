@@ -25,6 +25,7 @@ class Landed:
     raw: bytes
     draft: Draft | None = None
     """What has been read of it already."""
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
     if draft.xml is None:
         return Item(*known, draft)
     try:
-        envelope = open_instance(draft.xml)
+        envelope = landed.envelope or open_instance(draft.xml)
     except Problem as error:
         return Item(*known, draft, Why.MALFORMED_XML, error.detail or error.title())
     key = (sender.project_id, draft.form_id or envelope.form_id, draft.version or envelope.version)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
+    Connection,
     Insert,
     Result,
     Select,
@@ -161,6 +162,8 @@ class Ledger:
     """Open it with `open_ledger`; nothing is written before `write`."""
 
     session: Session
+    connection: Connection
+    """That of the session. Its statements need no look at objects first, which costs half as much as they do."""
     project_id: str
     now: datetime
     head: int
@@ -285,7 +288,7 @@ class Ledger:
     def _rows(self, statement: Select[Any], **values: Any) -> Result[*tuple[Any, ...]]:
         """What the project holds of these; sets of values in their order, so that a statement is the same again."""
         given = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
-        return self.session.execute(statement, {"project_id": self.project_id, **given})
+        return self.connection.execute(statement, {"project_id": self.project_id, **given})
 
     def load_aliases(self, instance_ids: Iterable[str]) -> None:
         wanted = set(instance_ids) - self.aliases.keys()
@@ -373,7 +376,7 @@ class Ledger:
             self._insert(table, added)
         self._insert(FEED, self.feed)
         if self.head > self.first:
-            self.session.execute(MOVE_HEAD, {"of_project": self.project_id, "head": self.head})
+            self.connection.execute(MOVE_HEAD, {"of_project": self.project_id, "head": self.head})
         self.inserts, self.cleared = defaultdict(list), defaultdict(set)
         self.feed, self.first, self.touched = [], self.head, set()
 
@@ -395,7 +398,7 @@ class Ledger:
         """New values of rows that are in the database, by their key."""
         changing = [{"of_project": self.project_id, "of_key": of_key, **values} for of_key, values in rows.items()]
         if changing:
-            self.session.execute(_updating(table, key), changing)
+            self.connection.execute(_updating(table, key), changing)
 
     def _clear(self, table: Any) -> None:
         keys = self.cleared.get(table)
@@ -410,7 +413,7 @@ class Ledger:
 
     def _insert(self, table: Any, rows: Sequence[Row]) -> None:
         if rows:
-            self.session.execute(_inserting(table), list(rows))
+            self.connection.execute(_inserting(table), list(rows))
 
 
 CHANGING = ("record_id", "form_id", "version", "context", "changes", "attachments", "state", "why", "verdict", "seq")
@@ -422,8 +425,9 @@ def open_ledger(session: Session, project_id: str, *, now: datetime) -> Ledger:
 
     NO KEY UPDATE, since foreign keys to the project take KEY SHARE: landing and uploads need not wait."""
     session.flush()
-    head = session.scalars(HEAD, {"project_id": project_id}).one()
-    return Ledger(session, project_id, now, head, head)
+    connection = session.connection()
+    head = connection.scalars(HEAD, {"project_id": project_id}).one()
+    return Ledger(session, connection, project_id, now, head, head)
 
 
 @cache

@@ -79,15 +79,13 @@ def receive_submission(
 
     The same XML is the same operation on every server. `form_id` is that of the address, if it names one."""
     try:
-        raw, why = _derive(sender.project_id, xml, files, form_id, now).line(), Why.NONE
+        envelope = _opened(xml)
     except _NotDerivable as error:
-        raw, why = xml, error.why
+        return _put_aside(engine, sender, xml, files, error.why, now)
+    raw = _derive(sender.project_id, envelope, xml, files, form_id, now).line()
     batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
     push = _Push(sender, batch_id)
-    if why is not Why.NONE:
-        items = [Item(one.item_id, batch_id, sender, one.raw, None, why) for one in landed]
-        return _judge_items(engine, push, items, now)[0]
-    return _judge_all(engine, push, landed, now)[0]
+    return _judge_all(engine, push, [Landed(one.item_id, one.raw, envelope=envelope) for one in landed], now)[0]
 
 
 def sweep(engine: Engine, *, now: datetime, waited: timedelta = LANDED_LONG_AGO) -> int:
@@ -115,7 +113,7 @@ def sent_xml(raw: bytes) -> bytes:
 def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft | None:
     """The operation that a bare instance is, on every server; None when it cannot be read."""
     try:
-        return _derive(project_id, xml, files, form_id, now)
+        return _derive(project_id, _opened(xml), xml, files, form_id, now)
     except _NotDerivable:
         return None
 
@@ -126,8 +124,9 @@ class _NotDerivable(Exception):
         self.why = why
 
 
-def _derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft:
-    envelope = _opened(xml)
+def _derive(
+    project_id: str, envelope: Envelope, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime
+) -> Draft:
     op_id = derived(project_id, envelope.instance_id, hashlib.sha256(xml).hexdigest())
     return Draft(
         op_id=op_id,
@@ -181,6 +180,13 @@ def _first_verdicts(engine: Engine, sender: Sender, drafts: Mapping[bytes, Draft
     with Session(engine.execution_options(is_reading=True)) as session:
         known = first_verdicts(session, sender.project_id, drafts.values())
     return {raw: known[draft.op_id] for raw, draft in drafts.items() if draft.op_id in known}
+
+
+def _put_aside(engine: Engine, sender: Sender, xml: bytes, files: Sequence[SentFile], why: Why, now: datetime) -> Line:
+    """What is no instance that can be told from others is kept as it came."""
+    batch_id, landed = inbox.land(engine, sender, [xml], size=len(xml), now=now, files=files)
+    items = [Item(one.item_id, batch_id, sender, one.raw, None, why) for one in landed]
+    return _judge_items(engine, _Push(sender, batch_id), items, now)[0]
 
 
 def _judge_all(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Line]:

@@ -227,7 +227,7 @@ def running(folder: Path, database_url: str) -> Iterator[Running]:
     engine = connect(database_url)
     install.upgrade(engine)
     install.ensure_installation(engine, now=datetime.now(UTC))
-    tokens = in_transaction(engine, lambda session: _prepare(session, secret))
+    tokens = in_transaction(engine, lambda session: prepare(session, secret))
     engine.dispose()
     environment = os.environ | {
         "LAPANGAN_DATA_DIR": str(folder),
@@ -247,12 +247,11 @@ def running(folder: Path, database_url: str) -> Iterator[Running]:
         process.wait(30)
 
 
-def _prepare(session: Session, secret: str) -> tuple[list[str], str]:
+def prepare(session: Session, secret: str) -> tuple[list[str], str]:
+    """A project with the form and all devices; the tokens of the field clients and that of ODK Collect."""
     now, file = datetime.now(UTC), form_file()
     project = projects.create_project(session, name="Bench", actor=SYSTEM, now=now)
-    publish.save_draft(
-        session, project.project_id, file.xform, workbook=None, workbook_name="", warnings=(), actor=SYSTEM, now=now
-    )
+    publish.save_draft(session, project.project_id, file.xform, workbook=None, workbook_name="", actor=SYSTEM, now=now)
     publish.publish(session, project.project_id, "questionnaire", actor=SYSTEM, now=now)
     enrolled = []
     for number in range(max(DEVICES)):
