@@ -175,6 +175,24 @@ def test_an_xlsform_becomes_a_draft_and_then_a_version(reader: Reader, a_project
     assert got.data == STUDY[0].read()
 
 
+def test_a_draft_s_page_says_what_it_changes(reader: Reader, study: Team) -> None:
+    newest = next(form for form in STUDY if form.form_id == "pendaftaran")
+    book = openpyxl.load_workbook(io.BytesIO(newest.read()))
+    book["settings"]["C2"].value = "2026112501"
+    names = [cell.value for cell in book["survey"]["B"]]
+    header = [cell.value for cell in book["survey"][1]]
+    book["survey"].cell(names.index("rt") + 1, header.index("constraint") + 1).value = ". = '999'"
+    file = io.BytesIO()
+    book.save(file)
+    file.seek(0)
+    reader.log_in("manager").send("/projects/1/forms", "/projects/1/forms/new", file=(file, "pendaftaran.xlsx"))
+
+    page = reader.get("/projects/1/forms/pendaftaran/changes")
+
+    assert "May touch answers that exist" in page
+    assert "constraint was" in page
+
+
 def test_a_broken_workbook_is_explained_by_sheet_and_row_and_nothing_is_kept(
     reader: Reader, a_project: Team, engine: Engine
 ) -> None:

@@ -138,6 +138,16 @@ def test_the_earlier_interview_asks_one_question_less_and_admits_younger_informa
     assert changed == [("identity", "age")]
 
 
+@pytest.mark.parametrize("form", STUDY, ids=[form.form_id for form in STUDY])
+def test_what_tells_who_somebody_is_is_marked_as_personal_data(form: StudyForm) -> None:
+    marked = {question.name: question.pii for question in definition(form.form_id).questions() if question.pii}
+    asked = {question.name for question in definition(form.form_id).questions()}
+    personal = {"interviewer", "name", "phone", "new_phone", "rt", "rw", "new_rt", "new_rw", "location", "recording"}
+
+    assert personal & asked <= set(marked)
+    assert set(marked.values()) <= {"name", "contact", "address", "place", "other"}
+
+
 def test_a_workbook_that_is_not_shipped_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"wawancara has no workbook 'lain\.xlsx'"):
         next(form for form in STUDY if form.form_id == "wawancara").read("lain.xlsx")
