@@ -87,6 +87,11 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _section(value: Any) -> Answers:
+    """The answers of a group or an occurrence, none when it is not shaped as one."""
+    return value if isinstance(value, dict) else {}
+
+
 def _wrong_type(path: str, type: DataType, text: str, reason: str) -> Finding:
     is_doubtful = is_taken_by_one_engine(type, text)
     severity = Severity.WARNING if is_doubtful else Severity.ERROR
@@ -163,9 +168,9 @@ def defaulted(nodes: tuple[Node, ...], answers: Mapping[str, Any], clock: Clock)
     for node in nodes:
         value = answers.get(node.name)
         if isinstance(node, Group):
-            filled[node.name] = defaulted(node.children, value or {}, clock)
+            filled[node.name] = defaulted(node.children, _section(value), clock)
         elif isinstance(node, Repeat):
-            filled[node.name] = [defaulted(node.children, one, clock) for one in _listed(value)]
+            filled[node.name] = [defaulted(node.children, _section(one), clock) for one in _listed(value)]
         elif node.name not in answers:
             filled[node.name] = node.default or _preloaded(node, clock) or None
     return filled
