@@ -161,6 +161,12 @@ def is_of(value: Tree, kind: str) -> Tree:
     return ast.Compare(left=attribute(value, "__class__"), ops=[ast.Is()], comparators=[name(kind)], **_AT)
 
 
+def is_odd(value: Tree, kind: str) -> Tree:
+    """Whether a value is there and not of this class."""
+    is_there = ast.Compare(left=value, ops=[ast.IsNot()], comparators=[constant(None)], **_AT)
+    return both(is_there, no(is_of(value, kind)))
+
+
 def refuse(refusal: str) -> ast.stmt:
     return ast.Raise(exc=name(refusal), cause=None, **_AT)
 

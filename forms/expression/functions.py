@@ -150,6 +150,7 @@ RUNTIME: Mapping[str, Callable[..., Any]] = {
     "float": float,
     "str": str,
     "list": list,
+    "dict": dict,
     "KeyError": KeyError,
     "TypeError": TypeError,
 }

@@ -52,6 +52,7 @@ def _group(builder: Builder, nodes: tuple[Node, ...], frame: Frame, answers: str
     ]
     for node in nodes:
         holder = f"a{depth + 1}" if isinstance(node, Group) else "t"
+        kind = "dict" if isinstance(node, Group) else "list" if isinstance(node, Repeat) else "str"
         body.append(code.assign(code.target(holder), code.call(get, code.constant(node.name))))
         if isinstance(node, Group):
             filled = _group(builder, node.children, frame, holder, depth + 1)
@@ -59,7 +60,8 @@ def _group(builder: Builder, nodes: tuple[Node, ...], frame: Frame, answers: str
             filled = [code.when(code.no(code.is_of(code.name("t"), "list")), _ODD), _repeat(builder, node)]
         else:
             filled = _leaf(builder, node)
-        body.append(code.when(code.name(holder), filled))
+        odd = code.when(code.is_odd(code.name(holder), kind), _ODD)
+        body.append(code.when(code.name(holder), filled, [odd]))
     return body
 
 
