@@ -215,7 +215,8 @@ def _digest(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> De
     for given, known in zip(values[1:], (texts.DIGESTS, frozenset({"hex", "base64"})), strict=False):
         named = re.sub(r"[^a-z0-9]", "", (given.literal or "").lower())
         if given.literal is not None and named not in known:
-            raise BadExpression(f"digest() knows no {given.literal!r}: write one of {', '.join(sorted(known))}")
+            names = ", ".join(sorted(known))
+            raise BadExpression("digest() does not know {name}; it knows {names}", name=given.literal, names=names)
     trees = [emitter.to(one, Kind.TEXT, scope) for one in values]
     return emitter.made(code.call("digest", *trees), Kind.TEXT, scope, *values)
 

@@ -23,6 +23,8 @@ from forms.program.source import Sources
 
 _ENTITY_NODES = {"entity_create": ("@create",), "entity_update": ("@update",), "entity_label": ("label",)}
 """Where an entity's expressions stand, below its element."""
+MOST_NODES = 20_000
+"""Questions and groups of a form whose rules are compiled; the longest questionnaires of the field have some 5,000."""
 DEEPEST_REPEAT = 15
 """Python allows 20 loops inside one another."""
 
@@ -77,6 +79,11 @@ class Builder:
 
     def compile(self) -> None:
         """Compile every expression, and put relevance and calculation in order."""
+        if len(self.layout.places) > MOST_NODES:
+            sizes = {"number": str(len(self.layout.places)), "most": str(MOST_NODES)}
+            too_many = BadExpression("the form has {number} questions and groups, more than {most}", **sizes)
+            self.sources.fault((), "", too_many)
+            return
         for path in self.layout.frames:
             if len(self.layout.frames[path].chain()) > DEEPEST_REPEAT:
                 deepest = BadExpression("repeats are nested more than {most} deep", most=str(DEEPEST_REPEAT))

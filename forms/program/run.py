@@ -125,12 +125,6 @@ class Run:
             self.is_doubtful = True
         return found
 
-    def length(self, text: str) -> float:
-        """string-length(): characters, where JavaRosa counts the two halves of those beyond the first plane."""
-        if not text.isascii() and max(text) > "\uffff":
-            self.is_doubtful = True
-        return float(len(text))
-
     def spend(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Lists inside lists inside lists: TooMuch before a form can keep the server busy."""
         self.spent += len(rows)

@@ -66,8 +66,8 @@ def mistyped(known: Checkers, answers: Any, prefix: str = "") -> list[Finding]:
         text = answers.get(name)
         if text:
             try:
-                parse(text)
-            except (ValueError, TypeError) as reason:
+                parse(text if isinstance(text, str) else _no_text(text))
+            except ValueError as reason:
                 found.append(_wrong_type(f"{prefix}{name}", type, str(text), str(reason)))
     return [*found, *_mistyped_below(known, answers, prefix)]
 
@@ -85,6 +85,10 @@ def _mistyped_below(known: Checkers, answers: Answers, prefix: str) -> list[Find
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _no_text(value: object) -> str:
+    raise ValueError("not text")
 
 
 def _section(value: Any) -> Answers:
