@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, TypeAlias
 
-from forms.definition import Answers, FormDefinition, say
+from forms.definition import Answers, FormDefinition, Path, say
 from forms.errors import BrokenForm
 from forms.expression.code import assign, call, function, give, name, target
+from forms.expression.scope import HIDDEN
 from forms.expression.table import Row, Table
 from forms.fault import broken, fault
-from forms.finding import Finding, Rule, Severity
+from forms.finding import Finding, Severity
 from forms.program import spread
 from forms.program.build import Builder, assemble, prepare, tables_of
 from forms.program.layout import Layout
 from forms.program.load import loaders, unload
 from forms.program.logic import logic
 from forms.program.rules import rules
-from forms.program.run import BUDGET, NoList, Run, Slots, TooMuch
+from forms.program.run import BUDGET, NoList, Run, Slots, TooMuch, undecidable
 from forms.program.source import Fault
 
 Rows: TypeAlias = Table | Sequence[Row]
-_DAY = timedelta(days=1)
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
+ODD = (AttributeError, KeyError, TypeError, ValueError)
+"""What loading answers raises when something in them is odd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,6 @@ class CompiledForm:
 
     def __init__(self, definition: FormDefinition, builder: Builder, tables: Mapping[str, Table]) -> None:
         self.definition = definition
-        self.undecidable = {
-            f"{'/'.join(path)} {attribute}": tuple(sorted(taint.value for taint in found.notes.taints))
-            for (path, attribute), found in builder.variants.items()
-            if found.is_hidden
-        }
-        """Rules that are not judged, since only the device knew the outcome, and why."""
         self._layout: Layout = builder.layout
         self._tables = dict(tables)
         self._language = _language_code(definition.default_language)
@@ -65,25 +59,42 @@ class CompiledForm:
         self._logic: Callable[[Run, Slots], None] = names["logic"]
         self._check: Callable[[Run, Slots], None] = names["check"]
         self._name: Callable[[Run, Slots], str] | None = names.get("instance_name")
+        self.undecidable = _undecidable(builder)
+        """Rules that are not judged, by "path attribute", and why: only the device knew, or the time is gone."""
+
+    def check_whole(self, answers: Answers, context: Context) -> tuple[Finding, ...] | None:
+        """Everything that the answers do not meet; None, and nothing judged, when one is not of its type or they are
+        not of the form's shape."""
+        try:
+            slots = self._load(answers, "")
+        except ODD:
+            return None
+        run = self._run(context)
+        return self._judged(run, slots)
 
     def check(self, answers: Answers, context: Context, wrong: frozenset[str] | None = None) -> tuple[Finding, ...]:
         """Everything that the answers do not meet. `wrong` are the paths whose values are known not to be of their
         type and were reported by the caller; None: they are looked for, and reported, here."""
+        whole = self.check_whole(answers, context)
+        if whole is not None:
+            return whole
         mistyped: list[Finding] = []
         if wrong is None:
             mistyped = spread.mistyped(self._types, answers)
             wrong = frozenset(finding.path for finding in mistyped)
         run = self._run(context)
-        try:
-            self._check(run, self._slots(answers, wrong))
-        except TooMuch:
-            mistyped.append(
-                Finding(Severity.WARNING, Rule.UNDECIDABLE, "", certain=False, params={"rows": str(BUDGET)})
-            )
-        if not wrong and not mistyped:
-            return tuple([finding for _, finding in run.found])
-        kept = [found for spec, found in run.found if not spread.is_suppressed(spec.reads, found.path, wrong)]
+        judged = self._judged(run, self._slots(answers, wrong))
+        reads = {id(finding): spec.reads for spec, finding in run.found}
+        none: frozenset[Path] = frozenset()
+        kept = [one for one in judged if not spread.is_suppressed(reads.get(id(one), none), one.path, wrong)]
         return (*mistyped, *kept)
+
+    def _judged(self, run: Run, slots: Slots) -> tuple[Finding, ...]:
+        try:
+            self._check(run, slots)
+        except TooMuch:
+            run.unjudged.append(replace(undecidable(rows=str(BUDGET)), severity=Severity.WARNING))
+        return (*[finding for _, finding in run.found], *run.unjudged)
 
     def complete(self, answers: Answers, context: Context) -> Answers:
         """What a client would have stored: defaults for what is absent, calculations, no irrelevant answers."""
@@ -119,38 +130,16 @@ class CompiledForm:
         """A run that fills in instead of judging; its clock stands where the interview ends."""
         run = self._run(context)
         run.is_filling, run.is_beginning = True, is_beginning
-        moment = context.ended_at or context.received_at or context.started_at
-        if moment is not None:
-            run.low_day = run.high_day = moment.date().isoformat()
-            run.low_moment = run.high_moment = _written(moment)
         return run
 
     def _slots(self, answers: Answers, wrong: frozenset[str]) -> Slots:
-        if wrong:
-            answers = spread.without(self.definition, answers, wrong)
-        try:
-            return self._load(answers, "")
-        except (TypeError, ValueError, AttributeError):
-            # Not shaped as the form is, or of a type that was not looked at: kept apart, never judged.
-            shaped = spread.shaped(self.definition, answers)
-            wrong = frozenset(finding.path for finding in spread.mistyped(self._types, shaped))
-            return self._load(spread.without(self.definition, shaped, wrong), "")
+        """Whatever was sent: what is not of its type or of the form's shape is kept apart, never judged."""
+        shaped = spread.shaped(self.definition, answers)
+        wrong = wrong | {finding.path for finding in spread.mistyped(self._types, shaped)}
+        return self._load(spread.without(self.definition, shaped, wrong), "")
 
     def _run(self, context: Context) -> Run:
-        low, high = _interval(context)
-        return Run(
-            self._tables,
-            context.lists,
-            low.date().isoformat(),
-            high.date().isoformat(),
-            _written(low),
-            _written(high),
-            self._language,
-            _offset_minutes(context),
-            context.attachments,
-            context.is_edited,
-            metadata={"instanceID": context.instance_id} if context.instance_id else {},
-        )
+        return Run(self._tables, context, self._language)
 
     def has_list(self, instance_id: str) -> bool:
         """Whether the rows of a list are at hand without being given to each check."""
@@ -189,48 +178,20 @@ def _generate(builder: Builder) -> dict[str, Callable[..., Any]]:
     return assemble(builder.program, statements)
 
 
+def _undecidable(builder: Builder) -> Mapping[str, tuple[str, ...]]:
+    hidden = {
+        place: tuple(sorted(taint.value for taint in found.notes.taints & HIDDEN))
+        for place, found in builder.variants.items()
+        if found.is_hidden
+    }
+    everything = hidden | builder.unjudged
+    return {f"{'/'.join(path)} {attribute}": why for (path, attribute), why in everything.items()}
+
+
 def _broken(faults: list[Fault]) -> BrokenForm:
     return broken(
         [fault(one.refusal.words, column=one.column, path=one.path, params=one.refusal.params) for one in faults]
     )
-
-
-def _interval(context: Context) -> tuple[datetime, datetime]:
-    """When the interview may have been: from its start to its end or its arrival, a day more on both sides."""
-    ends = [moment for moment in (context.ended_at, context.received_at) if moment is not None]
-    if not ends and context.started_at is None:
-        return _EARLIEST, _LATEST
-    end = min(ends, key=_instant) if ends and not context.is_edited else max(ends, key=_instant, default=None)
-    start = context.started_at or end or _EARLIEST
-    end = end or start
-    low, high = (start, end) if _instant(start) <= _instant(end) else (end, start)
-    zone = start.tzinfo if start.tzinfo is not None else low.tzinfo
-    return _shifted(low, -_DAY, zone), _shifted(high, _DAY, zone)
-
-
-def _shifted(moment: datetime, by: timedelta, zone: Any) -> datetime:
-    try:
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return (aware.astimezone(zone) if zone is not None else aware) + by
-    except OverflowError:
-        return moment
-
-
-def _instant(moment: datetime) -> float:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - _EARLIEST).total_seconds()
-
-
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
-
-
-def _offset_minutes(context: Context) -> int:
-    for moment in (context.started_at, context.ended_at):
-        offset = moment.utcoffset() if moment is not None else None
-        if offset is not None:
-            return int(offset.total_seconds() // 60)
-    return 0
 
 
 def _language_code(language: str) -> str:

@@ -29,6 +29,8 @@ class Geopoint:
 
 INT_MIN, INT_MAX = -2_147_483_648, 2_147_483_647
 LONGEST_NUMBER = 400
+LONGEST_TAKEN = 100_000
+"""Characters of a text that is looked at once more: a trace of a day's walk has so many."""
 
 _INT = re.compile(r"[+-]?[0-9]{1,10}").fullmatch
 # JavaRosa prints 3.0E9. Three digits of exponent: a longer one is a memory bomb for whoever makes an int of it.
@@ -53,7 +55,8 @@ def parse(type: DataType, text: str) -> object:
 def is_taken_by_one_engine(type: DataType, text: str) -> bool:
     """Whether text that `parse` refuses is let through by JavaRosa or ODK Web Forms: doubtful, not surely wrong."""
     lenient = _LENIENT.get(type)
-    return lenient is not None and len(text) <= LONGEST_NUMBER and lenient(text) is not None
+    longest = LONGEST_TAKEN if lenient is _are_anywhere else LONGEST_NUMBER
+    return lenient is not None and len(text) <= longest and bool(lenient(text))
 
 
 def text_of(text: str) -> str:
@@ -73,6 +76,20 @@ def decimal_of(text: str) -> Decimal:
     if len(text) > LONGEST_NUMBER or not _DECIMAL(text):
         raise ValueError("not a number")
     return Decimal(text)
+
+
+def whole_number(text: str) -> float:
+    """What `int_of` reads, as a float."""
+    if len(text) < 10 and text.isdigit() and text.isascii():
+        return float(text)
+    return float(int_of(text))
+
+
+def any_number(text: str) -> float:
+    """What `decimal_of` reads, as a float."""
+    if len(text) > LONGEST_NUMBER or not _DECIMAL(text):
+        raise ValueError("not a number")
+    return float(text)
 
 
 def boolean_of(text: str) -> bool:
@@ -161,13 +178,36 @@ PARSERS: Mapping[DataType, Callable[[str], object]] = {
     DataType.RANK: names_of,
 }
 
-# What JavaRosa or ODK Web Forms takes beyond the specification: Arabic digits and spaces, 1.0, 1e3, NaN, 2024-2-9;
-# a picture that is the question's default stays the form's own attachment, jr://images/map.png.
+
+def _is_loose_date(text: str) -> bool:
+    """A real day, with or without leading zeros."""
+    found = _LOOSE_DATE(text)
+    if found is None:
+        return False
+    try:
+        date(*map(int, found.groups()))
+    except ValueError:
+        return False
+    return True
+
+
+def _are_anywhere(text: str) -> bool:
+    """Two to four numbers for each point, on Earth or not."""
+    points = [part.split() for part in text.strip().removesuffix(";").split(";")]
+    return all(2 <= len(point) <= 4 and all(map(_DECIMAL, point)) for point in points)
+
+
+# What JavaRosa or ODK Web Forms takes beyond the specification: Arabic digits and spaces, 1.0, 1e3, NaN, 2024-2-9, a
+# place beyond the pole; a picture that is the question's default stays the form's own attachment, jr://images/map.png.
+_LOOSE_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})").fullmatch
 _NUMBER = r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\s*|NaN|[+-]?Infinity"
-_LENIENT: Mapping[DataType, Callable[[str], re.Match[str] | None]] = {
+_LENIENT: Mapping[DataType, Callable[[str], object]] = {
     DataType.INT: re.compile(_NUMBER).fullmatch,
     DataType.DECIMAL: re.compile(_NUMBER).fullmatch,
-    DataType.DATE: re.compile(r"[0-9]{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12][0-9])").fullmatch,
+    DataType.DATE: _is_loose_date,
+    DataType.GEOPOINT: _are_anywhere,
+    DataType.GEOTRACE: _are_anywhere,
+    DataType.GEOSHAPE: _are_anywhere,
     DataType.BINARY: re.compile(r"jr://(?:images|audio|video|file)/[^/\\\x00-\x1f]{1,255}").fullmatch,
     DataType.BOOLEAN: re.compile(r"(?i:true|false|yes|no)").fullmatch,
 }

@@ -35,7 +35,7 @@ def parse(content: bytes, *, depth: int = MAX_DEPTH, nodes: int = MAX_NODES) -> 
     UnsafeXml: a DOCTYPE, more than `depth` levels, more than `nodes` elements. MalformedXml: not well-formed."""
     content = _as_narrow(content)
     _refuse_doctype(content)
-    if content.count(b"<") > nodes or content.count(b"=") > nodes:
+    if len(content) > nodes:
         _refuse_crowd(content, nodes)
     root = _well_formed(content)
     if root.getroottree().docinfo.internalDTD is not None:

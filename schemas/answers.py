@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing
@@ -64,27 +63,22 @@ class AnswersSchema(Schema):
         return obj.get(self.dotted.get(attr, attr), missing)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the server concludes about one submission's answers."""
+def judge(compiled: CompiledForm, answers: Answers, context: Context) -> tuple[Finding, ...]:
+    """What the server concludes about one submission's answers. Never refuses.
 
-    typed: dict[str, Any] | None
-    """None when any answer is not of its type."""
-    findings: tuple[Finding, ...]
-
-
-def judge(compiled: CompiledForm, answers: Answers, context: Context) -> Judgement:
-    """Types by the schema, then the form's own logic, for which a mistyped answer is blank. Never refuses."""
+    The compiled form takes answers in which nothing is odd as they are. Otherwise the schema says what is, and the
+    form's own logic sees a blank in its place."""
+    whole = compiled.check_whole(answers, context)
+    if whole is not None:
+        return whole
     schema = answers_schema(compiled.definition)
     try:
-        typed = schema.load(answers)
+        schema.load(answers)
     except ValidationError as error:
-        messages = error.messages_dict
-    else:
-        return Judgement(typed, compiled.check(answers, context, wrong=frozenset()))
-    faults = tuple(_faults(schema, messages, answers, ""))
-    wrong = frozenset(fault.path for fault in faults if fault.rule is Rule.TYPE)
-    return Judgement(None, (*faults, *compiled.check(_shaped(schema, answers), context, wrong=wrong)))
+        faults = tuple(_faults(schema, error.messages_dict, answers, ""))
+        wrong = frozenset(fault.path for fault in faults if fault.rule is Rule.TYPE)
+        return (*faults, *compiled.check(_shaped(schema, answers), context, wrong=wrong))
+    return compiled.check(answers, context)
 
 
 def _build(definition: FormDefinition) -> AnswersSchema:

@@ -76,7 +76,7 @@ def examine(
         is_edited=is_edited,
         lists=lists,
     )
-    return judge(compiled, answers, context).findings
+    return judge(compiled, answers, context)
 
 
 def notice(

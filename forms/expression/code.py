@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = ast.expr
@@ -15,10 +16,13 @@ _COMPARISONS: dict[str, ast.cmpop] = {
 _OPERATORS: dict[str, ast.operator] = {"+": ast.Add(), "-": ast.Sub(), "*": ast.Mult()}
 
 
+@lru_cache(maxsize=10_000)
 def name(identifier: str) -> ast.Name:
+    """A node may stand in many places: nothing changes it."""
     return ast.Name(id=identifier, ctx=_LOAD, **_AT)
 
 
+@lru_cache(maxsize=10_000)
 def target(identifier: str) -> ast.Name:
     return ast.Name(id=identifier, ctx=_STORE, **_AT)
 
@@ -127,6 +131,19 @@ def numbered(source: Tree) -> Tree:
     return call("enumerate", source, constant(1))
 
 
+def unnumbered(source: Tree) -> Tree:
+    """What `numbered` was made of."""
+    assert isinstance(source, ast.Call)  # noqa: S101  # only made above
+    return source.args[0]
+
+
+def numbered_loops(variables: Tree, source: Tree, condition: Tree, last: str) -> list[tuple[Tree, Tree, list[Tree]]]:
+    """Through a source with positions, where a condition holds; `last` is a variable for the source, "" for none."""
+    if not last:
+        return [(variables, numbered(source), [condition])]
+    return [(target(last), listed(source), []), (variables, numbered(name(last)), [condition])]
+
+
 def assign(to: Tree, value: Tree) -> ast.stmt:
     return ast.Assign(targets=[to], value=value, **_AT)
 
@@ -137,6 +154,21 @@ def when(condition: Tree, body: list[ast.stmt], otherwise: list[ast.stmt] | None
 
 def loop(variable: Tree, source: Tree, body: list[ast.stmt]) -> ast.stmt:
     return ast.For(target=variable, iter=source, body=body, orelse=[], **_AT)
+
+
+def is_of(value: Tree, kind: str) -> Tree:
+    """Whether a value is of exactly this class."""
+    return ast.Compare(left=attribute(value, "__class__"), ops=[ast.Is()], comparators=[name(kind)], **_AT)
+
+
+def is_odd(value: Tree, kind: str) -> Tree:
+    """Whether a value is there and not of this class."""
+    is_there = ast.Compare(left=value, ops=[ast.IsNot()], comparators=[constant(None)], **_AT)
+    return both(is_there, no(is_of(value, kind)))
+
+
+def refuse(refusal: str) -> ast.stmt:
+    return ast.Raise(exc=name(refusal), cause=None, **_AT)
 
 
 def do(expression: Tree) -> ast.stmt:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
 from forms.expression.numbers import NAN
+from forms.lexical import date_of
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST = date.max.toordinal()
@@ -41,6 +42,12 @@ def days(text: str) -> float:
 
 
 @lru_cache(maxsize=4096)
+def civil_days(text: str) -> float:
+    """As `days`, of the answer to a question for a date. ValueError of anything else than a date."""
+    return float(date_of(text).toordinal() - _EPOCH)
+
+
+@lru_cache(maxsize=4096)
 def exact_days(text: str) -> float:
     """The moment itself, in days of UTC with a fraction; a moment without an offset counts as UTC."""
     when = _parsed(text)
@@ -52,6 +59,11 @@ def decimal_days(text: str, offset_minutes: int) -> float:
     """decimal-date-time(): a date is midnight in the device's time zone."""
     when = _parsed(text, timezone(timedelta(minutes=offset_minutes)))
     return NAN if when is None else _since_epoch(when)
+
+
+def is_known_layout(layout: str) -> bool:
+    """Whether every code in the layout is one of ours."""
+    return all(code in _PARTS or code in "ab" for code in _CODE.findall(layout))
 
 
 def decimal_time(text: str) -> float:
@@ -75,8 +87,8 @@ def day_text(text: str) -> str:
 
 
 def day_of_number(value: float) -> str:
-    """date() of a number: that many days after 1970-01-01."""
-    day = math.floor(value) + _EPOCH if math.isfinite(value) else 0
+    """date() of a number: that many whole days after 1970-01-01."""
+    day = math.trunc(value) + _EPOCH if math.isfinite(value) else 0
     return date.fromordinal(day).isoformat() if 0 < day <= _LAST else ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from forms.definition import Question
-from forms.expression import code, lists
+from forms.expression import code, dates, lists
 from forms.expression.arguments import Own, each_argument
 from forms.expression.deep import Deep
 from forms.expression.node_calls import static_path
@@ -42,6 +42,10 @@ def _date(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep
     if _is_number(found):
         tree = code.call("day_of_number", emitter.to(found, Kind.NUMBER, scope))
     else:
+        literal = found.literal
+        if literal is not None:
+            day = dates.day_text(literal)
+            return Value(code.constant(day), Kind.DATE, number=code.constant(dates.days(day)))
         tree = code.call("day_text", emitter.to(found, Kind.TEXT, scope))
     return emitter.made(tree, Kind.DATE, scope, found)
 
@@ -61,6 +65,8 @@ def _format_date(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) 
     literal = layout.literal
     if literal is None or "%b" in literal or "%a" in literal:
         emitter.notes.taints.add(Taint.LANGUAGE)
+    elif not dates.is_known_layout(literal):
+        emitter.notes.taints.add(Taint.DEVICE)
     runs, kind = ("formatted_number", Kind.NUMBER) if _is_number(found) else ("formatted", Kind.TEXT)
     language = code.attribute(code.name("c"), "language")
     tree = code.call(runs, emitter.to(found, kind, scope), emitter.to(layout, Kind.TEXT, scope), language)
@@ -75,10 +81,12 @@ def _decimal_date_time(emitter: Emitter, call: Call, scope: Scope, want: Kind | 
     return emitter.made(tree, Kind.NUMBER, scope, found)
 
 
-def _chance(default: str, kind: Kind = Kind.TEXT) -> Own:
+def _unknown(default: str, kind: Kind = Kind.TEXT, taint: Taint = Taint.CHANCE) -> Own:
+    """What the record alone does not say."""
+
     def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
         values: list[Value] = yield each_argument(emitter, call, scope)
-        emitter.notes.taints.add(Taint.CHANCE)
+        emitter.notes.taints.add(taint)
         return emitter.made(code.method(code.name("c"), default), kind, scope, *values)
 
     return emit
@@ -136,12 +144,11 @@ def _choice_name(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) 
 
 
 DEVICE_CALLS: Mapping[str, Own] = {
-    "uuid": _chance("uuid"),
+    "uuid": _unknown("uuid"),
     "pulldata": _pulldata,
-    "extract-signed": _chance("nothing"),
+    "extract-signed": _unknown("nothing", taint=Taint.DEVICE),
     "once": _once,
-    "random": _chance("random", Kind.NUMBER),
-    "last": _chance("nothing_number", Kind.NUMBER),
+    "random": _unknown("random", Kind.NUMBER),
     "today": _today,
     "now": _now,
     "date": _date,
@@ -150,8 +157,8 @@ DEVICE_CALLS: Mapping[str, Own] = {
     "format-date-time": _format_date,
     "decimal-date-time": _decimal_date_time,
     "jr:choice-name": _choice_name,
-    "jr:itext": _chance("nothing"),
-    "property": _chance("nothing"),
+    "jr:itext": _unknown("nothing", taint=Taint.LANGUAGE),
+    "property": _unknown("nothing", taint=Taint.DEVICE),
     "version": _version,
     "depend": _depend,
 }

@@ -11,7 +11,7 @@ from forms.expression import calls, code, lists, value
 from forms.expression.code import Tree
 from forms.expression.deep import Deep, run
 from forms.expression.reach import Walk
-from forms.expression.scope import Kind, Notes, Read, Scope, Taint
+from forms.expression.scope import Kind, Notes, Read, Reading, Scope, Taint
 from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number, Path, Step
 from forms.expression.value import Value
 
@@ -42,11 +42,15 @@ class Program:
         self.constants[name] = constant
         return code.name(name)
 
-    def move(self, tree: Tree, names: tuple[str, ...]) -> Tree:
-        """The expression as a function of its own, and a call of it."""
+    def function(self, tree: Tree, names: tuple[str, ...]) -> Tree:
+        """A function of these variables that gives the expression."""
         name = self.fresh("h")
         self.functions.append(code.function(name, list(names), [code.give(tree)]))
-        return code.call(name, *(code.name(one) for one in names))
+        return code.name(name)
+
+    def move(self, tree: Tree, names: tuple[str, ...]) -> Tree:
+        """The expression as a function of its own, and a call of it."""
+        return code.call(self.function(tree, names), *(code.name(one) for one in names))
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Emitter:
         found: Value = run(self.emit(expression, scope, want))
         if want is not None:
             return self.to(found, want, scope)
+        value.note_shift(found, self.notes)
         return self.to(found, Kind.TEXT, scope) if found.kind is Kind.NODES else found.tree
 
     # Conversion
@@ -74,6 +79,7 @@ class Emitter:
             return value.as_nodes(found)
         if found.kind is Kind.NODES and not found.is_listed:
             self.notes.notice("several-nodes")
+        value.note_shift(found, self.notes)
         return value.as_text(found)
 
     def made(self, tree: Tree, kind: Kind, scope: Scope, *parts: Value, levels: int = 3) -> Value:
@@ -142,24 +148,29 @@ class Emitter:
         for _, one in chain:
             values.append((yield self.emit(one, scope, Kind.NUMBER)))
         trees = [self.to(one, Kind.NUMBER, scope) for one in values]
+        if any(map(value.counts_days, values)):
+            self.notes.taints.add(Taint.ZONE)
         signed = [
             code.negative(tree) if operator == "-" else tree for (operator, _), tree in zip(chain, trees, strict=True)
         ]
         return self.made(code.call("added", code.listed(*signed)), Kind.NUMBER, scope, *values, levels=4)
 
     def _arithmetic(self, operator: str, left: Value, right: Value, scope: Scope) -> Value:
-        one, other = self.to(left, Kind.NUMBER, scope), self.to(right, Kind.NUMBER, scope)
+        dated = [value.counts_days(left), value.counts_days(right)]
+        is_moved = operator in ("+", "-") and any(dated)
+        number = value.as_days if is_moved else value.as_number
+        one, other = number(left, scope.reading, self.notes), number(right, scope.reading, self.notes)
         if operator == "div":
             tree = code.call("divide", one, other)
         elif operator == "mod":
             tree = code.call("modulo", one, other)
         else:
             tree = code.operate(operator, one, other)
-        dated = [side.kind in (Kind.DATE, Kind.MOMENT) for side in (left, right)]
-        if any(dated) and not (operator == "-" and all(dated)):
-            # JavaRosa counts whole civil days, Web Forms days shifted by the time zone.
+        if any(dated) and (not is_moved or (all(dated) and operator == "+")):
             self.notes.taints.add(Taint.ZONE)
-        return self.made(tree, Kind.NUMBER, scope, left, right)
+        found = self.made(tree, Kind.NUMBER, scope, left, right)
+        found.is_shifted = is_moved and not all(dated) and dated[0] >= (operator == "-")
+        return found
 
     def _call(self, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
         found: Value = yield calls.emit_call(self, call, scope, want)
@@ -188,22 +199,23 @@ class Emitter:
             walk.start_here(scope)
         for step in steps:
             if step.name.startswith("@"):
-                self.notes.taints.add(Taint.CHANCE)
+                self.notes.taints.add(Taint.DEVICE)
                 return Value(code.constant(""), Kind.TEXT, is_node=True)
             walk.move(step)
             for predicate in step.predicates:
                 yield self._narrow(walk, predicate)
         if walk.cursors[0].path[:1] == ("meta",):
-            self.notes.taints.add(Taint.CHANCE)
+            self.notes.taints.add(Taint.DEVICE)
         return walk.value()
 
     def _narrow(self, walk: Walk, predicate: Expression) -> Deep[None]:
         narrowed = []
+        last = self._last(predicate)
         for cursor in walk.cursors:
-            cursor, scope = walk.predicate_scope(cursor)
+            cursor, scope = walk.predicate_scope(cursor, last)
             condition: Value = yield self._condition(predicate, scope)
             walk.called = max(walk.called, condition.frames + 1)
-            narrowed.append(walk.narrowed(cursor, condition.tree, scope.position))
+            narrowed.append(walk.narrowed(cursor, condition.tree, scope))
         walk.cursors = narrowed
 
     def _condition(self, predicate: Expression, scope: Scope) -> Deep[Value]:
@@ -211,7 +223,9 @@ class Emitter:
         becomes a function of its own, since it is nested in the loops of its path."""
         found: Value = yield self.emit(predicate, scope)
         if found.kind is Kind.NUMBER:
-            self.notes.notice("numeric-predicate")
+            self.notes.differ("numeric-predicate")  # JavaRosa finds nothing
+            if scope.reading is Reading.OTHER:
+                return Value(code.constant(False), Kind.TRUTH)
             place = code.call("float", code.name(scope.position))
             found = self.made(code.compare("=", place, found.tree), Kind.TRUTH, scope, found)
         tree = self.to(found, Kind.TRUTH, scope)
@@ -220,6 +234,10 @@ class Emitter:
         if found.frames >= MOST_FRAMES:
             raise BadExpression("the expression is nested too deeply")
         return Value(self.program.move(tree, scope.names), Kind.TRUTH, 2, found.frames + 2)
+
+    def _last(self, predicate: Expression) -> str:
+        """A variable for what last() counts, when a predicate asks for it."""
+        return self.program.fresh("l") if lists.asks(predicate, "last") else ""
 
     def _cell(self, steps: tuple[Step, ...], scope: Scope) -> Deep[Value]:
         """A column of the row that a predicate looks at."""
@@ -239,7 +257,7 @@ class Emitter:
         """instance('x')/root/item[...]/column: the rows are two steps down (ODK XForms, secondary instances)."""
         instance_id = lists.list_id(start)
         if instance_id == lists.LAST_SAVED:
-            self.notes.taints.add(Taint.CHANCE)
+            self.notes.taints.add(Taint.DEVICE)
             return Value(code.constant(""), Kind.TEXT, is_node=True)
         table = lists.table(instance_id, scope, self.notes)
         predicates = [one for step in path.steps[:2] for one in step.predicates]
@@ -258,7 +276,7 @@ class Emitter:
         """The rows that every predicate leaves, by index where the first one allows it."""
         rest = list(predicates)
         found = Value(code.attribute(table, "rows"), Kind.NODES, 3)
-        if rest and not lists.asks_position(rest[0]):
+        if rest and not lists.asks(rest[0], "position", "last"):
             parts = lists.conjuncts(rest.pop(0))
             looked: tuple[Value, list[Expression]] | None = yield self._look_up(table, parts, scope)
             found, parts = looked or (found, parts)
@@ -281,12 +299,12 @@ class Emitter:
         return None
 
     def _filtered(self, rows: Value, predicate: Expression, scope: Scope) -> Deep[Value]:
-        row, position = self.program.fresh("r"), self.program.fresh("m")
-        inner = scope.inside_row(row, position)
+        row, position, last = self.program.fresh("r"), self.program.fresh("m"), self._last(predicate)
+        inner = scope.inside_row(row, position, last)
         condition: Value = yield self._condition(predicate, inner)
-        source = code.numbered(code.method(code.name("c"), "spend", rows.tree))
-        loop = (code.pair_target(position, row), source, [condition.tree])
-        return self.made(code.each(code.name(row), [loop]), Kind.NODES, scope, rows, condition, levels=4 + SHALLOW)
+        source = code.method(code.name("c"), "spend", rows.tree)
+        loops = code.numbered_loops(code.pair_target(position, row), source, condition.tree, last)
+        return self.made(code.each(code.name(row), loops), Kind.NODES, scope, rows, condition, levels=4 + SHALLOW)
 
     def _nth(self, path: Path, scope: Scope) -> Deep[Value]:
         """(expression)[predicate]: of the nodes that the expression finds, in document order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from forms.expression.syntax import BadExpression
 
@@ -22,8 +22,7 @@ _WORDS = frozenset({"and", "or", "mod", "div"})
 _BEFORE_OPERAND = frozenset({"", "@", "::", "(", "[", ",", "/", "//", "|", "+", "-", "=", "!=", "<", "<=", ">", ">="})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`kind` is number, literal, name, operator, symbol or end."""
 
     kind: str
@@ -39,13 +38,14 @@ def tokens(text: str) -> list[Token]:
         )
     found: list[Token] = []
     at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise _unreadable(text, at)
+    for match in _TOKEN.finditer(text):
+        if match.start() != at:
+            break
         if match.lastgroup != "space":
             found.append(_token(match, found))
         at = match.end()
+    if at < len(text):
+        raise _unreadable(text, at)
     return [*found, Token("end", "", len(text))]
 
 

@@ -78,12 +78,12 @@ def is_about_row(expression: Expression) -> bool:
     return False
 
 
-def asks_position(expression: Expression) -> bool:
+def asks(expression: Expression, *functions: str) -> bool:
     """Whether a predicate is about where a row stands rather than what it holds."""
     waiting: list[Expression] = [expression]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, Call) and one.name in ("position", "last"):
+        if isinstance(one, Call) and one.name in functions:
             return True
         waiting += _parts(one)
     return False

@@ -19,6 +19,8 @@ from forms.expression.value import Value
 if TYPE_CHECKING:
     from forms.expression.emit import Emitter
 
+_CENTIMETRES = 0.02
+
 
 def _number(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
     found: Value = yield only_argument(emitter, call, scope, Kind.NUMBER)
@@ -39,6 +41,8 @@ def _round(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Dee
 
 
 def _of_numbers(runs: str, other: str) -> Own:
+    """Web Forms finds no number where one of them is blank."""
+
     def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
         values: list[Value] = yield each_argument(emitter, call, scope)
         if call.name == "sum":
@@ -73,7 +77,7 @@ def _position(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
     """position() inside a predicate, position(..) of the repeat that a path names."""
     yield from ()
     if not call.arguments:
-        variable = scope.position or _innermost(scope)
+        variable = scope.position or _own_position(scope)
         tree = code.call("float", code.name(variable)) if variable else code.constant(1.0)
         return Value(tree, Kind.NUMBER, 2)
     path = call.arguments[0]
@@ -95,9 +99,18 @@ def _is_current(path: Path) -> bool:
     return isinstance(path.start, Call) and path.start.name == "current"
 
 
-def _innermost(scope: Scope) -> str:
-    frame = scope.layout.frame_at(scope.path)
-    return frame.position if frame.parent else ""
+def _own_position(scope: Scope) -> str:
+    """Of the context node among those of its name: only a repeat has more than one."""
+    held = scope.frames.get(scope.path)
+    return held.position if held and scope.path else ""
+
+
+def _last(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    """last() inside a predicate: how many nodes it looks at (XPath 1.0, 4.1). JavaRosa does not have it."""
+    yield from ()
+    if not scope.last:
+        raise BadExpression("last() belongs in brackets, as in [position() = last()]")
+    return Value(code.call("float", code.call("len", code.name(scope.last))), Kind.NUMBER, 3)
 
 
 def _instance(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
@@ -113,10 +126,13 @@ def _current(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> D
 def _randomize(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
     """The order matters to no rule; without a seed it cannot be known."""
     found: Value = yield emitter.emit(call.arguments[0], scope)
+    _require_nodes(call, found)
     if len(call.arguments) == 1:
         emitter.notes.taints.add(Taint.CHANCE)
         return found
     seed: Value = yield emitter.emit(call.arguments[1], scope, Kind.NUMBER)
+    if seed.kind is Kind.TEXT and seed.number is None:
+        emitter.notes.taints.add(Taint.DEVICE)  # how a text becomes a seed depends on the version of the app
     tree = code.call("shuffled", value.as_nodes(found), emitter.to(seed, Kind.NUMBER, scope))
     return emitter.made(tree, Kind.NODES, scope, found, seed)
 
@@ -167,11 +183,29 @@ def static_path(emitter: Emitter, expression: Expression, scope: Scope) -> tuple
     return walk.cursors[0].path
 
 
+def _measured(runs: str, other: str) -> Own:
+    """Metres: engines round differently, and small distances lie in the noise of the arc cosine."""
+
+    def emit(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+        values: list[Value] = yield each_argument(emitter, call, scope)
+        emitter.notes.diverges = True
+        emitter.notes.tolerance = _CENTIMETRES
+        texts = code.joined_lists([value.as_nodes(one) for one in values])
+        name = runs if scope.reading is Reading.ADOPTED else other
+        return emitter.made(code.call(name, texts), Kind.NUMBER, scope, *values)
+
+    return emit
+
+
 NODE_CALLS: Mapping[str, Own] = {
     "number": _number,
     "sum": _of_numbers("total", "total_of_all"),
     "max": _of_numbers("greatest", "greatest_or_zero"),
     "min": _of_numbers("least", "least_of_all"),
+    "area": _measured("area", "area_on_sphere"),
+    "enclosed-area": _measured("area", "area_on_sphere"),
+    "distance": _measured("distance", "distance_to_the_cent"),
+    "last": _last,
     "round": _round,
     "pi": _pi,
     "count": _count,

@@ -23,10 +23,7 @@ class _Parser:
     def __init__(self, words: list[Token]) -> None:
         self.words = words
         self.at = 0
-
-    @property
-    def next(self) -> Token:
-        return self.words[self.at]
+        self.next = words[0]
 
     def whole(self) -> Expression:
         if self.next.kind == "end":
@@ -69,8 +66,14 @@ class _Parser:
     def compound(self) -> Deep[Expression]:
         if self.is_symbol("("):
             return self.filtered(self.parenthesis())
-        is_call = self.next.kind == "name" and self.is_symbol("(", 1) and self.next.text not in _NODE_TESTS
-        return self.filtered(self.call()) if is_call else self.path()
+        return self.filtered(self.call()) if self.begins_call() else self.path()
+
+    def begins_call(self) -> bool:
+        word = self.next
+        if word.kind != "name" or word.text in _NODE_TESTS:
+            return False
+        after = self.words[self.at + 1]
+        return after.text == "(" and after.kind == "symbol"
 
     def parenthesis(self) -> Deep[Expression]:
         self.take()
@@ -132,7 +135,7 @@ class _Parser:
         elif word.kind == "name":
             name = self.node_test(word.text)
         else:
-            self.at -= 1
+            self.next = word
             raise self.surprise("a name")
         predicates: tuple[Expression, ...] = yield self.predicates()
         return Step(axis, name, predicates)
@@ -165,14 +168,15 @@ class _Parser:
             self.expect("]")
         return tuple(found)
 
-    def is_symbol(self, text: str, ahead: int = 0) -> bool:
-        word = self.words[min(self.at + ahead, len(self.words) - 1)]
-        return word.kind == "symbol" and word.text == text
+    def is_symbol(self, text: str) -> bool:
+        word = self.next
+        return word.text == text and word.kind == "symbol"
 
     def take(self) -> Token:
-        word = self.words[self.at]
+        word = self.next
         if word.kind != "end":
             self.at += 1
+            self.next = self.words[self.at]
         return word
 
     def expect(self, text: str) -> None:

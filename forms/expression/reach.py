@@ -87,8 +87,10 @@ class Walk:
         if path[:1] == (META,) or (path == () and name == META):
             return [(*path, name)]
         name = name.rpartition(":")[2]
-        children = self.scope.layout.children.get(path, ())
-        return [child.path for child in children if name in (child.name, "*")]
+        if name != "*":
+            child = (*path, name)
+            return [child] if child in self.scope.layout.places else []
+        return [child.path for child in self.scope.layout.children.get(path, ())]
 
     def _descended(self, cursor: Cursor, name: str) -> list[Cursor]:
         """//name: every node of that name below, in document order."""
@@ -154,28 +156,28 @@ class Walk:
         bound = {path: held for path, held in cursor.bound.items() if path[: len(cursor.path)] != cursor.path}
         return self._entered(replace(cursor, bound=bound, crossed=False), cursor.path)
 
-    def predicate_scope(self, cursor: Cursor) -> tuple[Cursor, Scope]:
+    def predicate_scope(self, cursor: Cursor, last: str) -> tuple[Cursor, Scope]:
         """Where a predicate on this cursor is evaluated; the cursor may have had to be unbound for it."""
         cursor = self.unbound(cursor)
         position = f"m{self.fresh()}"
         if cursor.path in cursor.looped:
             position = cursor.bound[cursor.path].position
-        scope = self.scope.inside_frame(cursor.path, cursor.bound, position, (*cursor.names, position))
-        return cursor, scope
+        names = (*cursor.names, position, last) if last else (*cursor.names, position)
+        return cursor, self.scope.inside_frame(cursor.path, cursor.bound, position, last, names)
 
-    def narrowed(self, cursor: Cursor, condition: Tree, position: str) -> Cursor:
-        """The cursor where `condition` holds; what is left is counted from 1 again."""
+    def narrowed(self, cursor: Cursor, condition: Tree, scope: Scope) -> Cursor:
+        """The cursor where `condition`, made in `scope`, holds; what is left is counted from 1 again."""
         if cursor.path not in cursor.looped:
             only = code.listed(code.constant(None))
-            loop: Loop = (code.pair_target(position, f"u{self.fresh()}"), code.numbered(only), [condition])
-            return replace(cursor, loops=(*cursor.loops, loop), looped=(*cursor.looped, ()))
+            variables = code.pair_target(scope.position, f"u{self.fresh()}")
+            added = code.numbered_loops(variables, only, condition, scope.last)
+            return replace(cursor, loops=(*cursor.loops, *added), looped=(*cursor.looped, *(() for _ in added)))
         at = cursor.looped.index(cursor.path)
         held = cursor.bound[cursor.path]
-        _, source, conditions = cursor.loops[at]
-        kept = code.each(
-            code.name(held.frame), [(code.pair_target(held.position, held.frame), source, [*conditions, condition])]
-        )
-        again: Loop = (code.pair_target(held.position, held.frame), code.numbered(kept), [])
+        variables = code.pair_target(held.position, held.frame)
+        source = code.unnumbered(cursor.loops[at][1])
+        kept = code.each(code.name(held.frame), code.numbered_loops(variables, source, condition, scope.last))
+        again: Loop = (variables, code.numbered(kept), [])
         return replace(cursor, loops=(*cursor.loops[:at], again, *cursor.loops[at + 1 :]))
 
     # What has been reached

@@ -23,6 +23,8 @@ class Kind(enum.Enum):
     ANY = "any"
     """A number, a text or a truth: known when it runs."""
 
+    __hash__ = object.__hash__  # Python's own is a function; thousands are hashed for one form
+
 
 class Reading(enum.Enum):
     """Where JavaRosa and ODK Web Forms differ: what we adopt, and what the other of the two does."""
@@ -35,13 +37,21 @@ class Taint(enum.Enum):
     """Why an expression cannot be decided again from the record alone."""
 
     TIME = "time"
-    """today() and now(): decided at both ends of the interview."""
+    """today() and now(): decided for the time of the interview."""
     CHANCE = "chance"
-    """random(), uuid(), once(), a property of the device: only the device knows."""
+    """random(), uuid(), once(): decided when the form was filled in."""
+    DEVICE = "device"
+    """A property of the device, its last record, a signature that it checked, a file on it: only the device knows."""
     LANGUAGE = "language"
     """Labels and month names: in the language that the device showed."""
     ZONE = "zone"
     """The device's time zone; or engines that count in their own."""
+
+    __hash__ = object.__hash__
+
+
+HIDDEN = frozenset({Taint.CHANCE, Taint.DEVICE, Taint.LANGUAGE})
+"""What makes an outcome that only the device could know: such a rule is not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,8 @@ class Notes:
     """External lists that it looks things up in, by instance id."""
     diverges: bool = False
     """Engines differ on it: see `Reading`."""
+    tolerance: float = 1e-9
+    """How far two results may lie apart and still be the same."""
     notices: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """For authors: a code and its parameters."""
 
@@ -81,9 +93,9 @@ class Bound:
     position: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen, as `value.Value`
 class Scope:
-    """A context node and the variables around it."""
+    """A context node and the variables around it. Never changed."""
 
     layout: Layout
     path: Path
@@ -92,11 +104,13 @@ class Scope:
     """Every variable in sight, for code that moves into a function of its own."""
     reading: Reading = Reading.ADOPTED
     clock: str = "low"
-    """Which end of the interview today() and now() take: "low" or "high"."""
+    """Which time today() and now() take: "low" and "high" are the ends of the interview, "any" a day between."""
     row: str = ""
     """Inside a predicate on a list: the variable that holds the row."""
     position: str = ""
     """Inside a predicate: the variable that holds the position."""
+    last: str = ""
+    """Inside a predicate that asks for it: the variable that holds what is numbered."""
     outer: Scope | None = None
     """What current() means: the scope of the whole expression."""
 
@@ -104,16 +118,20 @@ class Scope:
     def current(self) -> Scope:
         return self.outer or self
 
-    def inside_row(self, row: str, position: str) -> Scope:
-        return replace(self, row=row, position=position, names=(*self.names, row, position), outer=self.current)
+    def inside_row(self, row: str, position: str, last: str = "") -> Scope:
+        names = (row, position, last) if last else (row, position)
+        return replace(self, row=row, position=position, last=last, names=(*self.names, *names), outer=self.current)
 
-    def inside_frame(self, path: Path, bound: Mapping[Path, Bound], position: str, names: tuple[str, ...]) -> Scope:
+    def inside_frame(
+        self, path: Path, bound: Mapping[Path, Bound], position: str, last: str, names: tuple[str, ...]
+    ) -> Scope:
         return replace(
             self,
             path=path,
             frames=bound,
             row="",
             position=position,
+            last=last,
             names=(*self.names, *(name for name in names if name not in self.names)),
             outer=self.current,
         )
@@ -121,7 +139,13 @@ class Scope:
 
 def scope_at(layout: Layout, path: Path, reading: Reading = Reading.ADOPTED, clock: str = "low") -> Scope:
     """The scope of a rule about the node at `path`: every repeat around it is bound."""
-    frames: tuple[Frame, ...] = layout.frame_at(path).chain()
-    bound = {frame.path: Bound(frame.name, frame.position) for frame in frames}
-    names = ("c", *(frame.name for frame in frames), *(frame.position for frame in frames[1:]))
+    bound, names = layout.variables.get(layout.frame_at(path).index) or _variables(layout, layout.frame_at(path))
     return Scope(layout, path, bound, names, reading, clock)
+
+
+def _variables(layout: Layout, frame: Frame) -> tuple[Mapping[Path, Bound], tuple[str, ...]]:
+    frames = frame.chain()
+    bound = {one.path: Bound(one.name, one.position) for one in frames}
+    names = ("c", *(one.name for one in frames), *(one.position for one in frames[1:]))
+    layout.variables[frame.index] = bound, names
+    return bound, names

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from forms.expression import code, patterns, value
+from forms.expression import code, patterns, texts, value
 from forms.expression.arguments import Own, each_argument, only_argument
 from forms.expression.code import Tree
 from forms.expression.deep import Deep
@@ -36,6 +38,14 @@ def _contains(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
     text, part = yield each_argument(emitter, call, scope, Kind.TEXT)
     tree = code.compare("in", emitter.to(part, Kind.TEXT, scope), emitter.to(text, Kind.TEXT, scope))
     return emitter.made(tree, Kind.TRUTH, scope, text, part)
+
+
+def _selected(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    answer, name = yield each_argument(emitter, call, scope, Kind.TEXT)
+    chosen, literal = code.method(emitter.to(answer, Kind.TEXT, scope), "split"), name.literal
+    wanted = code.constant(literal.strip()) if literal is not None else None
+    tree = code.compare("in", wanted or code.method(emitter.to(name, Kind.TEXT, scope), "strip"), chosen)
+    return emitter.made(tree, Kind.TRUTH, scope, answer, name, levels=4)
 
 
 def _spread(values: list[Value]) -> Tree:
@@ -145,10 +155,18 @@ def _coalesce(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
             is_filled = code.compare("!=", value.as_text(one), code.constant(""))
             tree = code.choose(is_filled, emitter.to(one, Kind.NUMBER, scope), tree)
         return emitter.made(tree, Kind.NUMBER, scope, *values, levels=3 * len(values))
-    trees = [emitter.to(one, Kind.TEXT, scope) for one in values]
+    trees = [_unless_blank(emitter, one, scope) for one in values]
     kinds = {one.kind for one in values}
     kind = kinds.pop() if len(kinds) == 1 and kinds <= {Kind.DATE, Kind.MOMENT} else Kind.TEXT
     return emitter.made(code.call("coalesced", *trees), kind, scope, *values)
+
+
+def _unless_blank(emitter: Emitter, found: Value, scope: Scope) -> Tree:
+    """The text of one argument of coalesce(): what is no number is blank for JavaRosa, and "NaN" for Web Forms."""
+    if found.kind is not Kind.NUMBER or isinstance(found.tree, ast.Constant):
+        return emitter.to(found, Kind.TEXT, scope)
+    emitter.notes.diverges = True
+    return code.call("stored_text" if scope.reading is Reading.ADOPTED else "number_text", found.tree)
 
 
 def _checklist(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
@@ -167,16 +185,40 @@ def _weighted_checklist(emitter: Emitter, call: Call, scope: Scope, want: Kind |
     bounds = [emitter.to(one, Kind.NUMBER, scope) for one in (least, most)]
     truths = code.joined_lists([_truths(emitter, one, scope) for one in pairs[::2]])
     weights = code.joined_lists([value.as_numbers(one, scope.reading, emitter.notes) for one in pairs[1::2]])
-    tree = code.call("weighted_checklist", *bounds, truths, weights)
+    emitter.notes.diverges = True  # at most -1: no bound for Web Forms, out of reach for JavaRosa
+    runs = "weighted_checklist" if scope.reading is Reading.ADOPTED else "bounded_checklist"
+    tree = code.call(runs, *bounds, truths, weights)
     return emitter.made(tree, Kind.TRUTH, scope, *values, levels=4)
 
 
 def _truths(emitter: Emitter, found: Value, scope: Scope) -> Tree:
-    """JavaRosa asks for the number of each: 1 is true, so is true()."""
-    if found.kind is Kind.TRUTH:
-        return code.listed(found.tree)
+    """A list of truths, one for each node. Of a node with a number, JavaRosa asks for the number, Web Forms only
+    whether it is answered."""
+    if found.kind is not Kind.NODES and not found.is_node:
+        return code.listed(emitter.to(found, Kind.TRUTH, scope))
+    emitter.notes.diverges |= found.number is not None
+    if found.number is None or scope.reading is Reading.OTHER:
+        return code.call("is_answered", value.as_nodes(found))
     numbers = value.as_numbers(found, scope.reading, emitter.notes)
     return code.each(code.call("is_true", code.name("one")), [(code.target("one"), numbers, [])])
+
+
+def _boolean_from_string(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    (found,) = yield each_argument(emitter, call, scope, Kind.TEXT)
+    emitter.notes.diverges = True  # TRUE
+    runs = "is_said_true" if scope.reading is Reading.ADOPTED else "is_written_true"
+    return emitter.made(code.call(runs, emitter.to(found, Kind.TEXT, scope)), Kind.TRUTH, scope, found)
+
+
+def _digest(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    values: list[Value] = yield each_argument(emitter, call, scope, Kind.TEXT)
+    for given, known in zip(values[1:], (texts.DIGESTS, frozenset({"hex", "base64"})), strict=False):
+        named = re.sub(r"[^a-z0-9]", "", (given.literal or "").lower())
+        if given.literal is not None and named not in known:
+            names = ", ".join(sorted(known))
+            raise BadExpression("digest() does not know {name}; it knows {names}", name=given.literal, names=names)
+    trees = [emitter.to(one, Kind.TEXT, scope) for one in values]
+    return emitter.made(code.call("digest", *trees), Kind.TEXT, scope, *values)
 
 
 TEXT_CALLS: Mapping[str, Own] = {
@@ -186,11 +228,15 @@ TEXT_CALLS: Mapping[str, Own] = {
     "string-length": _string_length,
     "normalize-space": _normalize_space,
     "contains": _contains,
+    "selected": _selected,
+    "is-selected": _selected,
     "if": _if,
     "coalesce": _coalesce,
     "true": _constant(True),
     "false": _constant(False),
     "boolean": _boolean,
+    "boolean-from-string": _boolean_from_string,
+    "digest": _digest,
     "not": _not,
     "regex": _regex,
     "checklist": _checklist,

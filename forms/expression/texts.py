@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from forms.expression.numbers import NAN, number_text
 
 _BLANKS = re.compile(r"[ \t\r\n]+")
+DIGESTS = frozenset({"md5", "sha1", "sha256", "sha384", "sha512"})
 _MARKS = re.compile(r"[^A-Za-z0-9]")
 
 
 def substring(text: str, start: float, end: float = float("inf")) -> str:
     """substr(): from 0, the end is excluded, negatives count from the end (ODK XForms)."""
-    if start != start or end != end:
-        return ""
     size = len(text)
-    first, last = (int(max(-size, min(size, bound))) for bound in (start, end))
+    first, last = (int(max(-size, min(size, bound))) if bound == bound else 0 for bound in (start, end))
     first, last = (bound + size if bound < 0 else bound for bound in (first, last))
     return text[first:last]
 
@@ -46,11 +45,9 @@ def translated(text: str, old: str, new: str) -> str:
 
 
 def normalized(text: str) -> str:
-    return _BLANKS.sub(" ", text).strip(" ")
-
-
-def selected(text: str, value: str) -> bool:
-    return value.strip() in text.split()
+    """normalize-space(): no blank but single spaces between words."""
+    is_plain = "  " not in text and "\n" not in text and "\t" not in text and "\r" not in text
+    return text.strip(" ") if is_plain else _BLANKS.sub(" ", text).strip(" ")
 
 
 def selected_at(text: str, index: float) -> str:
@@ -67,10 +64,15 @@ def is_said_true(text: str) -> bool:
     return text == "1" or text.lower() == "true"
 
 
+def is_written_true(text: str) -> bool:
+    """boolean-from-string() as Web Forms has it: in small letters only."""
+    return text in ("1", "true")
+
+
 def digest(text: str, algorithm: str, encoding: str = "base64") -> str:
     """digest(): MD5, SHA-1, SHA-256, SHA-384 or SHA-512 of the UTF-8 text, in hex or base64; blank of another name."""
     name = _MARKS.sub("", algorithm).lower()
-    if name not in ("md5", "sha1", "sha256", "sha384", "sha512"):
+    if name not in DIGESTS:
         return ""
     summed = hashlib.new(name, text.encode("utf-8", "surrogatepass"), usedforsecurity=False)
     return summed.hexdigest() if encoding.lower() == "hex" else base64.b64encode(summed.digest()).decode()
@@ -85,16 +87,23 @@ def base64_decoded(text: str) -> str:
 
 def checklist(least: float, most: float, answers: Sequence[bool]) -> bool:
     """checklist(): so many of the answers are true; -1 stands for no bound."""
-    return _is_between(float(sum(answers)), least, most)
+    count = float(sum(answers))
+    return (least < 0 or count >= least) and (most < 0 or count <= most)
 
 
 def weighted_checklist(least: float, most: float, answers: Sequence[bool], weights: Sequence[float]) -> bool:
-    """weighted-checklist(): answers and weights, one after the other."""
-    return _is_between(sum(weight for answer, weight in zip(answers, weights, strict=False) if answer), least, most)
+    """weighted-checklist(): the weights of the true answers add up to so much; at most -1 stands for no bound."""
+    return bounded_checklist(least, most if most != -1 else float("inf"), answers, weights)
 
 
-def _is_between(value: float, least: float, most: float) -> bool:
-    return (least == -1 or value >= least) and (most == -1 or value <= most)
+def bounded_checklist(least: float, most: float, answers: Sequence[bool], weights: Sequence[float]) -> bool:
+    """weighted-checklist() as JavaRosa has it: -1 is a bound like any other."""
+    return least <= sum(weight for answer, weight in zip(answers, weights, strict=False) if answer) <= most
+
+
+def is_answered(values: Sequence[str]) -> list[bool]:
+    """Of each text, whether it says anything."""
+    return [value != "" for value in values]
 
 
 def bool_text(value: bool) -> str:

@@ -14,9 +14,9 @@ _DAY = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?\s*").fullmatch
 _DATED = (Kind.DATE, Kind.MOMENT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: that makes each of the thousands five times as dear
 class Value:
-    """`tree` gives what `kind` says: a float, a str, a bool, or a list of str for nodes."""
+    """`tree` gives what `kind` says: a float, a str, a bool, or a list of str for nodes. Never changed."""
 
     tree: Tree
     kind: Kind
@@ -27,6 +27,9 @@ class Value:
     """A cheaper way to the number (or to the numbers, of nodes)."""
     is_node: bool = False
     """It is one node of the record or one cell of a list, not something worked out."""
+    is_shifted: bool = False
+    """A date and so many days: whole civil days for JavaRosa, days shifted by the time zone for Web Forms. Against
+    another date they agree."""
     is_listed: bool = False
     """Nodes of a list, of which the first is meant."""
     counted: Tree | None = None
@@ -49,6 +52,7 @@ def as_text(value: Value) -> Tree:
 
 def as_number(value: Value, reading: Reading, notes: Notes) -> Tree:
     if value.kind is Kind.NUMBER:
+        note_shift(value, notes)
         return value.tree
     if value.kind is Kind.MOMENT:
         return _moment(value, reading, notes)
@@ -57,10 +61,25 @@ def as_number(value: Value, reading: Reading, notes: Notes) -> Tree:
     if value.kind is Kind.TRUTH:
         return code.choose(value.tree, code.constant(1.0), code.constant(0.0))
     if value.kind is Kind.NODES:
-        return code.call("number", code.call("first", value.tree))
+        return code.method(code.name("c"), "number", code.call("first", value.tree))
     if value.kind is Kind.ANY:
         return code.call("as_number", value.tree)
     return code.call("days", value.tree) if value.kind is Kind.DATE else _number_of_text(value, reading, notes)
+
+
+def note_shift(value: Value, notes: Notes) -> None:
+    """A shifted date is used as a plain number."""
+    if value.is_shifted:
+        notes.taints.add(Taint.ZONE)
+
+
+def counts_days(value: Value) -> bool:
+    return value.is_shifted or value.kind in _DATED
+
+
+def as_days(value: Value, reading: Reading, notes: Notes) -> Tree:
+    """The number of something that is held against another date."""
+    return value.tree if value.is_shifted else as_number(value, reading, notes)
 
 
 def _moment(value: Value, reading: Reading, notes: Notes) -> Tree:
@@ -72,11 +91,15 @@ def _moment(value: Value, reading: Reading, notes: Notes) -> Tree:
 def _number_of_text(value: Value, reading: Reading, notes: Notes) -> Tree:
     literal = value.literal
     if literal is None:
-        return code.call("number", value.tree)
+        return code.method(code.name("c"), "number", value.tree)
     if not _DAY(literal):
-        if literal.strip() and numbers.number(literal) != numbers.number(literal):
+        taken = numbers.lenient(literal)
+        found = numbers.number(literal)
+        if literal.strip() and found != found:
             notes.notice("not-a-number", literal=literal)
-        return code.constant(numbers.number(literal))
+        # 1,5 is a number for JavaRosa; +5 and 1e3 are for Web Forms.
+        notes.diverges |= found != found and taken == taken
+        return code.constant(found if reading is Reading.ADOPTED else taken)
     # JavaRosa has no number for the text of a date, Web Forms has its days.
     notes.differ("date-literal", literal=literal)
     return code.constant(numbers.NAN if reading is Reading.ADOPTED else dates.days(literal))
@@ -113,7 +136,8 @@ def as_numbers(value: Value, reading: Reading, notes: Notes) -> Tree:
     if value.kind is Kind.NODES:
         if value.number is not None:
             return value.number
-        return code.each(code.call("number", code.name("one")), [(code.target("one"), value.tree, [])])
+        number = code.method(code.name("c"), "number", code.name("one"))
+        return code.each(number, [(code.target("one"), value.tree, [])])
     return code.listed(as_number(value, reading, notes))
 
 
@@ -123,7 +147,8 @@ def compared(operator: str, left: Value, right: Value, reading: Reading, notes: 
     if operator in ("=", "!="):
         return _equality(operator, left, right, reading, notes)
     _warn_of_dates(left, right, notes)
-    return code.compare(operator, as_number(left, reading, notes), as_number(right, reading, notes))
+    number = as_days if counts_days(left) and counts_days(right) else as_number
+    return code.compare(operator, number(left, reading, notes), number(right, reading, notes))
 
 
 def _single(value: Value, notes: Notes) -> Value:
@@ -153,6 +178,8 @@ def _same_text_or_number(operator: str, left: Value, right: Value, reading: Read
         return code.compare(operator, as_text(left), as_text(right))
     if left.is_node and right.is_node:
         return _same_nodes(operator, left, right, reading, notes)
+    if counts_days(left) and counts_days(right):
+        return code.compare(operator, as_days(left, reading, notes), as_days(right, reading, notes))
     words = right.literal if one else left.literal
     if words is not None and numbers.number(words) != numbers.number(words) and (left.is_node or right.is_node):
         return code.compare(operator, as_text(left), as_text(right))

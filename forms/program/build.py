@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forms.definition import Choice, FormDefinition, Path, Question
+from forms.expression import code
 from forms.expression.code import Tree
 from forms.expression.emit import Emitter, Program
 from forms.expression.functions import RUNTIME
-from forms.expression.scope import Kind, Notes, Reading, Scope, Taint, scope_at
+from forms.expression.scope import HIDDEN, Kind, Notes, Reading, Scope, Taint, scope_at
+from forms.expression.steady import is_steady
 from forms.expression.syntax import BadExpression, Expression
 from forms.expression.table import Table
 from forms.program.layout import Layout, lay_out
@@ -21,6 +23,8 @@ from forms.program.source import Sources
 
 _ENTITY_NODES = {"entity_create": ("@create",), "entity_update": ("@update",), "entity_label": ("label",)}
 """Where an entity's expressions stand, below its element."""
+MOST_NODES = 20_000
+"""Questions and groups of a form whose rules are compiled; the longest questionnaires of the field have some 5,000."""
 DEEPEST_REPEAT = 15
 """Python allows 20 loops inside one another."""
 
@@ -32,6 +36,9 @@ class Variants:
     trees: list[list[Tree]]
     """By reading, then by clock."""
     notes: Notes
+    between: list[tuple[Tree, ...]] = field(default_factory=list)
+    """By reading: a function and its arguments that judge any one day of the interview, when its two ends do not say
+    all about the days between."""
 
     @property
     def is_timed(self) -> bool:
@@ -40,7 +47,18 @@ class Variants:
     @property
     def is_hidden(self) -> bool:
         """Only the device could know the outcome."""
-        return bool(self.notes.taints & {Taint.CHANCE, Taint.LANGUAGE})
+        return bool(self.notes.taints & HIDDEN)
+
+    def ever(self) -> list[Tree]:
+        """For each reading, whether it is true at some time of the interview."""
+        return [code.either(*clocks, *self._days("some_day", at)) for at, clocks in enumerate(self.trees)]
+
+    def always(self) -> list[Tree]:
+        """For each reading, whether it is true all the time."""
+        return [code.both(*clocks, *self._days("every_day", at)) for at, clocks in enumerate(self.trees)]
+
+    def _days(self, question: str, at: int) -> list[Tree]:
+        return [code.method(code.name("c"), question, *self.between[at])] if self.between else []
 
 
 @dataclass(slots=True)
@@ -52,6 +70,8 @@ class Builder:
     layout: Layout
     program: Program = field(default_factory=Program)
     variants: dict[tuple[Path, str], Variants] = field(default_factory=dict)
+    unjudged: dict[tuple[Path, str], tuple[str, ...]] = field(default_factory=dict)
+    """Rules about which nothing can be concluded from a record alone, and why."""
     order: Order = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +79,11 @@ class Builder:
 
     def compile(self) -> None:
         """Compile every expression, and put relevance and calculation in order."""
+        if len(self.layout.places) > MOST_NODES:
+            sizes = {"number": str(len(self.layout.places)), "most": str(MOST_NODES)}
+            too_many = BadExpression("the form has {number} questions and groups, more than {most}", **sizes)
+            self.sources.fault((), "", too_many)
+            return
         for path in self.layout.frames:
             if len(self.layout.frames[path].chain()) > DEEPEST_REPEAT:
                 deepest = BadExpression("repeats are nested more than {most} deep", most=str(DEEPEST_REPEAT))
@@ -109,10 +134,14 @@ class Builder:
             trees = [self._clocks(expression, scope, want, notes, Reading.ADOPTED)]
             if notes.diverges:
                 trees.append(self._clocks(expression, scope, want, notes, Reading.OTHER))
+            between = []
+            if Taint.TIME in notes.taints and want is Kind.TRUTH and not is_steady(expression):
+                readings = list(Reading)[: len(trees)]
+                between = [self._between(expression, scope, want, notes, reading) for reading in readings]
         except BadExpression as refusal:
             self.sources.fault(path, attribute, refusal)
             return None
-        return Variants(trees, notes)
+        return Variants(trees, notes, between)
 
     def _clocks(
         self, expression: Expression, scope: Scope, want: Kind | None, notes: Notes, reading: Reading
@@ -121,6 +150,12 @@ class Builder:
         if Taint.TIME not in notes.taints:
             return [low]
         return [low, self._one(expression, scope, want, notes, reading, "high")]
+
+    def _between(
+        self, expression: Expression, scope: Scope, want: Kind | None, notes: Notes, reading: Reading
+    ) -> tuple[Tree, ...]:
+        tree = self._one(expression, scope, want, notes, reading, "any")
+        return self.program.function(tree, scope.names), *map(code.name, scope.names[1:])
 
     def _one(
         self, expression: Expression, scope: Scope, want: Kind | None, notes: Notes, reading: Reading, clock: str

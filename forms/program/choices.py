@@ -6,12 +6,12 @@ import ast
 from dataclasses import replace
 
 from forms.definition import DataType, Itemset, Question
-from forms.expression import code, lists
+from forms.expression import code, lists, steady
 from forms.expression.code import Tree
 from forms.expression.deep import Deep, run
 from forms.expression.emit import Emitter
 from forms.expression.parser import parse
-from forms.expression.scope import Kind, Notes, Reading, Scope, Taint, scope_at
+from forms.expression.scope import HIDDEN, Kind, Notes, Reading, Scope, Taint, scope_at
 from forms.expression.syntax import BadExpression, Expression, Path, Step
 from forms.finding import Rule
 from forms.program.build import Builder, Variants
@@ -28,7 +28,10 @@ SEARCH = "search("
 def choice_rules(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
     """Report every chosen name that the list does not offer."""
     itemset = question.itemset
-    if itemset is None or itemset.instance == lists.LAST_SAVED or SEARCH in question.appearance:
+    if itemset is None:
+        return []
+    if itemset.instance == lists.LAST_SAVED or SEARCH in question.appearance:
+        builder.unjudged[question.path, "choice"] = (Taint.DEVICE.value,)
         return []
     try:
         return _rules(builder, place, question, itemset)
@@ -39,23 +42,34 @@ def choice_rules(builder: Builder, place: Place, question: Question) -> list[ast
 
 def _rules(builder: Builder, place: Place, question: Question, itemset: Itemset) -> list[ast.stmt]:
     notes = Notes()
-    instance = builder.definition.instances.get(itemset.instance)
-    names = frozenset(choice.name for choice in itemset.choices if itemset.value_column == "name")
-    if instance is not None and not instance.src and itemset.value_column == "name":
-        names = frozenset(choice.name for choice in instance.choices)
     text = code.item(code.name(place.frame.name), place.slot)
     chosen = code.method(text, "split") if question.type in _MANY else code.listed(text)
-    known = not itemset.instance or (instance is not None and not instance.src and not itemset.predicate)
-    if known:
+    names = names_in(builder, itemset)
+    if names is not None:
         return _against_names(builder, place, question, names, chosen)
     accepted = _accepted(builder, question, itemset, notes)
     unknown = code.each(code.name("v"), [(code.target("v"), chosen, [code.no(accepted)])])
-    if Taint.CHANCE in notes.taints:
-        return []
     variants = Variants([[unknown]], notes)
+    if variants.is_hidden:
+        builder.unjudged[question.path, "choice"] = tuple(sorted(taint.value for taint in notes.taints & HIDDEN))
+        return []
     spec = builder.program.keep(_spec(builder, place, question, variants))
+    if question.type not in _MANY:
+        report = _report(spec, place, code.listed(text))
+        return guarded(variants, [code.assign(code.target("v"), text), code.when(code.no(accepted), [report])])
     found = code.assign(code.target("x"), unknown)
-    return guarded(variants, [found, code.when(code.name("x"), [_report(spec, place, code.name("x"))])], [])
+    return guarded(variants, [found, code.when(code.name("x"), [_report(spec, place, code.name("x"))])])
+
+
+def names_in(builder: Builder, itemset: Itemset) -> frozenset[str] | None:
+    """All that a question may be answered with, when the form itself says so: no filter, no list outside."""
+    if not itemset.instance:
+        return frozenset(choice.name for choice in itemset.choices)
+    instance = builder.definition.instances.get(itemset.instance)
+    if instance is None or instance.src or itemset.predicate:
+        return None
+    column = itemset.value_column
+    return frozenset(choice.name if column == "name" else choice.columns.get(column, "") for choice in instance.choices)
 
 
 def _against_names(
@@ -79,16 +93,21 @@ def _report(spec: Tree, place: Place, unknown: Tree) -> ast.stmt:
 
 def _spec(builder: Builder, place: Place, question: Question, variants: Variants) -> Spec:
     doubt = builder.order.doubt_about(variants.notes, question.path)
+    is_steady = Taint.TIME not in variants.notes.taints or _is_steady(question)
     return Spec(
         Rule.CHOICE,
         place,
         suffix(question.path, place.frame.path),
-        certain=not doubt.is_doubtful,
+        certain=is_steady and not doubt.is_doubtful,
         lists=doubt.lists,
         reads=doubt.reads,
         is_bare=not variants.notes.reads and not doubt.lists,
         params={"list": question.itemset.instance if question.itemset else ""},
     )
+
+
+def _is_steady(question: Question) -> bool:
+    return question.itemset is None or steady.is_steady(parse(question.itemset.predicate))
 
 
 def _accepted(builder: Builder, question: Question, itemset: Itemset, notes: Notes) -> Tree:
@@ -100,8 +119,8 @@ def _accepted(builder: Builder, question: Question, itemset: Itemset, notes: Not
         return code.compare("in", code.name("v"), _from_repeat(builder, itemset, predicate, scope, notes))
     emitter = Emitter(builder.program, notes)
     table = lists.table(itemset.instance, scope, notes)
-    if predicate is not None and lists.asks_position(predicate):
-        notes.taints.add(Taint.CHANCE)
+    if predicate is not None and lists.asks(predicate, "position", "last"):
+        notes.taints.add(Taint.DEVICE)
     rows = code.method(table, "where", code.constant(itemset.value_column), code.name("v"))
     if predicate is None:
         return rows

@@ -44,6 +44,7 @@ class Frame:
     parent: Frame | None
     size: int = 1
     flags: int = 0
+    blank: list[Any] = field(default_factory=list, repr=False)
 
     @property
     def name(self) -> str:
@@ -69,9 +70,13 @@ class Layout:
     frames: dict[Path, Frame] = field(default_factory=dict)
     """By the path of their repeat; () is the record's."""
     children: dict[Path, tuple[Node, ...]] = field(default_factory=dict)
+    variables: dict[int, tuple[Any, tuple[str, ...]]] = field(default_factory=dict)
+    """By frame: what `scope_at` binds there, worked out once."""
 
     def frame_at(self, path: Path) -> Frame:
         """The innermost frame in which a path lies; a repeat's own path is its frame."""
+        if len(self.frames) == 1:
+            return self.root
         while path not in self.frames:
             path = path[:-1]
         return self.frames[path]
@@ -116,7 +121,13 @@ def _inner(layout: Layout, path: Path) -> tuple[Place, ...]:
 
 
 def blank(layout: Layout, frame: Frame) -> list[Any]:
-    """A frame without answers, everything relevant."""
+    """A frame without answers, everything relevant. One list for each frame: copy it."""
+    if not frame.blank:
+        frame.blank = _blank(layout, frame)
+    return frame.blank
+
+
+def _blank(layout: Layout, frame: Frame) -> list[Any]:
     slots: list[Any] = [True] * frame.size
     slots[PREFIX] = ""
     for place in layout.places.values():

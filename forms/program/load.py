@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from forms import lexical
 from forms.definition import Answers, DataType, Group, Node, Path, Question, Repeat
 from forms.expression import code
+from forms.expression.dates import civil_days
 from forms.program.build import Builder
 from forms.program.layout import PREFIX, Frame, Layout, blank
 from forms.program.run import Slots
 
-_READERS = {DataType.INT: "float", DataType.DECIMAL: "float", DataType.DATE: "days"}
+_NUMBERS: Mapping[DataType, Callable[[str], float]] = {
+    DataType.INT: lexical.whole_number,
+    DataType.DECIMAL: lexical.any_number,
+    DataType.DATE: civil_days,
+}
+"""The number in a text of the type; ValueError when it is not of the type."""
 
 
 def loaders(builder: Builder) -> list[ast.stmt]:
-    """For each frame, a function that fills it: load0(answers, prefix), load1 ..."""
+    """For each frame, a function that fills it: load0(answers, prefix), load1 ...
+
+    They take answers in which nothing is odd. AttributeError, KeyError, TypeError or ValueError: one is not of its
+    question's type, is no text, or stands under a name that the form does not know."""
     return [_loader(builder, frame) for frame in builder.layout.frames.values()]
 
 
@@ -33,27 +44,46 @@ def _loader(builder: Builder, frame: Frame) -> ast.stmt:
 def _group(builder: Builder, nodes: tuple[Node, ...], frame: Frame, answers: str, depth: int) -> list[ast.stmt]:
     """Every child that is answered, under the variable that holds their answers."""
     get = f"g{depth}"
-    body: list[ast.stmt] = [code.assign(code.target(get), code.attribute(code.name(answers), "get"))]
+    names = builder.program.keep(frozenset(node.name for node in nodes))
+    is_known = code.compare("<=", code.method(code.name(answers), "keys"), names)
+    body: list[ast.stmt] = [
+        code.when(code.no(is_known), [code.refuse("KeyError")]),
+        code.assign(code.target(get), code.attribute(code.name(answers), "get")),
+    ]
     for node in nodes:
         holder = f"a{depth + 1}" if isinstance(node, Group) else "t"
+        kind = "dict" if isinstance(node, Group) else "list" if isinstance(node, Repeat) else "str"
         body.append(code.assign(code.target(holder), code.call(get, code.constant(node.name))))
         if isinstance(node, Group):
             filled = _group(builder, node.children, frame, holder, depth + 1)
         elif isinstance(node, Repeat):
-            filled = [_repeat(builder, node)]
+            filled = [code.when(code.no(code.is_of(code.name("t"), "list")), _ODD), _repeat(builder, node)]
         else:
             filled = _leaf(builder, node)
-        body.append(code.when(code.name(holder), filled))
+        odd = code.when(code.is_odd(code.name(holder), kind), _ODD)
+        body.append(code.when(code.name(holder), filled, [odd]))
     return body
+
+
+_ODD = [code.refuse("TypeError")]
 
 
 def _leaf(builder: Builder, node: Question) -> list[ast.stmt]:
     place = builder.layout.places[node.path]
-    filled = [code.assign(code.item_target(code.name("f"), place.slot), code.name("t"))]
+    text = code.name("t")
+    keep = code.assign(code.item_target(code.name("f"), place.slot), text)
+    if node.type in _NUMBERS:
+        read = code.call(builder.program.keep(_NUMBERS[node.type]), text)
+        return [keep, code.assign(code.item_target(code.name("f"), place.number), read)]
+    if lexical.PARSERS[node.type] not in _ANY_TEXT:
+        return [code.do(code.call(builder.program.keep(lexical.PARSERS[node.type]), text)), keep]
+    filled = [keep]
     if place.has_number:
-        number = code.call(_READERS.get(node.type, "stored_number"), code.name("t"))
-        filled.append(code.assign(code.item_target(code.name("f"), place.number), number))
-    return filled
+        filled.append(code.assign(code.item_target(code.name("f"), place.number), code.call("stored_number", text)))
+    return [code.when(code.is_of(text, "str"), filled, _ODD)]
+
+
+_ANY_TEXT = (lexical.text_of, lexical.names_of)
 
 
 def _repeat(builder: Builder, node: Repeat) -> ast.stmt:

@@ -8,6 +8,7 @@ from forms.definition import Path, Question, Repeat
 from forms.expression import code
 from forms.expression.code import Tree
 from forms.expression.scope import Taint
+from forms.expression.steady import is_steady
 from forms.finding import Rule
 from forms.program.build import Builder, Variants
 from forms.program.layout import Frame, Place, blank
@@ -67,10 +68,10 @@ def _unit(builder: Builder, unit: Unit) -> list[ast.stmt]:
         body = _calculation(builder, place, variants)
         flag = builder.layout.flag_of(path)
         body = [code.when(code.item(code.name(place.frame.name), flag), body)] if flag else body
-        return guarded(variants, body, [])
+        return guarded(variants, body)
     variants = builder.variants[path, "relevant"]
     if isinstance(place.node, Repeat):
-        return guarded(variants, _repeat_relevance(builder, place, variants), [])
+        return guarded(variants, _repeat_relevance(builder, place, variants))
     around = _flag_around(builder, place)
     kept = code.assign(code.item_target(code.name(place.frame.name), place.flag), around)
     if variants.is_hidden:
@@ -78,11 +79,12 @@ def _unit(builder: Builder, unit: Unit) -> list[ast.stmt]:
     return guarded(variants, _relevance(builder, place, variants, around), [kept])
 
 
-def guarded(variants: Variants, body: list[ast.stmt], otherwise: list[ast.stmt]) -> list[ast.stmt]:
+def guarded(variants: Variants, body: list[ast.stmt], otherwise: list[ast.stmt] | None = None) -> list[ast.stmt]:
     """Without the external list that it needs, a rule cannot be judged."""
     if not variants.notes.lists:
         return body
-    return [code.attempt(body, "NoList", otherwise or [code.do(code.constant(None))])]
+    said = code.method(code.name("c"), "without", *map(code.constant, sorted(variants.notes.lists)))
+    return [code.attempt(body, "NoList", [*(otherwise or []), code.do(said)])]
 
 
 def _flag_around(builder: Builder, place: Place) -> Tree:
@@ -92,7 +94,7 @@ def _flag_around(builder: Builder, place: Place) -> Tree:
 
 def passes(variants: Variants) -> Tree:
     """True in any reading at any time: then nothing can be held against it."""
-    return code.either(*(tree for clocks in variants.trees for tree in clocks))
+    return code.either(*variants.ever())
 
 
 def _relevance(builder: Builder, place: Place, variants: Variants, around: Tree) -> list[ast.stmt]:
@@ -145,7 +147,9 @@ def _calculation_spec(builder: Builder, place: Place, variants: Variants) -> Spe
     node = place.node
     is_editable = isinstance(node, Question) and bool(node.control) and not is_always(node.readonly)
     is_set = isinstance(node, Question) and node.is_set_by_action
-    return _spec(builder, place, Rule.CALCULATE, variants, is_certain=not is_editable and not is_set)
+    source = builder.sources.parsed[node.path, "calculate"]
+    is_known = not variants.is_timed or is_steady(source)
+    return _spec(builder, place, Rule.CALCULATE, variants, is_certain=is_known and not is_editable and not is_set)
 
 
 def _spec(builder: Builder, place: Place, rule: Rule, variants: Variants, *, is_certain: bool = True) -> Spec:
@@ -159,6 +163,7 @@ def _spec(builder: Builder, place: Place, rule: Rule, variants: Variants, *, is_
         lists=doubt.lists,
         reads=doubt.reads,
         is_timed=variants.is_timed,
+        tolerance=variants.notes.tolerance,
     )
 
 
@@ -166,7 +171,7 @@ def _inherits_doubt(builder: Builder, place: Place, rule: Rule, variants: Varian
     """A verdict on relevance or calculation: the node's own unit is what is judged, all others are what it reads."""
     units = [*builder.order.relevances(place.node.path[:-1])]
     if rule is Rule.CALCULATE:
-        units = builder.order.relevances(place.node.path)
+        units = [*builder.order.relevances(place.node.path)]
     for read in variants.notes.reads:
         if read.path != place.node.path:
             units += builder.order.units_of(read.path)
@@ -186,5 +191,5 @@ def _defaults(builder: Builder) -> list[ast.stmt]:
         spec = builder.program.keep(Spec(Rule.CALCULATE, place, suffix(path, place.frame.path)))
         is_due = code.compare("=", code.item(frame, place.slot), code.constant(""))
         settle = code.do(code.method(code.name("c"), "settle", spec, frame, variants.trees[0][0]))
-        body += guarded(variants, in_loops(builder, place.frame, [code.when(is_due, [settle])]), [])
+        body += guarded(variants, in_loops(builder, place.frame, [code.when(is_due, [settle])]))
     return [code.when(code.attribute(code.name("c"), "is_beginning"), body)] if body else []

@@ -16,6 +16,8 @@ class Task(enum.Enum):
     RELEVANCE = "relevant"
     CALCULATION = "calculation"
 
+    __hash__ = object.__hash__
+
 
 Unit = tuple[Path, Task]
 
@@ -30,6 +32,8 @@ class Doubt:
 
     def joined(self, others: Iterable[Doubt]) -> Doubt:
         known = [self, *others]
+        if len(known) == 1:
+            return self
         return Doubt(
             any(one.is_doubtful for one in known),
             frozenset().union(*(one.lists for one in known)),
@@ -53,6 +57,7 @@ class Order:
     notes: Mapping[Unit, Notes]
     sequence: list[Unit] = field(default_factory=list)
     doubts: dict[Unit, Doubt] = field(default_factory=dict)
+    _relevances: dict[Path, tuple[Unit, ...]] = field(default_factory=dict)
 
     def arrange(self) -> None:
         """Fill in the sequence; Cycle when there is none."""
@@ -71,7 +76,7 @@ class Order:
 
     def _before(self, unit: Unit) -> list[Unit]:
         path, task = unit
-        before = self.relevances(path if task is Task.CALCULATION else path[:-1])
+        before = [*self.relevances(path if task is Task.CALCULATION else path[:-1])]
         for read in self.notes[unit].reads:
             if read.path == path and (not read.is_bound or path in self.layout.frames):
                 # Another occurrence of the same repeat, as in a running total: they run in their order. A repeat
@@ -80,15 +85,19 @@ class Order:
             before += self.units_of(read.path)
         return before
 
-    def relevances(self, path: Path) -> list[Unit]:
+    def relevances(self, path: Path) -> tuple[Unit, ...]:
         """The relevance of a node and of everything around it."""
-        sizes = range(1, len(path) + 1)
-        return [unit for size in sizes if (unit := (path[:size], Task.RELEVANCE)) in self.notes]
+        found = self._relevances.get(path)
+        if found is None:
+            own = (path, Task.RELEVANCE)
+            around = self.relevances(path[:-1]) if path else ()
+            found = self._relevances[path] = (*around, own) if own in self.notes else around
+        return found
 
-    def units_of(self, path: Path) -> list[Unit]:
+    def units_of(self, path: Path) -> tuple[Unit, ...]:
         """What must have run before a node is read."""
         own = (path, Task.CALCULATION)
-        return [*self.relevances(path), *([own] if own in self.notes else [])]
+        return (*self.relevances(path), own) if own in self.notes else self.relevances(path)
 
     def _doubt(self, unit: Unit) -> Doubt:
         notes = self.notes[unit]
@@ -97,7 +106,7 @@ class Order:
 
     def doubt_about(self, notes: Notes, path: Path) -> Doubt:
         """What a rule about the node at `path` inherits: by what it reads, and by the node's own relevance."""
-        units = [*self.units_of(path), *(unit for read in notes.reads for unit in self.units_of(read.path))]
+        units = {*self.units_of(path), *(unit for read in notes.reads for unit in self.units_of(read.path))}
         own = own_doubt(notes, spreads=False)
         return Doubt(own.is_doubtful, own.lists, own.reads | {path}).joined(self.doubts[unit] for unit in units)
 

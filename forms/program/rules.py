@@ -11,7 +11,7 @@ from forms.expression.code import Tree
 from forms.expression.scope import Notes
 from forms.finding import Rule
 from forms.program.build import Builder, Variants
-from forms.program.choices import choice_rules
+from forms.program.choices import SEARCH, choice_rules, names_in
 from forms.program.layout import Frame, Place
 from forms.program.logic import guarded, in_loops
 from forms.program.source import is_always
@@ -83,15 +83,7 @@ def _spec(builder: Builder, place: Place, rule: Rule, variants: Variants, messag
         readings=len(variants.trees),
         lists=doubt.lists,
         reads=doubt.reads,
-        is_timed=variants.is_timed,
     )
-
-
-def _failures(variants: Variants, *, is_requirement: bool) -> list[Tree]:
-    """For each reading, whether the rule fails at both ends of the interview."""
-    if is_requirement:
-        return [code.both(*clocks) for clocks in variants.trees]
-    return [code.no(code.either(*clocks)) for clocks in variants.trees]
 
 
 def _judged(builder: Builder, spec: Spec, variants: Variants, failures: list[Tree]) -> list[ast.stmt]:
@@ -101,9 +93,9 @@ def _judged(builder: Builder, spec: Spec, variants: Variants, failures: list[Tre
         only = failures[0]
         report = _report(builder, spec)
         body = [report] if isinstance(only, ast.Constant) and only.value else [code.when(only, [report])]
-        return guarded(variants, body, [])
+        return guarded(variants, body)
     failed = code.operate("+", *(code.choose(one, code.constant(1), code.constant(0)) for one in failures))
-    return guarded(variants, [code.when(code.either(*failures), [_report(builder, spec, failed)])], [])
+    return guarded(variants, [code.when(code.either(*failures), [_report(builder, spec, failed)])])
 
 
 def _required(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
@@ -111,7 +103,7 @@ def _required(builder: Builder, place: Place, question: Question) -> list[ast.st
     if variants is None:
         return []
     spec = _spec(builder, place, Rule.REQUIRED, variants, question.required_message)
-    return _judged(builder, spec, variants, _failures(variants, is_requirement=True))
+    return _judged(builder, spec, variants, variants.always())
 
 
 def _constraint(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
@@ -119,12 +111,15 @@ def _constraint(builder: Builder, place: Place, question: Question) -> list[ast.
     if variants is None:
         return []
     spec = _spec(builder, place, Rule.CONSTRAINT, variants, question.constraint_message)
-    return _judged(builder, spec, variants, _failures(variants, is_requirement=False))
+    return _judged(builder, spec, variants, [code.no(passes) for passes in variants.ever()])
 
 
 def _readonly(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
     """A value that nobody and nothing may set stays the default."""
     is_set = question.calculate or question.is_set_by_action or question.preload
+    if (question.path, "readonly") in builder.variants and not is_always(question.readonly):
+        # Whether it was open while it was answered, nobody can tell afterwards.
+        builder.unjudged[question.path, "readonly"] = ("history",)
     if not is_always(question.readonly) or is_set or question.control == "trigger":
         return []
     spec = _bare(place, Rule.READONLY, expected=question.default)
@@ -143,7 +138,9 @@ def _fixed(builder: Builder, place: Place, question: Question) -> list[ast.stmt]
     if question.control == "trigger":
         differs = code.compare("!=", text, code.constant("OK"))
         return [code.when(differs, [_report(builder, _bare(place, Rule.TRIGGER))])]
-    if question.range is not None and _is_range(question.range):
+    if question.range is not None and not _is_range(question.range):
+        builder.unjudged[question.path, "range"] = ("bounds",)
+    elif question.range is not None:
         bounds = builder.program.keep(tuple(Decimal(bound) for bound in question.range))
         start, end, step = question.range
         spec = _bare(place, Rule.RANGE, start=start, end=end, step=step)
@@ -159,22 +156,17 @@ def _fixed(builder: Builder, place: Place, question: Question) -> list[ast.stmt]
 
 def _is_range(bounds: tuple[str, str, str]) -> bool:
     try:
-        _, _, step = (Decimal(bound) for bound in bounds)
+        numbers = [Decimal(bound) for bound in bounds]
     except InvalidOperation:
         return False
-    return step != 0
+    return all(number.is_finite() for number in numbers) and numbers[2] != 0
 
 
 def _rank(builder: Builder, place: Place, question: Question) -> list[ast.stmt]:
     """Every option once; of a filtered list only that none comes twice is certain."""
     itemset = question.itemset
-    names: frozenset[str] | None = None
-    if itemset is not None and not itemset.predicate:
-        instance = builder.definition.instances.get(itemset.instance)
-        if not itemset.instance:
-            names = frozenset(choice.name for choice in itemset.choices)
-        elif instance is not None and not instance.src:
-            names = frozenset(choice.name for choice in instance.choices)
+    is_known = itemset is not None and SEARCH not in question.appearance
+    names = names_in(builder, itemset) if itemset is not None and is_known else None
     text = code.item(code.name(place.frame.name), place.slot)
     is_ranked = code.method(code.name("c"), "is_ranked", text, builder.program.keep(names))
     return [code.when(code.no(is_ranked), [_report(builder, _bare(place, Rule.RANK))])]
@@ -199,14 +191,11 @@ def _count(builder: Builder, place: Place, repeat: Repeat) -> list[ast.stmt]:
     count = code.do(code.method(code.name("c"), "compare_count", builder.program.keep(spec), frame, tree))
     relevant = _relevance_outside(builder, repeat)
     if relevant is None:
-        return guarded(variants, [count], [])
-    return guarded(
-        Variants(relevant.trees, _merged(relevant.notes, variants.notes)), [_when_relevant(relevant, count)], []
-    )
-
-
-def _when_relevant(relevant: Variants, count: ast.stmt) -> ast.stmt:
-    return code.when(code.both(*(tree for clocks in relevant.trees for tree in clocks)), [count])
+        return guarded(variants, [count])
+    if relevant.is_hidden:
+        return []
+    both = Variants(relevant.trees, _merged(relevant.notes, variants.notes))
+    return guarded(both, [code.when(code.both(*relevant.always()), [count])])
 
 
 def _relevance_outside(builder: Builder, repeat: Repeat) -> Variants | None:

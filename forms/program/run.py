@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from forms.definition import DataType, Itemset, Question, Repeat, say
 from forms.expression.dates import days
-from forms.expression.numbers import NAN, stored_number, stored_text
+from forms.expression.numbers import lenient, number, stored_number, stored_text
 from forms.expression.table import Table
-from forms.finding import Finding, Severity
+from forms.finding import Finding, Rule, Severity
+from forms.program.interval import MOST_DAYS, Times, days_between, interval, offset_minutes, written
 from forms.program.layout import PREFIX, Place
 from forms.program.spec import Spec
 
@@ -33,30 +35,95 @@ class TooMuch(Exception):  # a signal inside the program, never shown
     """The form's logic looks through more rows than a record is worth."""
 
 
+class Known(Times, Protocol):
+    """What is known about one submission besides its answers: see `forms.check.Context`."""
+
+    @property
+    def attachments(self) -> frozenset[str] | None: ...
+
+    @property
+    def lists(self) -> Mapping[str, Table]: ...
+
+    @property
+    def instance_id(self) -> str: ...
+
+
 @dataclass(slots=True)
 class Run:
     """What the generated program calls `c`."""
 
     tables: Mapping[str, Table]
-    live: Mapping[str, Table]
-    """Lists that replace the form's own for this check."""
-    low_day: str
-    high_day: str
-    low_moment: str
-    high_moment: str
+    known: Known
     language: str
-    offset_minutes: int
-    attachments: frozenset[str] | None = None
-    is_edited: bool = False
     is_filling: bool = False
     """It fills in what a client would have computed instead of judging what came."""
     is_beginning: bool = False
     """Filling in starts from nothing: defaults are set as well."""
+    is_doubtful: bool = False
+    """Something was worked out on which engines differ only for such values: the next finding is not certain."""
     spent: int = 0
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    any_day: str = ""
+    any_moment: str = ""
+    """What `on_days` sets, one day after the other."""
     found: list[tuple[Spec, Finding]] = field(default_factory=list)
+    unjudged: list[Finding] = field(default_factory=list)
+    _ends: tuple[datetime, datetime] | None = None
+    _missing: set[str] = field(default_factory=set)
 
     # What expressions ask for
+
+    @property
+    def low_day(self) -> str:
+        return self.ends[0].date().isoformat()
+
+    @property
+    def high_day(self) -> str:
+        return self.ends[1].date().isoformat()
+
+    @property
+    def low_moment(self) -> str:
+        return written(self.ends[0])
+
+    @property
+    def high_moment(self) -> str:
+        return written(self.ends[1])
+
+    @property
+    def ends(self) -> tuple[datetime, datetime]:
+        """When the interview may have been: most forms never ask. Filling in happens at one moment."""
+        if self._ends is None:
+            moment = self.known.ended_at or self.known.received_at or self.known.started_at
+            self._ends = (moment, moment) if self.is_filling and moment is not None else interval(self.known)
+        return self._ends
+
+    @property
+    def offset_minutes(self) -> int:
+        return offset_minutes(self.known)
+
+    def some_day(self, judge: Callable[..., bool], *frames: object) -> bool:
+        """Whether it is so on some day between the ends of the interview; of a very long one, it may be."""
+        return any(self._on_days(True, judge, frames))
+
+    def every_day(self, judge: Callable[..., bool], *frames: object) -> bool:
+        """Whether it is so on every day between the ends; of a very long interview, it may not be."""
+        return all(self._on_days(False, judge, frames))
+
+    def _on_days(self, default: bool, judge: Callable[..., bool], frames: tuple[object, ...]) -> Iterator[bool]:
+        low, high = self.ends
+        if (high - low).days > MOST_DAYS:
+            yield default
+            return
+        for day in days_between(low, high):
+            self.any_day = day.isoformat()
+            self.any_moment = written(datetime.combine(day, time(12), low.tzinfo))
+            yield judge(self, *frames)
+
+    def number(self, text: str) -> float:
+        """number() of a text; where only one engine finds a number in it, nothing follows for certain."""
+        found = number(text)
+        if found != found and text and lenient(text) == lenient(text):
+            self.is_doubtful = True
+        return found
 
     def spend(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Lists inside lists inside lists: TooMuch before a form can keep the server busy."""
@@ -66,14 +133,14 @@ class Run:
         return rows
 
     def table(self, instance_id: str) -> Table:
-        found = self.live.get(instance_id)
+        found = self.known.lists.get(instance_id)
         found = self.tables.get(instance_id) if found is None else found
         if found is None:
             raise NoList(instance_id)
         return found
 
     def meta(self, name: str) -> str:
-        return self.metadata.get(name, "")
+        return self.known.instance_id if name == "instanceID" else ""
 
     def uuid(self, *length: object) -> str:
         return str(uuid.uuid4())
@@ -83,9 +150,6 @@ class Run:
 
     def nothing(self, *arguments: object) -> str:
         return ""
-
-    def nothing_number(self) -> float:
-        return NAN
 
     def choice_label(self, itemset: Itemset, name: str) -> str:
         for choice in itemset.choices:
@@ -109,8 +173,17 @@ class Run:
             value = frame[place.slot] if isinstance(place.node, Question) else ""
         self.add(spec, f"{frame[PREFIX]}{spec.suffix}", value, failed, params)
 
+    def without(self, *lists: str) -> None:
+        """A rule needs a list that is not at hand: said once for each list."""
+        missing = [one for one in lists if one not in self.tables and one not in self.known.lists]
+        for one in missing:
+            if one not in self._missing and not self.is_filling:
+                self.unjudged.append(undecidable(list=one))
+            self._missing.add(one)
+
     def add(self, spec: Spec, path: str, value: str, failed: int, params: Mapping[str, str]) -> None:
-        certain = self.is_certain(spec) and failed >= spec.readings
+        certain = self.is_certain(spec) and failed >= spec.readings and not self.is_doubtful
+        self.is_doubtful = False
         finding = Finding(
             Severity.ERROR if certain else Severity.WARNING,
             spec.rule,
@@ -123,9 +196,10 @@ class Run:
         self.found.append((spec, finding))
 
     def is_certain(self, spec: Spec) -> bool:
-        if not spec.certain or (self.is_edited and not spec.is_bare):
+        if not spec.certain or (self.known.is_edited and not spec.is_bare):
             return False
-        return all(name not in self.live and self.tables[name].is_pinned for name in spec.lists if name in self.tables)
+        live = self.known.lists
+        return all(name not in live and self.tables[name].is_pinned for name in spec.lists if name in self.tables)
 
     def settle(self, spec: Spec, frame: Slots, *computed: float | str | bool) -> None:
         """A calculation was worked out anew, in each of its readings; it differs from the text that is there."""
@@ -135,7 +209,7 @@ class Run:
             return
         if spec.is_timed and any(low != high for low, high in zip(computed[::2], computed[1::2], strict=True)):
             return
-        if any(_is_same(place, frame[place.slot], one) for one in computed):
+        if any(_is_same(spec, frame[place.slot], one) for one in computed):
             return
         self.report(spec, frame, spec.readings, expected=_text(computed[0])[:LONGEST_VALUE])
         if self.is_certain(spec):
@@ -160,7 +234,8 @@ class Run:
         return len(set(ranked)) == len(ranked) and (names is None or names == set(ranked))
 
     def expect_attachment(self, spec: Spec, frame: Slots) -> None:
-        if self.attachments is not None and frame[spec.place.slot] not in self.attachments:
+        arrived = self.known.attachments
+        if arrived is not None and frame[spec.place.slot] not in arrived:
             self.report(spec, frame)
 
     def compare_count(self, spec: Spec, frame: Slots, count: float) -> None:
@@ -219,7 +294,12 @@ def _text(computed: float | str | bool) -> str:
     return computed if isinstance(computed, str) else stored_text(computed)
 
 
-def _is_same(place: Place, stored: str, computed: float | str | bool) -> bool:
+def undecidable(**why: str) -> Finding:
+    """Something about the record that cannot be judged, and why."""
+    return Finding(Severity.INFO, Rule.UNDECIDABLE, "", certain=False, params=why)
+
+
+def _is_same(spec: Spec, stored: str, computed: float | str | bool) -> bool:
     """Whether a stored text is what was computed, by the class of what was computed (forms.md, sections 6 and 7)."""
     if isinstance(computed, bool):
         return _TRUTHS.get(stored) is computed
@@ -230,12 +310,12 @@ def _is_same(place: Place, stored: str, computed: float | str | bool) -> bool:
     if math.isinf(computed):
         return stored == _text(computed)
     there = stored_number(stored)
-    is_whole = isinstance(place.node, Question) and place.node.type is DataType.INT
-    return _is_close(there, computed) or (is_whole and there == math.trunc(computed))
+    is_whole = isinstance(spec.place.node, Question) and spec.place.node.type is DataType.INT
+    return _is_close(there, computed, spec.tolerance) or (is_whole and there == math.trunc(computed))
 
 
-def _is_close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+def _is_close(one: float, other: float, tolerance: float = 1e-9) -> bool:
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=tolerance)
 
 
 def _is_same_text(stored: str, computed: str) -> bool:

@@ -28,6 +28,8 @@ class Spec:
     """Every node that the verdict depends on, through calculations and relevance as well."""
     is_timed: bool = False
     """Computed at both ends of the interview."""
+    tolerance: float = 1e-9
+    """How far a number may lie from what is computed."""
     is_bare: bool = False
     """It concerns the answer alone: editing the record later does not make it doubtful."""
     params: Mapping[str, str] = field(default_factory=dict)

@@ -66,8 +66,8 @@ def mistyped(known: Checkers, answers: Any, prefix: str = "") -> list[Finding]:
         text = answers.get(name)
         if text:
             try:
-                parse(text)
-            except (ValueError, TypeError) as reason:
+                parse(text if isinstance(text, str) else _no_text(text))
+            except ValueError as reason:
                 found.append(_wrong_type(f"{prefix}{name}", type, str(text), str(reason)))
     return [*found, *_mistyped_below(known, answers, prefix)]
 
@@ -85,6 +85,15 @@ def _mistyped_below(known: Checkers, answers: Answers, prefix: str) -> list[Find
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _no_text(value: object) -> str:
+    raise ValueError("not text")
+
+
+def _section(value: Any) -> Answers:
+    """The answers of a group or an occurrence, none when it is not shaped as one."""
+    return value if isinstance(value, dict) else {}
 
 
 def _wrong_type(path: str, type: DataType, text: str, reason: str) -> Finding:
@@ -163,9 +172,9 @@ def defaulted(nodes: tuple[Node, ...], answers: Mapping[str, Any], clock: Clock)
     for node in nodes:
         value = answers.get(node.name)
         if isinstance(node, Group):
-            filled[node.name] = defaulted(node.children, value or {}, clock)
+            filled[node.name] = defaulted(node.children, _section(value), clock)
         elif isinstance(node, Repeat):
-            filled[node.name] = [defaulted(node.children, one, clock) for one in _listed(value)]
+            filled[node.name] = [defaulted(node.children, _section(one), clock) for one in _listed(value)]
         elif node.name not in answers:
             filled[node.name] = node.default or _preloaded(node, clock) or None
     return filled

@@ -128,7 +128,7 @@ def fill_in(
         if not work.is_edited  # the record has spoken of its entities when it was made
         and (element := _entity(declared, _text(meta, f"entity_{index}"), work.entity_id))
     )
-    findings = judge(compiled, whole, context).findings
+    findings = judge(compiled, whole, context)
     name = str(meta.get("instanceName") or "")
     xml = instance.write(
         definition,

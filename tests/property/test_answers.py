@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from typing import Any
 
@@ -9,9 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError, fields
 
+from forms.check import Context, compile_form
 from forms.definition import FormDefinition
 from forms.flat import flatten, unflatten
 from forms.instance import open_instance, read_answers, write
+from forms.program.build import Builder, prepare
+from forms.program.load import loaders
+from forms.program.logic import logic
+from forms.program.rules import rules
 from schemas.answers import AnswersSchema, _build
 from tests.property.form_strategy import answers_to, forms, spoilt
 
@@ -101,3 +107,27 @@ def test_what_was_loaded_and_dumped_is_loaded_as_the_same(definition: FormDefini
 
 def loads(schema: AnswersSchema, answers: Any) -> bool:
     return outcome(schema, answers)[0] == "loaded"
+
+
+@slowly
+@given(forms(), st.data())
+def test_the_compiled_form_takes_as_they_are_exactly_the_answers_that_the_schema_takes(
+    definition: FormDefinition, data: st.DataObject
+) -> None:
+    answers = data.draw(answers_to(definition.root, typed=data.draw(st.booleans())).flatmap(spoilt))
+
+    whole = compile_form(definition).check_whole(answers, Context(None, None))
+
+    assert (whole is not None) == loads(_build(definition), answers)
+
+
+@slowly
+@given(forms())
+def test_a_form_compiles_to_the_same_code_every_time(definition: FormDefinition) -> None:
+    one, other = (prepare(definition) for _ in range(2))
+
+    assert [ast.dump(statement) for statement in program(one)] == [ast.dump(statement) for statement in program(other)]
+
+
+def program(builder: Builder) -> list[ast.stmt]:
+    return [*loaders(builder), *logic(builder), *rules(builder), *builder.program.functions]

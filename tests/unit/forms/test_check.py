@@ -98,6 +98,41 @@ def test_today_is_whatever_the_day_of_the_interview_may_have_been() -> None:
     assert judged(definition, {"day": "2026-11-25"}) == [(SURE, Rule.CONSTRAINT, "day")]
 
 
+@pytest.mark.parametrize("day", ["2026-11-22", "2026-11-23", "2026-11-24"])
+def test_today_is_any_day_of_the_interview_not_only_one_of_its_ends(day: str) -> None:
+    definition = form(ask("day", DataType.DATE, constraint=". = today()"))
+
+    assert judged(definition, {"day": day}) == []
+    assert judged(definition, {"day": "2026-11-21"}) == [(SURE, Rule.CONSTRAINT, "day")]
+
+
+def test_two_bounds_that_move_with_time_are_tried_on_every_day() -> None:
+    definition = form(ask("day", DataType.DATE, constraint=". >= today() - 1 and . <= today()"))
+    week = Context(STARTED_AT, STARTED_AT + timedelta(days=7), STARTED_AT + timedelta(days=7))
+
+    assert judged(definition, {"day": "2026-11-26"}, week) == []
+    assert judged(definition, {"day": "2026-12-03"}, week) == [(SURE, Rule.CONSTRAINT, "day")]
+
+
+def test_of_an_interview_of_months_only_what_its_ends_decide_is_certain() -> None:
+    definition = form(
+        ask("moving", DataType.DATE, constraint=". = today()"), ask("bound", DataType.DATE, constraint=". <= today()")
+    )
+    months = Context(STARTED_AT, STARTED_AT + timedelta(days=99), STARTED_AT + timedelta(days=99))
+
+    assert judged(definition, {"moving": "2020-01-01", "bound": "2030-01-01"}, months) == [
+        (SURE, Rule.CONSTRAINT, "bound")
+    ]
+
+
+def test_what_is_required_on_one_day_only_is_not_missed() -> None:
+    definition = form(
+        ask("x", required="today() = date('2026-11-23')"), ask("y", required="today() > date('2026-01-01')")
+    )
+
+    assert judged(definition, {}) == [(SURE, Rule.REQUIRED, "y")]
+
+
 def test_without_any_time_nothing_about_today_is_held_against_an_answer() -> None:
     definition = form(ask("day", DataType.DATE, constraint=". <= today() and . >= date('2026-01-01')"))
     timeless = Context(None, None)
@@ -270,7 +305,10 @@ def test_a_list_that_lives_on_makes_a_verdict_doubtful() -> None:
 
 
 def test_without_its_list_a_choice_is_not_judged() -> None:
-    assert judged(villages("district = /data/district"), {"village": "b"}) == []
+    (finding,) = compile_form(villages("district = /data/district")).check({"village": "b"}, CONTEXT)
+
+    assert (finding.severity, finding.rule) == (Severity.INFO, Rule.UNDECIDABLE)
+    assert finding.params == {"list": "villages"}
 
 
 def test_choices_may_come_from_the_answers_in_a_repeat() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from openpyxl import Workbook
@@ -62,14 +62,12 @@ def test_several_kinds_of_workbook_are_converted_in_one_go() -> None:
     assert three.rows == {"income": 2, "income/after": 3}
 
 
-def test_the_study_converts_in_one_process_and_quickly() -> None:
+def test_the_study_converts_in_one_process() -> None:
     files = [(content, name) for form in STUDY for name, content in form.workbooks()]
 
-    started = perf_counter()
     conversions = convert_all(files)
 
     assert len(conversions) == 6
-    assert perf_counter() - started < 20
     assert all(b"<h:html" in conversion.xform for conversion in conversions)
 
 
@@ -132,14 +130,16 @@ def test_a_workbook_without_a_survey_is_a_broken_form_or_unreadable() -> None:
         convert(workbook(("colour",), ("red",)), "colours.xlsx")
 
 
-def test_a_zip_bomb_is_refused_at_once() -> None:
+def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = zipped(("xl/worksheets/sheet1.xml", bytes(206_000_000)))
+    tracemalloc.start()
 
-    started = perf_counter()
     with pytest.raises(WorkbookTooLarge):
         convert(bomb, "form.xlsx")
 
-    assert perf_counter() - started < 0.5
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
 
 
 def test_a_zip_of_very_many_parts_is_refused() -> None:

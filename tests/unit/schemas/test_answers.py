@@ -41,7 +41,7 @@ CONTEXT = Context(started_at=NOW, ended_at=NOW, received_at=NOW)
 
 
 def findings(answers: Answers) -> list[Finding]:
-    return list(judge(COMPILED, answers, CONTEXT).findings)
+    return list(judge(COMPILED, answers, CONTEXT))
 
 
 def places(answers: Answers) -> list[tuple[Rule, str]]:
@@ -49,22 +49,18 @@ def places(answers: Answers) -> list[tuple[Rule, str]]:
 
 
 def test_answers_become_typed_values() -> None:
-    judgement = judge(
-        COMPILED,
-        {
-            "age": "41",
-            "cost": "1.50",
-            "day": "2026-11-23",
-            "place": None,
-            "kinds": "a b",
-            "income": {"note": ""},
-            "business": [{"workers": "3"}],
-        },
-        CONTEXT,
-    )
+    answers: Answers = {
+        "age": "41",
+        "cost": "1.50",
+        "day": "2026-11-23",
+        "place": None,
+        "kinds": "a b",
+        "income": {"note": ""},
+        "business": [{"workers": "3"}],
+    }
 
-    assert judgement.findings == ()
-    assert judgement.typed == {
+    assert findings(answers) == []
+    assert answers_schema(FORM).load(answers) == {
         "age": 41,
         "cost": Decimal("1.50"),
         "day": date(2026, 11, 23),
@@ -85,14 +81,13 @@ def test_typed_values_are_dumped_as_they_were_written() -> None:
 def test_an_answer_of_the_wrong_type_is_found_at_its_place() -> None:
     answers: Answers = {"age": "41", "day": "2026-02-30", "business": [{"workers": "1"}, {"workers": "many"}]}
 
-    judgement = judge(COMPILED, answers, CONTEXT)
+    found = judge(COMPILED, answers, CONTEXT)
 
-    assert judgement.typed is None
-    assert [(finding.rule, finding.path, finding.value) for finding in judgement.findings] == [
+    assert [(finding.rule, finding.path, finding.value) for finding in found] == [
         (Rule.TYPE, "day", "2026-02-30"),
         (Rule.TYPE, "business[2]/workers", "many"),
     ]
-    last = judgement.findings[-1]
+    last = found[-1]
     assert (last.severity, last.certain) == (Severity.ERROR, True)
     assert last.params == {"type": "int", "reason": "not a whole number"}
 
@@ -158,5 +153,5 @@ def test_any_name_of_a_question_is_only_a_name(name: str) -> None:
     assert schema.dump({name: 1}) == {name: "1"}
     with pytest.raises(ValidationError):
         schema.load({name: "one"})
-    judgement = judge(compile_form(definition), {name: "one"}, CONTEXT)
-    assert [(finding.rule, finding.path) for finding in judgement.findings] == [(Rule.TYPE, name)]
+    found = judge(compile_form(definition), {name: "one"}, CONTEXT)
+    assert [(finding.rule, finding.path) for finding in found] == [(Rule.TYPE, name)]
