@@ -101,6 +101,7 @@ def own_row(
         "verdict": "held",
         "seq": None,
         "batch_id": "",
+        "via": None,
         "received_at": ledger.now,
     } | columns
 

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from forms.instance import Envelope, open_instance
-from sync import accounts, inbox
-from sync.access import NOBODY, Actor, Role
+from sync import accounts, devices, inbox
+from sync.access import NOBODY, Actor
 from sync.author import hybrid_time
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
 from sync.engine import in_transaction
@@ -262,21 +262,9 @@ def _push_of(session: Session, item: InboxItem) -> _Push:
 
 def _actor_of(session: Session, item: InboxItem, device: Device | None) -> Actor:
     if device is not None:
-        return device_actor(device)
+        return devices.actor_for(device)
     account = session.get(Account, item.account_id) if item.account_id else None
     return accounts.actor_for(session, account) if account is not None else NOBODY
-
-
-def device_actor(device: Device) -> Actor:
-    """A device as one who acts: an enumerator in its project; a revoked one may do nothing."""
-    return Actor(
-        "device",
-        id=device.device_id,
-        name=device.name,
-        account_id=device.account_id,
-        device_id=device.device_id,
-        roles={device.project_id: Role.ENUMERATOR} if device.revoked_at is None else {},
-    )
 
 
 def _too_large(raw: bytes) -> Line:
