@@ -118,11 +118,11 @@ def _fill(session: Session, blobs: BlobStore, key: tuple[str, ...], sha256: str 
         slot = FormAttachment(project_id=project_id, form_id=form_id, version=version, name=name)
         session.add(slot)
     here = session.get(Blob, (project_id, sha256)) if sha256 else None
-    if slot.sha256 is None and here is not None:
-        path = blobs.path(project_id, here.sha256)
+    path = blobs.local(project_id, here.sha256) if here is not None and slot.sha256 is None else None
+    if here is not None and path is not None:
         stored = Stored(here.sha256, hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), here.size, path)
         slot.sha256, slot.md5, slot.media_type = stored.sha256, stored.md5, media_type[:255]
-        slot.content = table_content(name, stored)
+        slot.content = table_content(session, session.get_one(FormVersion, key[:3]), name, stored)
 
 
 def _text(content: bytes) -> str:

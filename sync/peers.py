@@ -230,7 +230,7 @@ class Exchange:
     def _send_forms(self, lines: Iterable[Mapping[str, Any]]) -> None:
         for form_id, version in _versions(lines):
             packed = self._reading(partial(self._pack, form_id=form_id, version=version))
-            self._upload([self._kept(sha256) for sha256 in parcel.files_of(packed)])
+            self._upload(self._reading(partial(self._kept, hashes=parcel.files_of(packed))))
             self.link.ask("PUT", self._form_path(form_id, version), json=packed)
 
     def _pack(self, session: Session, form_id: str, version: str) -> dict[str, Any]:
@@ -275,9 +275,9 @@ class Exchange:
         uploaded = Uploader(shelf, shelf, self.link, self.path, lambda _progress: None).run()
         self.carried.files_sent += uploaded.files
 
-    def _kept(self, sha256: str) -> Kept:
-        size = self.blobs.path(self.project_id, sha256).stat().st_size
-        return Kept(sha256, sha256, size, "application/octet-stream")
+    def _kept(self, session: Session, hashes: Sequence[str]) -> list[Kept]:
+        rows = session.scalars(select(Blob).where(Blob.project_id == self.project_id, Blob.sha256.in_(hashes)))
+        return [Kept(one.sha256, one.sha256, one.size, one.media_type) for one in rows]
 
     def _fetch_files(self) -> None:
         wanted = select(SubmissionAttachment.sha256, SubmissionAttachment.media_type).where(
@@ -356,7 +356,7 @@ class _Shelf:
         """The other server tells what it has whenever it is asked."""
 
     def path(self, sha256: str) -> Path:
-        return self.blobs.path(self.project_id, sha256)
+        return self.blobs.local(self.project_id, sha256) or Path(sha256)
 
 
 def add(

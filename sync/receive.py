@@ -20,7 +20,7 @@ from forms.errors import Problem
 from forms.instance import Envelope, open_instance
 from sync import accounts, devices, inbox
 from sync.access import NOBODY, Actor
-from sync.author import hybrid_time
+from sync.author import NOT_TOLD, hybrid_time
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
 from sync.engine import in_transaction
 from sync.epochs import standing
@@ -79,7 +79,7 @@ def receive_submission(
 
     The same XML is the same operation on every server. `form_id` is that of the address, if it names one."""
     try:
-        raw, why = _derive(sender.project_id, xml, files, form_id, now).line(), Why.NONE
+        raw, why = _derive(sender.project_id, xml, files, form_id).line(), Why.NONE
     except _NotDerivable as error:
         raw, why = xml, error.why
     batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
@@ -112,10 +112,10 @@ def sent_xml(raw: bytes) -> bytes:
     return str(orjson.loads(raw).get("xml") or "").encode()
 
 
-def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft | None:
+def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None) -> Draft | None:
     """The operation that a bare instance is, on every server; None when it cannot be read."""
     try:
-        return _derive(project_id, xml, files, form_id, now)
+        return _derive(project_id, xml, files, form_id)
     except _NotDerivable:
         return None
 
@@ -126,7 +126,7 @@ class _NotDerivable(Exception):
         self.why = why
 
 
-def _derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft:
+def _derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None) -> Draft:
     envelope = _opened(xml)
     op_id = derived(project_id, envelope.instance_id, hashlib.sha256(xml).hexdigest())
     return Draft(
@@ -137,7 +137,8 @@ def _derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str
         kind="submission",
         # An edit waits under the name of what it corrects until that is here.
         record_id=envelope.deprecated_id or envelope.instance_id,
-        at=hybrid_time(envelope.ended_at or now),
+        # Of the instance alone: every server that takes it must make the same operation.
+        at=hybrid_time(envelope.ended_at or envelope.started_at or NOT_TOLD),
         form_id=form_id or envelope.form_id,
         version=envelope.version,
         xml=xml.decode(),
