@@ -9,7 +9,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -58,7 +58,7 @@ class SentBatch:
     size: int
     sent_at: datetime | None
     waiting: int | None
-    names: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def skew_ms(self, now: datetime) -> int | None:
         """The device's clock minus ours, within what the database can hold."""
