@@ -57,7 +57,7 @@ def pack(session: Session, project_id: str, form_id: str, version: str) -> dict[
         "xform": _text(row.xform),
         "workbook": _text(row.workbook) if row.workbook is not None else None,
         "workbook_name": row.workbook_name,
-        "warnings": list(row.warnings),
+        "notices": list(row.notices),
         "created_at": row.created_at.isoformat(),
         "published_at": (row.published_at or row.created_at).isoformat(),
         "files": [{"name": one.name, "sha256": one.sha256, "md5": one.md5, "type": one.media_type} for one in slots],
@@ -93,7 +93,7 @@ def take(session: Session, blobs: BlobStore, project_id: str, parcel: Mapping[st
         row = known or FormVersion(project_id=project_id, form_id=form_id, version=version, created_at=created_at)
         row.state, row.title, row.xform, row.md5 = "published", definition.title[:255], xform, md5
         row.workbook, row.workbook_name = workbook, str(parcel.get("workbook_name") or "")[:255]
-        row.warnings, row.published_at = list(parcel.get("warnings") or ()), published_at
+        row.notices, row.published_at = list(parcel.get("notices") or ()), published_at
         session.add(row)
         session.flush()
         for name, properties in declared_lists(definition):

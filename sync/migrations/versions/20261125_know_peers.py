@@ -1,7 +1,7 @@
 """Know other servers.
 
 Revision ID: 20261125_know_peers
-Revises: 20261125_note_backups
+Revises: 20261125_time_the_feed
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261125_know_peers"
-down_revision = "20261125_note_backups"
+down_revision = "20261125_time_the_feed"
 branch_labels = None
 depends_on = None
 
