@@ -22,6 +22,13 @@ class BatchHeaderSchema(Schema):
     device = fields.String(load_default="", validate=validate.Length(max=64))
     origin = fields.String(load_default="", validate=validate.Length(max=255))
     sent_at = Moment(load_default=None, allow_none=True)
+    names = fields.Dict(
+        keys=fields.String(validate=validate.Length(1, 64)),
+        values=fields.String(validate=validate.Length(max=255)),
+        load_default=dict,
+        validate=validate.Length(max=1000),
+    )
+    """Of another server: what the people and devices of its operations are called."""
     waiting = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 2**31 - 1))
 
 

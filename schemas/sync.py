@@ -24,6 +24,17 @@ class PullSchema(Schema):
     wait = fields.Integer(load_default=0, validate=validate.Range(0, 60))
 
 
+class OperationsSchema(Schema):
+    """The query of another server; `whole` asks also for what it has brought itself."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    cursor = fields.String(load_default="", validate=validate.Length(max=64))
+    limit = fields.Integer(load_default=200, validate=validate.Range(1, LONGEST_PAGE))
+    whole = fields.Boolean(load_default=False)
+
+
 class PageSchema(Schema):
     """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks."""
 
@@ -81,7 +92,9 @@ class EnrolSchema(Schema):
 class EnrolledSchema(Schema):
     """The token is told here once. `base` is the address of the server, without /v1."""
 
-    project = fields.Function(lambda told: _named(told["project"].number, told["project"].name))
+    project = fields.Function(
+        lambda told: {**_named(told["project"].number, told["project"].name), "uid": told["project"].project_id}
+    )
     device = fields.Function(lambda told: _named(told["device"].device_id, told["device"].name))
     token = fields.String()
     server = fields.String()

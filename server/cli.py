@@ -14,7 +14,8 @@ from forms.errors import Problem
 from server.commands import screen
 from server.commands.database import DatabaseUnreachable
 
-COMMANDS = ("demo", "serve", "jobs", "doctor", "user", "project", "form", "device", "quarantine", "backup", "restore")
+COMMANDS: tuple[str, ...] = ("demo", "serve", "jobs", "doctor", "user", "project", "form", "device", "quarantine")
+COMMANDS += ("backup", "restore", "peer")
 """Each is the function of its name in the module of its name."""
 
 

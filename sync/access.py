@@ -70,6 +70,7 @@ MANAGE = frozenset(
         "device.revoke",
         "member.list",
         "member.update",
+        "peer.manage",
     }
 )
 ADMINISTER = frozenset(
@@ -84,13 +85,29 @@ ADMINISTER = frozenset(
     }
 )
 
+FORWARD = frozenset(
+    {
+        "project.read",
+        "sync",
+        "operation.forward",
+        "form.publish",
+        "submission.create",
+        "submission.delete",
+        "submission.review",
+        "comment.create",
+        "entity.update",
+        "entity.delete",
+    }
+)
+"""What another server may bring: the work of its people, each with the rank that they had there."""
+
 VERBS: Mapping[Role, frozenset[str]] = {
     Role.VIEWER: READ,
     Role.ENUMERATOR: COLLECT,
     Role.SUPERVISOR: READ | COLLECT | REVIEW,
     Role.MANAGER: READ | COLLECT | REVIEW | MANAGE,
 }
-EVERY_VERB = frozenset.union(ADMINISTER, *VERBS.values())
+EVERY_VERB = frozenset.union(ADMINISTER, FORWARD, *VERBS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +123,8 @@ class Actor:
     is_administrator: bool = False
     roles: Mapping[str, Role] = field(default_factory=dict)
     """By project_id. A device has the role ENUMERATOR in its project."""
+    serves: str = ""
+    """The project_id for which this is another server."""
 
 
 SYSTEM = Actor("system", name="Lapangan", is_administrator=True)
@@ -118,6 +137,8 @@ def may(actor: Actor, verb: str, project_id: str | None = None) -> bool:
         raise ValueError(f"there is no verb {verb!r}")
     if actor.is_administrator:
         return True
+    if actor.serves and actor.serves == project_id:
+        return verb in FORWARD
     role = actor.roles.get(project_id or "")
     return role is not None and verb in VERBS[role]
 

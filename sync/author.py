@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -101,6 +101,7 @@ def own_row(
         "verdict": "held",
         "seq": None,
         "batch_id": "",
+        "via": None,
         "received_at": ledger.now,
     } | columns
 
@@ -112,6 +113,10 @@ def _next_number(ledger: Ledger, record: Record, op_id: str, context: Mapping[st
     if context is not None and context.get(own, 0) < latest:
         return f"s~{op_id}", 1, 0
     return own, next(_numbers), latest
+
+
+NOT_TOLD = datetime(1970, 1, 1, tzinfo=UTC)
+"""When an instance was made that says nothing of it: before all others."""
 
 
 def hybrid_time(now: datetime) -> str:

@@ -40,7 +40,8 @@ def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
 def made_at(op: Op, received_at: datetime) -> datetime:
     """When the author made it, by the author's clock; when we received it, if that clock says nothing."""
     try:
-        return datetime.fromtimestamp(int(op.at.partition("-")[0], 16) / 1000, UTC)
+        at_ms = int(op.at.partition("-")[0], 16)
+        return datetime.fromtimestamp(at_ms / 1000, UTC) if at_ms else received_at
     except (ValueError, OverflowError, OSError):
         return received_at
 

@@ -56,18 +56,20 @@ def create_enrolment(
     *,
     name: str,
     account_id: str | None = None,
+    is_server: bool = False,
     actor: Actor,
     now: datetime,
     ttl_s: int = CODE_TTL_S,
 ) -> Code:
-    """A code that enrols one device, once, within `ttl_s` seconds."""
-    access.require(actor, "device.create", project.project_id)
+    """A code that enrols one device, or one other server, once, within `ttl_s` seconds."""
+    access.require(actor, "peer.manage" if is_server else "device.create", project.project_id)
     code = "".join(secrets.choice(LETTERS) for _letter in range(CODE_LENGTH))
     expires_at = now + timedelta(seconds=ttl_s)
     session.add(
         Enrolment(
             project_id=project.project_id,
             code_sha256=digest(code),
+            kind="server" if is_server else "device",
             name=name.strip()[:255] or "Tablet",
             account_id=account_id,
             created_at=now,
@@ -87,6 +89,8 @@ def enrol(session: Session, code: str, *, kind: str = "client", user_agent: str 
         select(Enrolment).where(Enrolment.code_sha256 == digest(_typed(code))).with_for_update()
     )
     if invitation is None or invitation.device_id is not None or invitation.expires_at <= now:
+        raise BadCode
+    if (invitation.kind == "server") != (kind == "server"):
         raise BadCode
     token_ = token()
     device = Device(
@@ -159,14 +163,18 @@ def by_number(session: Session, project: Project, number: int) -> Device:
 
 
 def actor_for(device: Device) -> Actor:
-    """The device as one who acts, for its account if it has one; a revoked one may do nothing."""
+    """The device as one who acts, for its account if it has one; a revoked one may do nothing.
+
+    Another server acts for its people: what they were allowed there, counts here."""
+    is_server, is_known = device.kind == "server", device.revoked_at is None
     return Actor(
         "device",
         id=device.device_id,
         name=device.name,
         account_id=device.account_id,
         device_id=device.device_id,
-        roles={device.project_id: Role.ENUMERATOR} if device.revoked_at is None else {},
+        roles={device.project_id: Role.ENUMERATOR} if is_known and not is_server else {},
+        serves=device.project_id if is_known and is_server else "",
     )
 
 

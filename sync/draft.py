@@ -14,6 +14,7 @@ from sync.verdict import Why
 KINDS = frozenset({"submission", "entity", "review", "comment", "form"})
 LONGEST_ID, LONGEST_NAME = 64, 249
 """ODK Central takes instance IDs of up to 249 characters."""
+LONGEST_WHY = 40
 LARGEST_NUMBER = 2**53
 OP_ID = re.compile(r"[0-9A-Za-z_.:~-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -48,6 +49,13 @@ class Draft:
     base_id: str = ""
     """The deprecatedID of an instance whose author could not say what it had seen (OpenRosa)."""
     cause_id: str = ""
+    instance_id: str = ""
+    """Of an operation without XML. This and what follows counts only when another server forwards it."""
+    rank: int = 0
+    account_id: str = ""
+    device_id: str = ""
+    void: str = ""
+    """Why it only occupies its number."""
 
     @property
     def is_derived(self) -> bool:
@@ -56,6 +64,10 @@ class Draft:
 
     def line(self) -> bytes:
         """The operation as one line of the protocol."""
+        return orjson.dumps(self.shape())
+
+    def shape(self) -> dict[str, Any]:
+        """The operation as JSON values."""
         shape: dict[str, Any] = {
             "op": self.op_id,
             "origin": self.origin,
@@ -70,8 +82,18 @@ class Draft:
             "deleted": self.is_delete,
             "attachments": [dict(attachment) for attachment in self.attachments],
         }
-        optional = {"set": self.changes, "xml": self.xml, "base": self.base_id or None, "cause": self.cause_id or None}
-        return orjson.dumps(shape | {name: value for name, value in optional.items() if value is not None})
+        optional = {
+            "set": self.changes,
+            "xml": self.xml,
+            "base": self.base_id or None,
+            "cause": self.cause_id or None,
+            "instance": self.instance_id or None,
+            "rank": self.rank or None,
+            "account": self.account_id or None,
+            "device": self.device_id or None,
+            "void": self.void or None,
+        }
+        return shape | {name: value for name, value in optional.items() if value is not None}
 
 
 def derived_origin(op_id: str) -> str:
@@ -121,6 +143,11 @@ def _envelope(line: Mapping[str, Any]) -> Draft:
         attachments=tuple(attachments) if isinstance(attachments, list) else (),
         base_id=_text(line, "base"),
         cause_id=_text(line, "cause"),
+        instance_id=_text(line, "instance")[:LONGEST_NAME],
+        rank=int(line.get("rank") in (1, True)),
+        account_id=_text(line, "account")[:LONGEST_ID],
+        device_id=_text(line, "device")[:LONGEST_ID],
+        void=_text(line, "void")[:LONGEST_WHY],
     )
 
 
@@ -168,7 +195,8 @@ def _fault_of_content(draft: Draft) -> str:
             return f"set: {path[:80]} is neither text nor null"
     if not all(map(_is_attachment, draft.attachments)):
         return "attachments: each has a name, a sha256 and a size"
-    if draft.kind == "submission" and draft.xml is None and draft.changes is None and not draft.is_delete:
+    has_content = draft.xml is not None or draft.changes is not None or draft.is_delete or draft.void
+    if draft.kind == "submission" and not has_content:
         return "a submission has xml, or set, or is deleted"
     return ""
 

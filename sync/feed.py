@@ -26,6 +26,7 @@ from sync.models import (
     FormVersion,
     Operation,
     Project,
+    RemoteName,
     Submission,
     SubmissionAttachment,
 )
@@ -258,7 +259,11 @@ def _submission(reader: _Reader, shown: Submission) -> Record:
 
 
 def _comment(reader: _Reader, comment: Comment) -> Record:
-    author = reader.session.get(Account, comment.account_id) if comment.account_id else None
+    author: Account | RemoteName | None = None
+    if comment.account_id:
+        author = reader.session.get(Account, comment.account_id) or reader.session.get(
+            RemoteName, (comment.project_id, comment.account_id)
+        )
     return {
         "kind": "comment",
         "record": comment.comment_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from sync.models import Account, Comment, Device, Event, Operation, Submission
+from sync.models import Comment, Event, Operation, Submission
+from sync.operations import names_of
 
 LATER: Mapping[str, str] = {"merged": "merged", "conflict": "conflict"}
 REVIEWS: Mapping[str, str] = {
@@ -52,7 +53,7 @@ def history(session: Session, found: Submission) -> list[HistoryLine]:
     """The newest first. An event that tells of an operation makes one line with it."""
     written = _operations(session, found)
     told = {str(event.detail.get("op") or event.event_id): event for event in _events(session, found)}
-    names = _names(session, found.project_id, written)
+    names = names_of(session, found.project_id, written)
     first = next((one.op_id for one in written if one.kind == "submission"), "")
     lines = [_line(one, told.pop(one.op_id, None), names, is_first=one.op_id == first) for one in written]
     lines += [HistoryLine(one.at, one.actor_name, one.action, dict(one.detail)) for one in told.values()]
@@ -110,12 +111,3 @@ def _detail(one: Operation) -> dict[str, Any]:
         return {key: value for key, value in one.changes.items() if value and key != "submission"}
     detail: dict[str, Any] = {"paths": sorted(one.changes), "version": one.version, "verdict": one.verdict}
     return detail | ({"why": one.why} if one.why else {})
-
-
-def _names(session: Session, project_id: str, written: Iterable[Operation]) -> dict[str, str]:
-    """Names of people and devices by their ids."""
-    accounts = {one.account_id for one in written if one.account_id}
-    devices = {one.device_id for one in written if one.device_id}
-    people = select(Account.account_id, Account.name).where(Account.account_id.in_(accounts))
-    things = select(Device.device_id, Device.name).where(Device.project_id == project_id, Device.device_id.in_(devices))
-    return {**dict(session.execute(things).all()), **dict(session.execute(people).all())}

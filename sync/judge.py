@@ -66,12 +66,17 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
 def _judge(ledger: Ledger, item: Item) -> Line:
     if item.draft is None:
         return _put_aside(ledger, item, item.why, item.detail)
-    known = ledger.acts.get(item.draft.op_id) or _same_instance(ledger, item, item.draft)
+    known = ledger.acts.get(item.draft.op_id)
+    if known is None and not item.sender.actor.serves:
+        # Servers exchange operations, whatever is in them: else their sets would differ.
+        known = _same_instance(ledger, item, item.draft)
     if known is not None:
         return _continue(ledger, item.draft, known)
     why, detail = _refusal(ledger, item, item.draft)
     if why is not Why.NONE:
         return _put_aside(ledger, item, why, detail)
+    if item.draft.void:
+        return _mark_void(ledger, item, item.draft)
     act = Act(row_of(ledger, item, item.draft), filling=item.filling)
     ledger.add(act)
     place(ledger, act, item.findings)
@@ -98,10 +103,13 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
     verb = DELETE.get(draft.kind, "") if draft.is_delete else VERBS.get(draft.kind, "")
     if not verb or not access.may(item.sender.actor, verb, ledger.project_id):
         return Why.NOT_PERMITTED, verb or draft.kind
+    if draft.void and not item.sender.actor.serves:
+        return Why.NOT_PERMITTED, "void"
     taken = ledger.numbers.get((draft.origin, draft.n))
     if taken is not None:
         return Why.NUMBER_REUSED, taken
-    return refusal_of_content(ledger, item, draft)
+    # Another server has taken it already: whether this one would have does not matter any more.
+    return (Why.NONE, "") if draft.void or item.sender.actor.serves else refusal_of_content(ledger, item, draft)
 
 
 def refusal_of_content(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
@@ -158,6 +166,15 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
     return Line(op_id, Outcome.QUARANTINED, why=why, detail=detail, instance_id=draft.record_id if draft else "")
 
 
+def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
+    """Another server has put it aside: here too it only occupies its number."""
+    row = row_of(ledger, item, draft) | {"state": "void", "why": draft.void, "verdict": Outcome.QUARANTINED.value}
+    void = Act(row)
+    ledger.add(void)
+    wake(ledger, void)
+    return Line(draft.op_id, Outcome.ACCEPTED, instance_id=draft.record_id)
+
+
 def _may_be_void(ledger: Ledger, item: Item, draft: Draft) -> bool:
     is_free = (draft.origin, draft.n) not in ledger.numbers and draft.op_id not in ledger.acts
     return is_free and item.why in (Why.NONE, Why.MALFORMED_XML) and 0 <= draft.prev < draft.n
@@ -166,6 +183,9 @@ def _may_be_void(ledger: Ledger, item: Item, draft: Draft) -> bool:
 def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
     """The item as an operation that nobody has placed yet."""
     sender, envelope = item.sender, item.envelope
+    # Another server brings the work of others: it stays theirs, with the rank that they have there.
+    is_forwarded = bool(sender.actor.serves)
+    instance_id = draft.instance_id if is_forwarded else ""
     return {
         "project_id": ledger.project_id,
         "op_id": draft.op_id,
@@ -176,15 +196,15 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
         "record_id": ledger.root(draft.record_id) if draft.kind == "submission" else draft.record_id,
         "context": dict(draft.context),
         "at": draft.at,
-        "rank": access.rank(sender.actor, ledger.project_id),
-        "account_id": sender.account_id,
-        "device_id": sender.device_id,
+        "rank": draft.rank if is_forwarded else access.rank(sender.actor, ledger.project_id),
+        "account_id": (draft.account_id or None) if is_forwarded else sender.account_id,
+        "device_id": (draft.device_id or None) if is_forwarded else sender.device_id,
         "form_id": _form_id(ledger, item, draft) if draft.kind == "submission" else draft.form_id,
         "version": draft.version or (envelope.version if envelope is not None else ""),
         "changes": dict(draft.changes or {}),
         "is_delete": draft.is_delete,
         "xml": draft.xml,
-        "instance_id": envelope.instance_id if envelope is not None else "",
+        "instance_id": envelope.instance_id if envelope is not None else instance_id,
         "attachments": [dict(attachment) for attachment in draft.attachments],
         "cause_id": draft.cause_id,
         "state": "held",
@@ -192,6 +212,7 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
         "verdict": Outcome.HELD.value,
         "seq": None,
         "batch_id": item.batch_id,
+        "via": sender.actor.id if is_forwarded else None,
         "received_at": ledger.now,
     }
 

@@ -41,6 +41,7 @@ from sync.rows import (
     ENTITY_VERSION,
     FEED,
     FORM,
+    FORM_VERSION,
     OPERATION,
     PROJECT,
     SUBMISSION,
@@ -309,6 +310,32 @@ class Ledger:
             row = self._rows(FORM_STATE, form_id=form_id).mappings().first()
             self.forms[form_id] = dict(row) if row else {}
         return self.forms[form_id] or None
+
+    def has_version(self, form_id: str, version: str) -> bool:
+        """Whether this version of the form is published."""
+        published = FORM_VERSION.c
+        found = select(published.version).where(
+            published.project_id == self.project_id,
+            published.form_id == form_id,
+            published.version == version,
+            published.state == "published",
+        )
+        return self.session.scalar(found) is not None
+
+    def use_newest_version(self, form_id: str) -> None:
+        """New submissions should use the version that was published last, on whichever server that was."""
+        published = FORM_VERSION.c
+        newest = (
+            select(published.version, published.title)
+            .where(published.project_id == self.project_id, published.form_id == form_id)
+            .where(published.state == "published")
+            .order_by(published.published_at.desc(), published.version.desc())
+            .limit(1)
+        )
+        version, title = self.session.execute(newest).one()
+        changed = update(FORM).where(FORM.c.project_id == self.project_id, FORM.c.form_id == form_id)
+        self.session.execute(changed.values(version=version, title=title, updated_at=self.now))
+        self.forms.pop(form_id, None)
 
     def waiting_for_version(self, form_id: str, version: str) -> list[Act]:
         """Held submissions that were made with this version of the form."""

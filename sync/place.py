@@ -95,7 +95,7 @@ def _obstacle(ledger: Ledger, act: Act) -> Why:
 
 
 def _obstacle_of_submission(ledger: Ledger, act: Act) -> Why:
-    if act.has_xml and act.row["origin"] == derived_origin(act.op_id):
+    if act.has_xml and act.row["origin"] == derived_origin(act.op_id) and not act.row["context"]:
         why = _find_named_base(ledger, act)
         if why is not Why.NONE:
             return why
@@ -132,11 +132,17 @@ def _obstacle_of_review(ledger: Ledger, act: Act) -> Why:
     return Why.NONE if known is not None else Why.WAITS_FOR_RECORD
 
 
+def _obstacle_of_form(ledger: Ledger, act: Act) -> Why:
+    """The bytes of a version go ahead of the operation that tells of it."""
+    return Why.NONE if ledger.has_version(act.row["form_id"], act.row["version"]) else Why.WAITS_FOR_VERSION
+
+
 OBSTACLES: Mapping[str, Callable[[Ledger, Act], Why]] = {
     "submission": _obstacle_of_submission,
     "entity": _obstacle_of_entity,
     "review": _obstacle_of_review,
     "comment": _obstacle_of_review,
+    "form": _obstacle_of_form,
 }
 
 
@@ -208,7 +214,9 @@ def _settle_comment(ledger: Ledger, record: Record, act: Act, _findings: object)
     return settle_comment(ledger, record, act)
 
 
-def _settle_form(_ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+def _settle_form(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
+    if act.row["via"] is not None:
+        ledger.use_newest_version(record.record_id)
     return record.folded()
 
 
@@ -224,7 +232,8 @@ SETTLE: Mapping[str, Callable[[Ledger, Record, Act, tuple[Finding, ...] | None],
 def _place_entities(ledger: Ledger, act: Act, outcome: Outcome) -> Outcome:
     """The entity operations of a submission are placed with it; a conflict of theirs is the submission's too."""
     filling = act.filling
-    if filling is None:
+    # What another server forwards has declared its entities there; those operations come too.
+    if filling is None or act.row["via"] is not None:
         return outcome
     for declared in declare_entities(ledger, act, filling):
         place(ledger, declared)

@@ -76,6 +76,18 @@ def create_project(
     return project
 
 
+def adopt_project(session: Session, project_id: str, *, name: str, actor: Actor, now: datetime) -> Project:
+    """The project of another server is here too, under the same id and a number of its own."""
+    known = session.get(Project, project_id)
+    if known is not None:
+        return known
+    project = Project(project_id=project_id, name=name.strip()[:255], description="", head=0, created_at=now)
+    _number(session, project)
+    target = ("project", project_id)
+    record(session, "project.create", actor=actor, at=now, project_id=project_id, target=target)
+    return project
+
+
 def by_number(session: Session, number: int) -> Project | None:
     return session.scalar(_BY_NUMBER, {"number": number})
 

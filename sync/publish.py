@@ -187,7 +187,7 @@ def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, no
     form.version, form.title, form.updated_at = row.version, row.title, now
     forget(session, row)
     published = read(row.xform)
-    for name, properties in _declared_lists(published):
+    for name, properties in declared_lists(published):
         entity_lists.ensure_list(session, project_id, name, properties, now=now)
     session.flush()
     _tell(session, row, actor=actor, now=now)
@@ -235,7 +235,7 @@ def attach_form_file(
         return slot
     if row.state == "published" and slot.sha256 is not None:
         raise VersionTaken(name, form_id=form_id, version=version)
-    content = _table_content(session, row, name, stored)
+    content = table_content(session, row, name, stored)
     slot.sha256, slot.md5, slot.media_type, slot.content = stored.sha256, stored.md5, media_type[:LONGEST], content
     session.flush()
     forget(session, row)
@@ -347,7 +347,7 @@ def _add_slots(session: Session, row: FormVersion, names: Sequence[str], carried
     session.flush()
 
 
-def _declared_lists(form: FormDefinition) -> Iterator[tuple[str, list[str]]]:
+def declared_lists(form: FormDefinition) -> Iterator[tuple[str, list[str]]]:
     """Each entity list of the form with the properties that its answers fill: those that are nearest to it."""
     nearest: dict[tuple[str, ...], list[str]] = {one.path[:-2]: [] for one in form.entities}
     for question in form.questions():
@@ -363,7 +363,7 @@ def _nearest(places: dict[tuple[str, ...], list[str]], question: Question) -> tu
     return max(around, key=len, default=None)
 
 
-def _table_content(session: Session, row: FormVersion, name: str, stored: Stored) -> bytes | None:
+def table_content(session: Session, row: FormVersion, name: str, stored: Stored) -> bytes | None:
     if stored.path is None or not is_table(name, stored.size):
         return None
     content = stored.path.read_bytes()

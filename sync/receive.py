@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from forms.instance import Envelope, open_instance
-from sync import accounts, inbox
-from sync.access import NOBODY, Actor, Role
-from sync.author import hybrid_time
+from sync import accounts, devices, inbox
+from sync.access import NOBODY, Actor
+from sync.author import NOT_TOLD, hybrid_time
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
 from sync.engine import in_transaction
 from sync.epochs import standing
@@ -82,7 +82,7 @@ def receive_submission(
         envelope = _opened(xml)
     except _NotDerivable as error:
         return _put_aside(engine, sender, xml, files, error.why, now)
-    raw = _derive(sender.project_id, envelope, xml, files, form_id, now).line()
+    raw = _derive(sender.project_id, envelope, xml, files, form_id).line()
     batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
     push = _Push(sender, batch_id)
     return _judge_all(engine, push, [Landed(one.item_id, one.raw, envelope=envelope) for one in landed], now)[0]
@@ -110,10 +110,10 @@ def sent_xml(raw: bytes) -> bytes:
     return str(orjson.loads(raw).get("xml") or "").encode()
 
 
-def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime) -> Draft | None:
+def derive(project_id: str, xml: bytes, files: Sequence[SentFile], form_id: str | None) -> Draft | None:
     """The operation that a bare instance is, on every server; None when it cannot be read."""
     try:
-        return _derive(project_id, _opened(xml), xml, files, form_id, now)
+        return _derive(project_id, _opened(xml), xml, files, form_id)
     except _NotDerivable:
         return None
 
@@ -124,9 +124,7 @@ class _NotDerivable(Exception):
         self.why = why
 
 
-def _derive(
-    project_id: str, envelope: Envelope, xml: bytes, files: Sequence[SentFile], form_id: str | None, now: datetime
-) -> Draft:
+def _derive(project_id: str, envelope: Envelope, xml: bytes, files: Sequence[SentFile], form_id: str | None) -> Draft:
     op_id = derived(project_id, envelope.instance_id, hashlib.sha256(xml).hexdigest())
     return Draft(
         op_id=op_id,
@@ -136,7 +134,8 @@ def _derive(
         kind="submission",
         # An edit waits under the name of what it corrects until that is here.
         record_id=envelope.deprecated_id or envelope.instance_id,
-        at=hybrid_time(envelope.ended_at or now),
+        # Of the instance alone: every server that takes it must make the same operation.
+        at=hybrid_time(envelope.ended_at or envelope.started_at or NOT_TOLD),
         form_id=form_id or envelope.form_id,
         version=envelope.version,
         xml=xml.decode(),
@@ -268,21 +267,9 @@ def _push_of(session: Session, item: InboxItem) -> _Push:
 
 def _actor_of(session: Session, item: InboxItem, device: Device | None) -> Actor:
     if device is not None:
-        return device_actor(device)
+        return devices.actor_for(device)
     account = session.get(Account, item.account_id) if item.account_id else None
     return accounts.actor_for(session, account) if account is not None else NOBODY
-
-
-def device_actor(device: Device) -> Actor:
-    """A device as one who acts: an enumerator in its project; a revoked one may do nothing."""
-    return Actor(
-        "device",
-        id=device.device_id,
-        name=device.name,
-        account_id=device.account_id,
-        device_id=device.device_id,
-        roles={device.project_id: Role.ENUMERATOR} if device.revoked_at is None else {},
-    )
 
 
 def _too_large(raw: bytes) -> Line:

@@ -61,7 +61,7 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
     It is concurrent with all that happened since: it can surface as a conflict, never overwrite. Refuses NotAllowed,
     StillInQuarantine."""
     access.require(actor, "quarantine.release", item.project_id)
-    draft = _draft(item, now)
+    draft = _draft(item)
     sender = Sender(item.project_id, actor, "server", device_id=item.device_id, account_id=item.account_id)
     prepared = prepare(session, sender, item.batch_id, [Landed(item.item_id, draft.line())], now=now)[0]
     ledger = open_ledger(session, item.project_id, now=now)
@@ -174,11 +174,11 @@ SHARED = (
 """What stays the author's in an operation that somebody else released."""
 
 
-def _draft(item: InboxItem, now: datetime) -> Draft:
+def _draft(item: InboxItem) -> Draft:
     try:
         return read_draft(item.raw)
     except Unreadable as error:
-        bare = derive(item.project_id, item.raw, (), None, now)
+        bare = derive(item.project_id, item.raw, (), None)
         if bare is None:
             raise StillInQuarantine(error.detail, why=error.why.value) from error
         return bare

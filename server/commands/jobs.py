@@ -77,6 +77,7 @@ def _titles() -> dict[str, str]:
         "sweep": _("Judge what arrived during an interruption"),
         "replay": _("Judge again what came before its form"),
         "backup": _("Back up the database and the attachments"),
+        "peers": _("Exchange with other servers"),
         "cleanup": _("Delete expired sessions, codes and uploads"),
     }
 

@@ -13,9 +13,9 @@ from server.clock import now
 from server.commands.database import DatabaseUnreachable, opened
 from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
+from server.services import blob_store
 from sync import epochs, install
 from sync.access import SYSTEM
-from sync.attach import BlobStore
 from sync.backup import Manifest
 from sync.engine import connect
 from sync.restore import drill as try_backup
@@ -44,9 +44,7 @@ def restore(file: Path | None, drill: bool, here: bool) -> None:
 def _restore(settings: Settings, file: Path) -> None:
     engine = connect(settings.url)
     try:
-        restored = restore_backup(
-            engine, BlobStore(settings.data_dir / "blobs"), file, key_folder=settings.data_dir, now=now()
-        )
+        restored = restore_backup(engine, blob_store(settings), file, key_folder=settings.data_dir, now=now())
     except OperationalError as error:
         raise DatabaseUnreachable(str(error.orig).strip().splitlines()[0]) from error
     finally:

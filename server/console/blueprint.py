@@ -77,6 +77,7 @@ MENU: Sequence[tuple[str, Sequence[Item]]] = (
         (
             Item("console.forms", lazy_gettext("Forms"), "form", "form.list", "forms"),
             Item("console.devices", lazy_gettext("Devices"), "tablet", "device.list", "devices"),
+            Item("console.servers", lazy_gettext("Servers"), "field", "peer.manage", "peers"),
             Item("console.people", lazy_gettext("People"), "person", "member.list", "people"),
             Item("console.audit", lazy_gettext("Audit log"), "list", "event.read", "audit"),
         ),

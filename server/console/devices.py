@@ -31,7 +31,7 @@ SKEW_WORTH_SAYING_S = 120
 def devices(number: int) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "device.list", found.project_id)
-    listed = registry.listed(session(), found)
+    listed = [device for device in registry.listed(session(), found) if device.kind != "server"]
     return render_template(
         "console/devices.html",
         project=found,

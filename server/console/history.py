@@ -118,5 +118,7 @@ ACTIONS: Mapping[str, str] = {
     "consolidate.approved": lazy_gettext("Consolidated the approved records"),
     "consolidate.all": lazy_gettext("Consolidated all records, approved or not"),
     "job.run": lazy_gettext("Ran a job"),
+    "peer.add": lazy_gettext("Connected to another server"),
+    "peer.remove": lazy_gettext("Disconnected from another server"),
     "server.restore": lazy_gettext("Restored a backup"),
 }

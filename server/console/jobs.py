@@ -49,6 +49,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Backup"),
         lazy_gettext("Saves everything in one file, so that no accident costs more than what devices still have."),
     ),
+    "peers": (
+        lazy_gettext("Other servers"),
+        lazy_gettext("Sends to other servers what they lack, and gets what they have."),
+    ),
     "cleanup": (
         lazy_gettext("Tidying up"),
         lazy_gettext("Deletes ended sessions, expired codes and uploads that nobody finished."),

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
-from sync.models import Account, Device, Membership, Project
+from sync.models import Account, Device, Membership, Project, RemoteName
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ class Names:
         devices = session.execute(
             select(Device.device_id, Device.name).where(Device.project_id == project.project_id).order_by(Device.name)
         )
-        return cls(_pairs(people.all()), _pairs(devices.all()))
+        strangers = _pairs(
+            session.execute(
+                select(RemoteName.id, RemoteName.name).where(RemoteName.project_id == project.project_id)
+            ).all()
+        )
+        return cls(strangers | _pairs(people.all()), strangers | _pairs(devices.all()))
 
     def account(self, account_id: str | None) -> str:
         return self.accounts.get(account_id or "", gettext("somebody")) if account_id else ""

@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +58,7 @@ class SentBatch:
     size: int
     sent_at: datetime | None
     waiting: int | None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def skew_ms(self, now: datetime) -> int | None:
         """The device's clock minus ours, within what the database can hold."""
@@ -79,7 +80,7 @@ def read(request: Request) -> SentBatch:
     items = [line for line in lines[1:] if line.strip()]
     if len(items) > MOST_ITEMS:
         raise BatchTooLarge(limit=MOST_ITEMS)
-    return SentBatch(items, len(encoded), header["sent_at"], header["waiting"])
+    return SentBatch(items, len(encoded), header["sent_at"], header["waiting"], header["names"])
 
 
 def decoded(encoded: bytes, encoding: str) -> bytes:

@@ -6,12 +6,14 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from schemas.batch import receipt_of
+from server.auth import actor
 from server.clock import now
-from server.db import engine, own_transactions
+from server.db import engine, own_transactions, writing
 from server.projects import project
 from server.sender import note_seen, require_sender, sender
 from server.tablet import batch
 from server.tablet.blueprint import bp, shown
+from sync import operations
 from sync.receive import receive
 
 
@@ -23,6 +25,9 @@ def push(number: int) -> ResponseReturnValue:
     require_sender(found, "sync")
     sent = batch.read(request)
     skew_ms = sent.skew_ms(now())
+    if sent.names and actor().serves:
+        with writing() as opened:
+            operations.keep_names(opened, found.project_id, sent.names)
     receipt = receive(engine(), sender(found, "sync", skew_ms=skew_ms), sent.items, size=sent.size, now=now())
     note_seen(skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
     return shown(receipt_of(receipt))

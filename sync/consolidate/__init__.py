@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from sync import backup, receive
+from sync import backup, peers, receive
 from sync.access import SYSTEM
 from sync.attach import BlobStore
 from sync.backup import NoShelf, Shelf
@@ -46,11 +47,24 @@ def _back_up(engine: Engine, task: Task) -> Outcome:
     return Outcome({"rows": made.rows, "files": made.files, "size": made.size, "deleted": gone})
 
 
+def _meet_peers(engine: Engine, task: Task) -> Outcome:
+    """What other servers lack is sent, and what they have is here; who could not be reached is tried again later."""
+    if task.blobs is None:
+        return Outcome()
+    began = time.monotonic()
+
+    def clock() -> datetime:
+        return task.now + timedelta(seconds=time.monotonic() - began)
+
+    return Outcome(peers.sync_due(engine, task.blobs, clock=clock))
+
+
 _CATALOGUE = (
     Job("consolidate", "Consolidate the approved records", "", "consolidate_at", run_project=consolidate),
     Job("sweep", "Judge what arrived during an interruption", "*/5 * * * *", run=_sweep),
     Job("replay", "Judge again what came before its form", "17 * * * *", run_project=_replay),
     Job("backup", "Back up the database and the attachments", "", "backup_at", run=_back_up),
+    Job("peers", "Exchange with other servers", "*/5 * * * *", run=_meet_peers),
     Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
 )
 

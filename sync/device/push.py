@@ -67,9 +67,11 @@ def push(outbox: Outbox, link: Link, path: str, *, watch: Watch, clock: Callable
     return pushed
 
 
-def encode(batch: Sequence[Waiting], *, device_id: str, waiting: int, now: datetime) -> tuple[bytes, dict[str, str]]:
+def encode(
+    batch: Sequence[Waiting], *, device_id: str, waiting: int, now: datetime, **more: Any
+) -> tuple[bytes, dict[str, str]]:
     """A batch as it goes over the wire: one header line, then an operation a line; gzip; RFC 9530 digest."""
-    header = {"v": PROTOCOL, "device": device_id, "sent_at": now.isoformat(), "waiting": waiting - len(batch)}
+    header = {"v": PROTOCOL, "device": device_id, "sent_at": now.isoformat(), "waiting": waiting - len(batch), **more}
     lines = [orjson.dumps(header), *(one.body for one in batch)]
     body = gzip.compress(b"\n".join(lines) + b"\n", 6, mtime=0)
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()

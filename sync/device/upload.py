@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from sync.device.link import Link
-from sync.device.media import Kept, MediaFolder
-from sync.device.outbox import Outbox
+from sync.device.media import Kept
 from sync.device.progress import Progress, Stage, Watch
 
 SMALL = 256 * 1024
@@ -16,6 +17,20 @@ PIECE = 512 * 1024
 ASK_AT_ONCE = 100
 
 TUS = {"Tus-Resumable": "1.0.0"}
+
+
+class Files(Protocol):
+    """Which files wait."""
+
+    def files(self) -> list[Kept]: ...
+
+    def file_sent(self, sha256: str) -> None: ...
+
+
+class Places(Protocol):
+    """Where their bytes are."""
+
+    def path(self, sha256: str) -> Path: ...
 
 
 @dataclass(slots=True)
@@ -36,8 +51,8 @@ class Uploaded:
 class Uploader:
     """One run over the files that wait."""
 
-    outbox: Outbox
-    media: MediaFolder
+    outbox: Files
+    media: Places
     link: Link
     path: str
     """Of the sync endpoints of the project."""

@@ -10,6 +10,7 @@ from sync.models.event import Event
 from sync.models.form import Form, FormAttachment, FormVersion
 from sync.models.job import Indicator, JobLease, JobRun
 from sync.models.operation import Batch, FeedRow, InboxItem, Operation
+from sync.models.peer import Peer, RemoteName
 from sync.models.project import Installation, Membership, Project
 from sync.models.submission import (
     Comment,
@@ -50,7 +51,9 @@ __all__ = [
     "LoginFailure",
     "Membership",
     "Operation",
+    "Peer",
     "Project",
+    "RemoteName",
     "Submission",
     "SubmissionAlias",
     "SubmissionAttachment",

@@ -53,6 +53,8 @@ class Enrolment(Base):
 
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
     code_sha256: Mapped[str] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10), default="device")
+    """"device", or "server": whoever uses it forwards the work of others, with their rank."""
     name: Mapped[str] = mapped_column(Name)
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.account_id"))
     created_at: Mapped[datetime]

@@ -120,6 +120,8 @@ class Operation(Base):
     """The instanceID of this very edit; the record keeps the first one."""
     attachments: Mapped[list[Any]] = mapped_column(default=list)
     """[{"name", "sha256", "size", "type"}]"""
+    via: Mapped[str | None] = mapped_column(Id)
+    """The server that forwarded it; None for what arrived at this one."""
     cause_id: Mapped[str] = mapped_column(Id, default="")
     """The operation that this one follows from: an entity change declared by a submission, a release."""
     state: Mapped[str] = mapped_column(String(8))

@@ -1,0 +1,100 @@
+"""`lapangan peer`."""
+
+from __future__ import annotations
+
+import click
+
+from forms.errors import Problem
+from server.clock import now
+from server.commands.database import Opened, opened, project
+from server.commands.screen import done, out, refuse, say, table
+from server.commands.screen import gettext as _
+from sync import devices, peers
+from sync.access import SYSTEM
+from sync.models import Peer
+
+
+@click.group()
+def peer() -> None:
+    """Other servers: a field office sends to its centre, and gets what the centre has."""
+
+
+@peer.command()
+@click.option("--project", "number", type=int, default=1, show_default=True, help="The project to share.")
+@click.option("--name", default="Field office", show_default=True, help="What the other server is called here.")
+def invite(number: int, name: str) -> None:
+    """At the centre: make a code for another server. It works once."""
+    with opened() as installation, installation.writing() as session:
+        found = project(session, number)
+        code = devices.create_enrolment(session, found, name=name, is_server=True, actor=SYSTEM, now=now())
+    settings = installation.settings
+    base = settings.base_url or f"http://{settings.host}:{settings.port}"
+    address = f"{base}/enrol#{code.code}"
+    done(_("On the other server, run: lapangan peer add %(address)s", address=address))
+
+
+@peer.command()
+@click.argument("url_or_code")
+@click.option("--server", default="", help="The other server's address, when only a code was given.")
+@click.option("--name", default="", help="What it is called here.")
+def add(url_or_code: str, server: str, name: str) -> None:
+    """In the field office: connect this server to the centre, and get its project."""
+    with opened() as installation:
+        added = peers.add(installation.engine, url_or_code, server, name=name, actor=SYSTEM, now=now())
+        done(_("Connected to %(name)s.", name=added.name))
+        _sync(installation, added)
+
+
+@peer.command()
+@click.argument("name", default="")
+def sync(name: str) -> None:
+    """Send and get everything now, with all other servers or with the one named."""
+    with opened() as installation:
+        with installation.reading() as session:
+            wanted = [peers.named(session, name)] if name else peers.listed(session)
+        if not wanted:
+            say(_("This server is not connected to another one. Ask the centre for a code, then: lapangan peer add"))
+        failed = [one for one in wanted if not _sync(installation, one)]
+    raise SystemExit(int(bool(failed)))
+
+
+@peer.command("list")
+def list_() -> None:
+    """The other servers, and what they have not got yet."""
+    with opened() as installation, installation.reading() as session:
+        shown = table(_("Server"), _("Address"), _("Last exchange"), _("Waiting"), _("Trouble"))
+        for one in peers.listed(session):
+            waiting = peers.lag(session, one)
+            when = f"{one.synced_at:%Y-%m-%d %H:%M} UTC" if one.synced_at else _("never")
+            counts = _("%(operations)d operations, %(files)d files", operations=waiting.operations, files=waiting.files)
+            shown.add_row(one.name, one.base, when, counts, one.error)
+    out.print(shown)
+
+
+@peer.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Exchange nothing with this server any more. What came from it stays."""
+    with opened() as installation, installation.writing() as session:
+        found = peers.named(session, name)
+        peers.remove(session, found, actor=SYSTEM, now=now())
+    done(_("%(name)s is no longer connected. Shut this server out there too.", name=name))
+
+
+def _sync(installation: Opened, one: Peer) -> bool:
+    try:
+        carried = peers.sync(installation.engine, installation.blobs, one, clock=now)
+    except Problem as problem:
+        refuse(problem)
+        return False
+    counts = {"sent": carried.sent, "received": carried.received}
+    files = {"up": carried.files_sent, "down": carried.files_received}
+    done(
+        _(
+            "%(name)s: sent %(sent)d operations and %(up)d files, received %(received)d and %(down)d.",
+            name=one.name,
+            **counts,
+            **files,
+        )
+    )
+    return True

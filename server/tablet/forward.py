@@ -1,0 +1,78 @@
+"""What other servers ask for beside a device's endpoints: operations as they are, form versions, attachments."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from schemas.sync import OperationsSchema
+from server.auth import actor, device
+from server.clock import now
+from server.db import own_transactions, session, writing
+from server.files import send_blob
+from server.projects import project
+from server.services import services
+from server.tablet.blueprint import bp, shown
+from sync import access, operations, parcel
+from sync.epochs import standing
+
+LARGEST_PARCEL = 32 * 2**20
+
+
+@bp.get("/projects/<int:number>/sync/operations")
+def read_operations(number: int) -> ResponseReturnValue:
+    """A page of the feed, operation by operation; void markers on the same records come along."""
+    found = project(number)
+    access.require(actor(), "operation.forward", found.project_id)
+    wanted = OperationsSchema().load(request.args.to_dict())
+    told = standing(session(), found.project_id)
+    own = device()
+    beside = own.device_id if own is not None and not wanted["whole"] else ""
+    since = operations.since(wanted["cursor"], told)
+    sent = operations.after(session(), found.project_id, since, limit=wanted["limit"], beside=beside)
+    page = {
+        "epoch": told.epoch,
+        "forks": list(told.forks),
+        "cursor": f"e{told.epoch}.{sent.until}",
+        "head": told.head,
+        "durable_seq": told.durable_seq,
+        "durable_by": told.durable_by,
+        "operations": [operations.shape_of(one) for one in sent.operations],
+        "names": operations.names_of(session(), found.project_id, sent.operations),
+    }
+    return shown(page)
+
+
+@bp.get("/projects/<int:number>/sync/blobs/<sha256>")
+def read_blob(number: int, sha256: str) -> ResponseReturnValue:
+    """An attachment, in parts if asked. Refuses NoSuchAttachment."""
+    found = project(number)
+    access.require(actor(), "operation.forward", found.project_id)
+    return send_blob(found.project_id, sha256, name=sha256, media_type="application/octet-stream")
+
+
+@bp.get("/projects/<int:number>/sync/forms/<form_id>/<version>")
+def read_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
+    found = project(number)
+    access.require(actor(), "operation.forward", found.project_id)
+    return shown(parcel.pack(session(), found.project_id, form_id, _named(version)))
+
+
+@bp.put("/projects/<int:number>/sync/forms/<form_id>/<version>")
+@own_transactions
+def take_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
+    """The version is here; its operation follows. Refuses BrokenParcel, OtherContent."""
+    found = project(number)
+    access.require(actor(), "operation.forward", found.project_id)
+    request.max_content_length = LARGEST_PARCEL
+    told = request.get_json(force=True, silent=True) or {}
+    if (told.get("form"), told.get("version")) != (form_id, _named(version)):
+        raise parcel.BrokenParcel(form_id)
+    with writing() as opened:
+        parcel.take(opened, services().blobs, found.project_id, told, now=now())
+    return shown({"form": form_id, "version": _named(version)}, 201)
+
+
+def _named(version: str) -> str:
+    # As in the REST API, a version without a name is written with three low lines.
+    return "" if version == "___" else version
