@@ -218,16 +218,18 @@ def _is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:
 
 
 def _clashes_about_deletion(truth: Truth, ready: Sequence[Kept]) -> dict[str, set[str]]:
+    """The deletes that count, and what would be lost by one of them: what somebody wrote, or went on with, unseen."""
+
+    def saw(op: Kept, other: Kept) -> bool:
+        return other.op_id in (truth.made[op.op_id].seen or ())
+
     deletes = [one for one in ready if one.is_delete and _is_head(truth, one, ready)]
-    edits = [one for one in ready if not one.is_delete and one.changes]
-    if not deletes:
+    gone = [one for one in ready if one.is_delete]
+    edits = [one for one in ready if not one.is_delete and (one.changes or any(saw(one, delete) for delete in gone))]
+    unseen = [edit for edit in edits if not all(saw(delete, edit) for delete in deletes)]
+    if not deletes or any(all(saw(delete, edit) for edit in unseen) for delete in deletes):
         return {}
-    unseen = [[one for one in edits if one.op_id not in (truth.made[delete.op_id].seen or ())] for delete in deletes]
-    if any(not one for one in unseen):
-        return {}
-    by_none = [one for one in edits if all(one in missed for missed in unseen)]
-    heads = [one for one in by_none if _is_head(truth, one, by_none)]
-    return {"": {one.op_id for one in (*heads, *deletes)}}
+    return {"": {one.op_id for one in (*unseen, *deletes)}}
 
 
 def _check_files(node: Node) -> None:
