@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import shutil
 import tempfile
@@ -97,6 +98,7 @@ def ground() -> Ground:
     """A project with one form and enrolled tablets. In memory, where there is such a place."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="lapangan-simulator-", dir=memory if memory.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with seeded(0) as clock:
         home = folder / "template" / "field"
         home.mkdir(parents=True)
