@@ -4,7 +4,7 @@ proves nothing."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,7 @@ from sync.engine import writer
 from sync.identity import uuid7
 from sync.item import Item
 from sync.ledger import Act, Ledger
-from sync.merge import Op, View
+from sync.merge import View
 from sync.verdict import Line, Why
 
 Patches = Callable[[], AbstractContextManager[Any]]
@@ -157,20 +157,10 @@ def quarantine_blocks_successors() -> AbstractContextManager[Any]:
 
 @variant
 def no_causal_chain() -> AbstractContextManager[Any]:
-    """Nobody waits for a predecessor, or for what its author had seen."""
+    """Nobody waits for a predecessor: who sees the second of two changes is taken to have seen the first."""
     return all_of(
         patch.object(sync.merge, "missing", lambda *_args: ""), patch.object(sync.place, "missing", lambda *_args: "")
     )
-
-
-@variant
-def base_not_waited_for() -> AbstractContextManager[Any]:
-    """The own chain is waited for, the base that the author saw is not."""
-
-    def missing(op: Op, vector: Mapping[str, int]) -> str:
-        return "predecessor" if op.prev > vector.get(op.origin, 0) else ""
-
-    return all_of(patch.object(sync.merge, "missing", missing), patch.object(sync.place, "missing", missing))
 
 
 @variant
@@ -223,4 +213,4 @@ def numbers_with_gaps() -> AbstractContextManager[Any]:
 @variant
 def rows_before_bytes() -> AbstractContextManager[Any]:
     """An attachment is known before its bytes are in their place."""
-    return patch.object(BlobStore, "_place", lambda _self, _temporary, stored, place: replace(stored, path=place))
+    return patch.object(BlobStore, "_keep", lambda _self, _temporary, stored, _project_id: stored)

@@ -153,7 +153,11 @@ def _check_once(truth: Truth, kept: Mapping[str, Kept]) -> None:
 
 def _check_waiting(truth: Truth, kept: Mapping[str, Kept], put_aside: set[str]) -> None:
     """I12, I13: an operation waits only for what has really not come."""
-    here = {op_id for op_id, one in kept.items() if one.state != "held"} | put_aside
+    # What came under a number that was taken can leave no marker in its place: its successors wait for a supervisor.
+    taken = {(one.origin, one.n): op_id for op_id, one in kept.items()}
+    told = {op_id: orjson.loads(made.raw) for op_id, made in truth.made.items() if op_id in put_aside and made.raw}
+    unplaced = {op_id for op_id, one in told.items() if taken.get((one["origin"], one["n"]), op_id) != op_id}
+    here = {op_id for op_id, one in kept.items() if one.state != "held"} | (put_aside - unplaced)
     for op_id, one in kept.items():
         made = truth.made[op_id]
         if one.state == "held" and not made.may_wait and (made.seen is None or made.seen <= here):
@@ -218,16 +222,18 @@ def _is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:
 
 
 def _clashes_about_deletion(truth: Truth, ready: Sequence[Kept]) -> dict[str, set[str]]:
+    """The deletes that count, and what would be lost by one of them: what somebody wrote, or went on with, unseen."""
+
+    def saw(op: Kept, other: Kept) -> bool:
+        return other.op_id in (truth.made[op.op_id].seen or ())
+
     deletes = [one for one in ready if one.is_delete and _is_head(truth, one, ready)]
-    edits = [one for one in ready if not one.is_delete and one.changes]
-    if not deletes:
+    gone = [one for one in ready if one.is_delete]
+    edits = [one for one in ready if not one.is_delete and (one.changes or any(saw(one, delete) for delete in gone))]
+    unseen = [edit for edit in edits if not all(saw(delete, edit) for delete in deletes)]
+    if not deletes or any(all(saw(delete, edit) for edit in unseen) for delete in deletes):
         return {}
-    unseen = [[one for one in edits if one.op_id not in (truth.made[delete.op_id].seen or ())] for delete in deletes]
-    if any(not one for one in unseen):
-        return {}
-    by_none = [one for one in edits if all(one in missed for missed in unseen)]
-    heads = [one for one in by_none if _is_head(truth, one, by_none)]
-    return {"": {one.op_id for one in (*heads, *deletes)}}
+    return {"": {one.op_id for one in (*unseen, *deletes)}}
 
 
 def _check_files(node: Node) -> None:

@@ -63,12 +63,22 @@ class Stranger:
 
     def act(self, rng: random.Random) -> None:
         """Something is made; then some of all that was ever made is sent, in any order."""
-        make: Callable[[random.Random], None] = rng.choice(
-            (self._new, self._chain, self._chain, self._poison, self._nonsense, self._reuse, self._early_version)
+        makes: tuple[Callable[[random.Random], None], ...] = (
+            *(self._new, self._chain, self._chain, self._chain, self._poison),
+            *(self._nonsense, self._reuse, self._early_version),
         )
-        make(rng)
+        for make in rng.choices(makes, k=rng.randint(1, 3)):
+            make(rng)
         if self.lines:
             self.push(rng.sample(self.lines, rng.randint(1, len(self.lines))))
+
+    def run_ahead(self, rng: random.Random) -> None:
+        """Of a record and two changes of it, the last change arrives; all else is still on its way."""
+        self._new(rng)
+        record = self.records[-1]
+        for value in ("21", "22"):
+            self._keep(self.writer.op(record, set={"umur": value}), self._own(record))
+        self.push(self.lines[-1:])
 
     def post(self, rng: random.Random) -> None:
         """A bare instance: new, a correction, another version of a known one, or one that came by a batch."""

@@ -78,13 +78,13 @@ class Tablet:
             self.device.add(FORM, answers, media, Work(as_is=True))
         self._tell(frozenset())
 
-    def correct(self, rng: random.Random) -> None:
-        """Some record that it has from the server is changed."""
+    def correct(self, rng: random.Random, record_id: str = "") -> None:
+        """Some record that it has from the server is changed: this one, if it has it."""
         found = self.device.inbox._bodies("submission")
         bodies = [body for body, _seen in found if not body["deleted"]]
         if not bodies:
             return
-        body = rng.choice(bodies)
+        body = next((one for one in bodies if one["record"] == record_id), None) or rng.choice(bodies)
         wanted = {"umur": str(rng.choice((8, 42, 63)))} if rng.random() < 0.7 else {"nama": rng.choice(NAMES)}
         if rng.random() < 0.2:
             wanted["after"] = str(rng.choice((300, 500)))

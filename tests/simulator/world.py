@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import shutil
 import tempfile
@@ -45,6 +46,7 @@ WEIGHTS: Mapping[str, int] = {
     "correct": 16,
     "sync": 24,
     "hand": 7,
+    "run_ahead": 3,
     "post": 6,
     "review": 2,
     "comment": 1,
@@ -63,7 +65,7 @@ WEIGHTS: Mapping[str, int] = {
     "late": 5,
     "kill_tablet": 4,
     "restart_tablet": 3,
-    "clone": 1,
+    "clone": 2,
     "skew": 2,
     "pass_time": 3,
 }
@@ -96,6 +98,7 @@ def ground() -> Ground:
     """A project with one form and enrolled tablets. In memory, where there is such a place."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="lapangan-simulator-", dir=memory if memory.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with seeded(0) as clock:
         home = folder / "template" / "field"
         home.mkdir(parents=True)
@@ -191,6 +194,14 @@ class World:
 
     def _hand(self, rng: random.Random) -> None:
         self.stranger.act(rng)
+
+    def _run_ahead(self, rng: random.Random) -> None:
+        """Somebody works on whatever is shown of a record whose beginning has not arrived."""
+        self.stranger.run_ahead(rng)
+        tablet = rng.choice(self.tablets)
+        tablet.sync()
+        tablet.correct(rng, self.stranger.records[-1])
+        tablet.sync()
 
     def _post(self, rng: random.Random) -> None:
         self.stranger.post(rng)
