@@ -24,7 +24,15 @@ TABLES = Path(__file__).parents[1] / "conformance"
 FORM = (Path(__file__).parent / "forms" / "everything.xml").read_text()
 ENDLESS = "^(a+)+$"
 """A pattern that JavaScript's own engine would try until the sun is cold; ours takes linear time."""
-CHANCE = ("random()", "uuid(", "now()", "property(", "extract-signed(", "%b %a", "randomize(instance('people')/root/item/name))")
+CHANCE = (
+    "random()",
+    "uuid(",
+    "now()",
+    "property(",
+    "extract-signed(",
+    "%b %a",
+    "randomize(instance('people')/root/item/name))",
+)
 """What only the device could tell: each engine gives its own."""
 AT = {"result": "/data/result", "r/out": "/data/r[1]/out"}
 

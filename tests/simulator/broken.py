@@ -115,14 +115,19 @@ def no_dedupe() -> AbstractContextManager[Any]:
 
 @variant
 def duplicates_judged_anew() -> AbstractContextManager[Any]:
-    """A duplicate gets a verdict of its own."""
-    real = sync.judge._continue
+    """A duplicate gets a verdict of its own, before it lands and after."""
+    judged_before, known_before = sync.judge._continue, sync.receive._first_verdicts
 
-    def judged(*args: Any) -> Line:
-        line = real(*args)
+    def anew(line: Line) -> Line:
         return replace(line, outcome=line.first or line.outcome)
 
-    return patch.object(sync.judge, "_continue", judged)
+    def judged(*args: Any) -> Line:
+        return anew(judged_before(*args))
+
+    def known(*args: Any) -> dict[bytes, Line]:
+        return {raw: anew(line) for raw, line in known_before(*args).items()}
+
+    return all_of(patch.object(sync.judge, "_continue", judged), patch.object(sync.receive, "_first_verdicts", known))
 
 
 @variant
@@ -171,13 +176,6 @@ def last_writer_wins() -> AbstractContextManager[Any]:
         return replace(real(*args, **kwargs), clashes=())
 
     return patch.object(sync.ledger, "fold", fold)
-
-
-@variant
-def release_overwrites() -> AbstractContextManager[Any]:
-    """What is released from the quarantine claims to have seen all that happened since."""
-    real = sync.release.own_row
-    return patch.object(sync.release, "own_row", lambda *args, **kwargs: real(*args, **kwargs | {"context": None}))
 
 
 @variant
