@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync.bucket import Bucket
+from sync.durable import fsync
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 from sync.lock import lock_project
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
@@ -208,7 +209,7 @@ class BlobStore:
     def _settle(self, temporary: Path, place: Path) -> None:
         self._folder(place.parent.parent.name, place.parent.name)
         temporary.replace(place)
-        _fsync_folder(place.parent)
+        fsync(place.parent)
 
     def _place_of(self, project_id: str, sha256: str) -> Path:
         return self.root / self._name(project_id, sha256)
@@ -226,7 +227,7 @@ class BlobStore:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for above in (folder.parent, folder.parent.parent, self.root.parent):
-                _fsync_folder(above)
+                fsync(above)
         return folder
 
     def _existing_root(self) -> Path:
@@ -363,11 +364,3 @@ def _hash_name(sha256: str) -> str:
 
 def _project_name(project_id: str) -> str:
     return str(uuid.UUID(project_id))
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

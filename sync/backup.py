@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Kind, Problem
 from sync import install
 from sync.attach import BlobStore
+from sync.durable import fsync
 from sync.engine import in_transaction
 from sync.identity import uuid7
 from sync.models import Backup, Base, Blob, Installation, Project
@@ -274,20 +275,12 @@ def _copy(source: Path, place: Path) -> None:
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         partial.replace(place)
-    _fsync_folder(place.parent)
+    fsync(place.parent)
 
 
 def _settle(partial: Path, file: Path) -> None:
     partial.replace(file)
-    _fsync_folder(file.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    fsync(file.parent)
 
 
 def _as_json(value: Any) -> str:

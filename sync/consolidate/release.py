@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from sync.consolidate.indicator import Figure, Observation, figures, observe
 from sync.consolidate.job import Outcome, Task
 from sync.consolidate.study import INCOME
 from sync.consolidate.table import Lookups
+from sync.durable import fsync
 from sync.engine import in_transaction
 from sync.models import (
     Account,
@@ -247,20 +247,12 @@ def _actor(session: Session, account_id: str | None) -> Actor:
 def _publish_folder(making: Path, folder: Path) -> None:
     """All the files appear at once, on disk for good: a crash never leaves half of them."""
     for file in making.iterdir():
-        _fsync(file)
-    _fsync(making)
+        fsync(file)
+    fsync(making)
     if folder.exists():  # of an attempt that was interrupted before the database knew of it
         shutil.rmtree(folder)
     making.rename(folder)
-    _fsync(folder.parent)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    fsync(folder.parent)
 
 
 def _forget_old(home: Path) -> None:
