@@ -124,10 +124,19 @@ def test_a_database_put_back_by_other_means_begins_an_epoch(run: Callable[..., R
     engine.dispose()
 
 
-def test_the_doctor_asks_for_a_backup(run: Callable[..., Result]) -> None:
-    run("project", "create", "Study")
-    before = run("doctor").output
-    run("backup")
+def test_the_doctor_asks_for_a_backup_once_there_is_something_to_lose(
+    settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPANGAN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("LAPANGAN_DATABASE_URL", str(settings.database_url))
 
-    assert "Run: lapangan backup" in before
-    assert "Run: lapangan backup" not in run("doctor").output
+    def doctor() -> str:
+        return CliRunner().invoke(main, ["doctor"]).output
+
+    empty = doctor()
+    request.getfixturevalue("study")  # its forms are there
+    before = doctor()
+    made = CliRunner().invoke(main, ["backup"])
+
+    assert made.exit_code == 0, made.output
+    assert ["Run: lapangan backup" in told for told in (empty, before, doctor())] == [False, True, False]

@@ -8,7 +8,7 @@ from tests.simulator.broken import VARIANTS
 from tests.simulator.schedule import run
 
 LENGTH = 20
-WITHIN = 40
+WITHIN = 400
 """Histories; most take a few."""
 
 
