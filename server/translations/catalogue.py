@@ -70,8 +70,9 @@ def catalogue(language: str) -> Catalog:
 
 def update(language: str) -> int:
     """Bring the language's files up to date, keeping what is translated; how many messages have no translation."""
-    kept = catalogue(language)
-    kept.update(extracted(), no_fuzzy_matching=True)
+    kept, found = catalogue(language), extracted()
+    found.creation_date = kept.creation_date  # the same sources give the same files
+    kept.update(found, no_fuzzy_matching=True)
     kept.obsolete.clear()
     with _file(language, "po").open("wb") as file:
         write_po(file, kept, width=110, sort_output=True, omit_header=False, include_lineno=False)
