@@ -163,10 +163,11 @@ def _number(line: Mapping[str, Any], name: str) -> int:
 
 def _fault(draft: Draft, line: Mapping[str, Any]) -> str:
     """The first thing that is wrong with the shape, "" when nothing is."""
-    return _fault_of_ids(draft) or _fault_of_types(line) or _fault_of_content(draft)
+    return fault_of_ids(draft) or _fault_of_types(line) or _fault_of_content(draft)
 
 
-def _fault_of_ids(draft: Draft) -> str:
+def fault_of_ids(draft: Draft) -> str:
+    """What is wrong with its place in a chain, "" when nothing is."""
     if not 1 <= len(draft.origin) <= 255:
         return "origin: a text of 1 to 255 characters"
     if not 0 <= draft.prev < draft.n < LARGEST_NUMBER:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sync import access, definitions, inbox
-from sync.draft import Draft
+from sync.draft import KINDS, Draft, fault_of_ids
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.place import place, wake
@@ -150,11 +150,12 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
         # The same once more: one row in the supervisor's list is enough, and the first verdict stands.
         return Line(op_id, Outcome.DUPLICATE, why=Why(put_aside.why), first=Outcome.QUARANTINED)
     inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
-    if draft is not None and _may_be_void(ledger, item, draft):
+    if draft is not None and _may_be_void(ledger, draft):
         row = row_of(ledger, item, draft) | {
             "state": "void",
             "why": why.value,
             "verdict": Outcome.QUARANTINED.value,
+            "context": {},
             "changes": {},
             "xml": None,
             "attachments": [],
@@ -175,9 +176,14 @@ def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
     return Line(draft.op_id, Outcome.ACCEPTED, instance_id=draft.record_id)
 
 
-def _may_be_void(ledger: Ledger, item: Item, draft: Draft) -> bool:
-    is_free = (draft.origin, draft.n) not in ledger.numbers and draft.op_id not in ledger.acts
-    return is_free and item.why in (Why.NONE, Why.MALFORMED_XML) and 0 <= draft.prev < draft.n
+def _may_be_void(ledger: Ledger, draft: Draft) -> bool:
+    """Whether its place in a chain can be told, and is free. A number may be taken by an operation on another record:
+    what was made after this one waits for it here all the same."""
+    if draft.kind not in KINDS or fault_of_ids(draft) or draft.op_id in ledger.acts:
+        return False
+    record_id = ledger.root(draft.record_id) if draft.kind == "submission" else draft.record_id
+    place_ = draft.origin, draft.n
+    return all((act.row["origin"], act.row["n"]) != place_ for act in ledger.record(draft.kind, record_id).acts)
 
 
 def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:

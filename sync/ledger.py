@@ -215,7 +215,7 @@ class Ledger:
         """A new operation, in whichever state."""
         act.is_new, act.has_xml = True, act.row["xml"] is not None
         self.acts[act.op_id] = act
-        self.numbers[act.row["origin"], act.row["n"]] = act.op_id
+        self.numbers.setdefault((act.row["origin"], act.row["n"]), act.op_id)
         record = self.record(act.row["kind"], act.row["record_id"])
         record.acts.append(act)
         record.view = None

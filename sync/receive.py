@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -206,9 +207,17 @@ def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> 
         # The database is busy or away. The bytes are durable, and the sweep judges them.
         return Line(_named(landed.raw), Outcome.HELD, why=Why.BUSY)
     except Exception as error:  # noqa: BLE001  # a poison pill is put aside, for a person to look at
-        detail = f"{type(error).__name__}: {error}"
-        item = Item(landed.item_id, push.batch_id, push.sender, landed.raw, None, Why.POISON, detail)
-        return replace(_judge_items(engine, push, [item], now)[0], op_id=_named(landed.raw))
+        return _poisoned(engine, push, landed, f"{type(error).__name__}: {error}", now)
+
+
+def _poisoned(engine: Engine, push: _Push, landed: Landed, detail: str, now: datetime) -> Line:
+    """It is put aside, with a marker in its place when at least that can be read of it."""
+    item = Item(landed.item_id, push.batch_id, push.sender, landed.raw, None, Why.POISON, detail)
+    draft = _read(landed.raw)
+    if draft is not None:
+        with suppress(Exception):  # whatever is wrong with it may be wrong with its place too
+            return _judge_items(engine, push, [replace(item, draft=draft)], now)[0]
+    return replace(_judge_items(engine, push, [item], now)[0], op_id=_named(landed.raw))
 
 
 def _named(raw: bytes) -> str:
@@ -245,7 +254,9 @@ def _judge_again(engine: Engine, project_id: str, item_id: str, now: datetime) -
 
     push, raw, attempts = in_transaction(engine, begin)
     if attempts > MOST_CRASHES:
-        _judge_items(engine, push, [Item(item_id, push.batch_id, push.sender, raw, None, Why.POISON)], now)
+        # Where the marker of its place was too much as well, the next time does without.
+        draft = _read(raw) if attempts == MOST_CRASHES + 1 else None
+        _judge_items(engine, push, [Item(item_id, push.batch_id, push.sender, raw, draft, Why.POISON)], now)
     else:
         _judge_alone(engine, push, Landed(item_id, raw), now)
 

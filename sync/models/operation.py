@@ -80,7 +80,8 @@ class Operation(Base):
 
     __tablename__ = "operation"
     __table_args__ = (
-        UniqueConstraint("project_id", "origin", "n"),
+        # Of two operations that claim one number the later one is void; its marker stands on its own record.
+        UniqueConstraint("project_id", "origin", "n", "kind", "record_id"),
         CheckConstraint("state in ('ready', 'held', 'void')", name="state"),
         Index(None, "project_id", "kind", "record_id"),
         Index(None, "project_id", "batch_id"),

@@ -153,11 +153,7 @@ def _check_once(truth: Truth, kept: Mapping[str, Kept]) -> None:
 
 def _check_waiting(truth: Truth, kept: Mapping[str, Kept], put_aside: set[str]) -> None:
     """I12, I13: an operation waits only for what has really not come."""
-    # What came under a number that was taken can leave no marker in its place: its successors wait for a supervisor.
-    taken = {(one.origin, one.n): op_id for op_id, one in kept.items()}
-    told = {op_id: orjson.loads(made.raw) for op_id, made in truth.made.items() if op_id in put_aside and made.raw}
-    unplaced = {op_id for op_id, one in told.items() if taken.get((one["origin"], one["n"]), op_id) != op_id}
-    here = {op_id for op_id, one in kept.items() if one.state != "held"} | (put_aside - unplaced)
+    here = {op_id for op_id, one in kept.items() if one.state != "held"} | put_aside
     for op_id, one in kept.items():
         made = truth.made[op_id]
         if one.state == "held" and not made.may_wait and (made.seen is None or made.seen <= here):

@@ -118,6 +118,57 @@ def test_a_number_used_for_something_else_is_put_aside(field: Field, tablet: Tab
     assert outcomes(field.push(tablet, clone)) == [Outcome.DUPLICATE]
 
 
+def test_what_follows_a_reused_number_does_not_wait_for_it(field: Field, tablet: Tablet) -> None:
+    other = new_id()
+    first = tablet.fill_in(new_id(), nama="Siti")
+    clone = {**tablet.fill_in(other, nama="Budi"), "n": first["n"]}
+    after = {**tablet.fill_in(other, nama="Tuti"), "prev": first["n"]}
+
+    receipt = field.push(tablet, first, after, clone)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.QUARANTINED]
+    assert field.operation(clone["op"]).state == "void"
+    assert field.answers(first["record"]) == {"nama": "Siti"}
+    assert field.answers(other) == {"nama": "Tuti"}
+
+
+def test_a_number_that_is_used_again_on_its_own_record_is_marked_already(field: Field, tablet: Tablet) -> None:
+    first = tablet.fill_in(new_id(), nama="Siti")
+    clone = {**tablet.op(first["record"], set={"nama": "Budi"}), "n": first["n"], "prev": 0}
+    after = {**tablet.op(first["record"], set={"umur": "41"}), "prev": first["n"]}
+
+    receipt = field.push(tablet, first, clone, after)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.QUARANTINED, Outcome.ACCEPTED]
+    assert {row.op_id for row in field.all(Operation)} >= {first["op"], after["op"]}
+    assert clone["op"] not in {row.op_id for row in field.all(Operation)}
+    assert field.answers(first["record"]) == {"nama": "Siti", "umur": "41"}
+
+
+def test_what_follows_a_reused_number_on_two_records_waits_on_neither(field: Field, tablet: Tablet) -> None:
+    first, records = tablet.fill_in(new_id(), nama="Siti"), [new_id(), new_id()]
+    clones = [{**tablet.fill_in(record, nama="Budi"), "n": first["n"]} for record in records]
+    after = [{**tablet.fill_in(record, nama="Tuti"), "prev": first["n"]} for record in records]
+
+    field.push(tablet, first)
+    receipt = field.push(tablet, *clones, *after)
+
+    assert outcomes(receipt) == [Outcome.QUARANTINED] * 2 + [Outcome.ACCEPTED] * 2
+
+
+def test_what_follows_a_change_that_is_only_half_readable_does_not_wait_for_it(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    made = tablet.fill_in(record, nama="Siti")
+    broken = tablet.op(record, set={"umur": 41}, context={"d-lain~1": "dua"})
+    after = tablet.op(record, set={"umur": "42"})
+
+    receipt = field.push(tablet, made, after, broken)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.QUARANTINED]
+    assert receipt.lines[2].why is Why.INVALID_OPERATION
+    assert field.answers(record) == {"nama": "Siti", "umur": "42"}
+
+
 def test_an_unknown_form_is_put_aside(field: Field, tablet: Tablet) -> None:
     record = new_id()
 
@@ -256,6 +307,28 @@ def test_an_item_that_killed_the_process_three_times_is_put_aside_unparsed(field
 
     (item,) = field.all(InboxItem)
     assert (item.state, item.why, item.raw) == ("quarantined", Why.POISON.value, raw)
+
+
+@pytest.mark.parametrize("attempts", [receive.MOST_CRASHES, receive.MOST_CRASHES + 1])
+def test_what_follows_a_killer_waits_only_when_not_even_its_place_can_be_marked(
+    field: Field, tablet: Tablet, attempts: int
+) -> None:
+    record = new_id()
+    killer, after = tablet.fill_in(record, nama="Siti"), tablet.fill_in(record, nama="Tuti")
+    raw = orjson.dumps(killer)
+    field.push(tablet, after)
+    inbox.land(field.engine, field.sender(tablet), [raw], size=len(raw), now=field.now)
+
+    def die(session: Session) -> None:
+        for item in session.query(InboxItem):
+            item.attempts = attempts
+
+    in_transaction(field.engine, die)
+    receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    assert [item.why for item in field.all(InboxItem)] == [Why.POISON.value]
+    is_marked = attempts == receive.MOST_CRASHES
+    assert field.operation(after["op"]).state == ("ready" if is_marked else "held")
 
 
 def test_a_failed_constraint_is_a_finding_on_an_accepted_record(field: Field, tablet: Tablet) -> None:
