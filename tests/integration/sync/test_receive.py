@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy.orm import Session
 
-from sync import inbox, receive
+from sync import inbox, install, receive
 from sync.engine import in_transaction
 from sync.models import Batch, Device, InboxItem, Operation, Submission
 from sync.verdict import Outcome, Why
@@ -130,6 +130,16 @@ def test_what_follows_a_reused_number_does_not_wait_for_it(field: Field, tablet:
     assert field.operation(clone["op"]).state == "void"
     assert field.answers(first["record"]) == {"nama": "Siti"}
     assert field.answers(other) == {"nama": "Tuti"}
+
+
+def test_on_the_way_back_each_number_is_there_once(field: Field, tablet: Tablet) -> None:
+    first = tablet.fill_in(new_id(), nama="Siti")
+    field.push(tablet, first, *({**tablet.fill_in(new_id(), nama="Budi"), "n": first["n"]} for _ in range(2)))
+
+    install.downgrade(field.engine, "20261125_know_peers")
+    install.upgrade(field.engine)
+
+    assert [row.op_id for row in field.all(Operation) if row.origin == tablet.origin] == [first["op"]]
 
 
 def test_a_number_that_is_used_again_on_its_own_record_is_marked_already(field: Field, tablet: Tablet) -> None:
