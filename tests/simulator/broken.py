@@ -179,6 +179,13 @@ def last_writer_wins() -> AbstractContextManager[Any]:
 
 
 @variant
+def release_overwrites() -> AbstractContextManager[Any]:
+    """What is released from the quarantine claims to have seen all that happened since."""
+    real = sync.release.own_row
+    return patch.object(sync.release, "own_row", lambda *args, **kwargs: real(*args, **kwargs | {"context": None}))
+
+
+@variant
 def landing_not_committed() -> AbstractContextManager[Any]:
     """The raw bytes are looked at before they are durable."""
 

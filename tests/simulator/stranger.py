@@ -80,6 +80,15 @@ class Stranger:
             self._keep(self.writer.op(record, set={"umur": value}), self._own(record))
         self.push(self.lines[-1:])
 
+    def put_aside(self, rng: random.Random) -> str:
+        """Two operations arrive under one number, and the second is put aside: the record that it is about."""
+        self._new(rng)
+        pair = [self.lines[-1]]
+        self._reuse(rng, pair[0])
+        pair.append(self.lines[-1])
+        self.push(pair)
+        return str(orjson.loads(pair[1])["record"])
+
     def post(self, rng: random.Random) -> None:
         """A bare instance: new, a correction, another version of a known one, or one that came by a batch."""
         make: Callable[[random.Random], str] = rng.choice(
@@ -133,15 +142,20 @@ class Stranger:
     def _nonsense(self, rng: random.Random) -> None:
         self.lines.append(rng.choice(NONSENSE))
 
-    def _reuse(self, rng: random.Random) -> None:
-        """Another operation under a number that it has used before: of the two, the one that arrives first counts."""
+    def _reuse(self, rng: random.Random, line: bytes = b"") -> None:
+        """Another operation under a number that it has used before: of the two, the one that arrives first counts.
+
+        It is a new record, or a change of somebody else's by one who has seen nothing of it."""
         known = [orjson.loads(one) for one in self.lines if one.startswith(b'{"op":"') and b'"kind"' in one]
         known = [one for one in known if one["op"] in self.truth.made]
         if not known:
             return
-        old = rng.choice(known)
+        old = orjson.loads(line) if line else rng.choice(known)
         op_id = str(uuid.UUID(int=rng.getrandbits(128)))
-        twin = {**old, "op": op_id, "record": _id(rng), "prev": 0, "xml": None, "set": {"nama": "kembar"}}
+        others = self.node.rows("SELECT instance_id FROM submission ORDER BY instance_id") if self.node.is_up else []
+        strange = [row[0] for row in others if row[0] not in self.records]
+        place = {"record": rng.choice([_id(rng), *strange[-2:]]), "prev": 0, "context": {}}
+        twin = {**old, **place, "op": op_id, "xml": None, "set": {"nama": "kembar"}}
         for one in (old["op"], op_id):
             made = self.truth.made.get(one)
             seen = made.seen if made else frozenset()

@@ -8,7 +8,7 @@ from tests.simulator.__main__ import told
 from tests.simulator.schedule import run
 from tests.simulator.world import steps_of, world
 
-SCHEDULES, PART = 300, 25
+SCHEDULES, PART = 500, 25
 
 
 @pytest.mark.slow

@@ -100,15 +100,18 @@ class Truth:
         self.feeds[node.name] = rows
 
     def note_written(self, node: Node, head: int, seen: Mapping[str, frozenset[str]]) -> None:
-        """What a server wrote on submissions by its own hand since `head`; `seen` by record before that."""
+        """What a server wrote on submissions by its own hand since `head`; `seen` by record before that.
+
+        What was released waits, as its author's would, until all that this one had seen is here: then without a seq."""
         for op_id, record_id, cause_id in node.rows(
-            "SELECT op_id, record_id, cause_id FROM operation"
-            " WHERE seq > ? AND kind = 'submission' AND (origin LIKE 's%' OR origin LIKE 'r%')",
+            "SELECT op_id, record_id, cause_id FROM operation WHERE (seq > ? OR state = 'held')"
+            " AND kind = 'submission' AND (origin LIKE 's%' OR origin LIKE 'r%')",
             head,
         ):
             cause = self.made.get(cause_id)
             known = cause.seen if cause is not None else seen.get(record_id, frozenset())
-            self.note(Made(op_id, b"", record_id, known, node.name))
+            may_wait = cause is not None and cause.may_wait
+            self.note(Made(op_id, b"", record_id, known, node.name, may_wait=may_wait))
 
     def _note_receipt(self, node: Node, receipt: Mapping[str, Any]) -> None:
         for item in receipt["items"]:

@@ -53,6 +53,7 @@ WEIGHTS: Mapping[str, int] = {
     "resolve": 4,
     "delete": 2,
     "release": 3,
+    "put_aside": 2,
     "publish": 2,
     "close": 1,
     "revoke": 1,
@@ -203,6 +204,15 @@ class World:
         tablet.correct(rng, self.stranger.records[-1])
         tablet.sync()
 
+    def _put_aside(self, rng: random.Random) -> None:
+        """What was put aside is released when others have gone on with its record."""
+        record = self.stranger.put_aside(rng)
+        tablet = rng.choice(self.tablets)
+        tablet.sync()
+        tablet.correct(rng, record)
+        tablet.sync()
+        self.office.release(rng)
+
     def _post(self, rng: random.Random) -> None:
         self.stranger.post(rng)
 
@@ -247,8 +257,12 @@ class World:
         tablet.start()
 
     def _clone(self, rng: random.Random) -> None:
-        if len(self.tablets) < TABLETS + MOST_CLONES:
-            self.tablets.append(rng.choice(self.tablets).clone(f"clone{len(self.tablets)}"))
+        if len(self.tablets) == TABLETS + MOST_CLONES:
+            return
+        original = rng.choice(self.tablets)
+        self.tablets.append(original.clone(f"clone{len(self.tablets)}"))
+        for tablet in (original, self.tablets[-1]):
+            tablet.fill(rng)
 
     def _skew(self, rng: random.Random) -> None:
         rng.choice(self.tablets).skew = timedelta(days=rng.choice((-7300, -1, 0, 1, 7300)))
