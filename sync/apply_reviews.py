@@ -1,22 +1,72 @@
 """Reviews of submissions and comments on them, applied.
 
-A review is an operation of kind "review" whose record is the submission's; it sets "state". A comment is one of kind
-"comment" with a record ID of its own; it sets "submission", "path" and "body"."""
+A review is an operation of kind "review" whose record is the submission's; it sets "state", and "seen", the version
+vector of the submission that its author judged. A comment is one of kind "comment" with a record ID of its own; it sets
+"submission", "path" and "body"."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
 from sync.ledger import Act, Ledger, Record
-from sync.merge import View
+from sync.merge import Op, View, fold
 from sync.rows import COMMENT
 
+SEEN = "seen"
+NOT_JUDGED = frozenset({SEEN})
+"""Paths on which two reviews never clash."""
 
-def settle_review(ledger: Ledger, record: Record, act: Act) -> View:
-    """The submission is in the state that was decided last."""
-    view = record.folded()
+
+def seen_by_reviewer(vector: Mapping[str, int]) -> str:
+    """What a review says of the version that it judges."""
+    return orjson.dumps(dict(vector), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def review_state(written: Iterable[Op], reviews: Sequence[Op]) -> str:
+    """The state that operations on a submission and on its review come to: of the set, in whatever order they came.
+
+    What was decided stands as long as whoever decided it had seen all that is written."""
+    ops = [op for op in written if not op.is_void]
+    judged = fold(reviews, derived=NOT_JUDGED).writers.get("state") if reviews else None
+    state = judged.set["state"] if judged is not None else None
+    if judged is None or not state:
+        return "received" if len(ops) == 1 else "edited"
+    # ODK Central's word: whatever had been decided was decided about another version.
+    return state if _has_judged(judged, ops) else "edited"
+
+
+def _has_judged(judged: Op, ops: Iterable[Op]) -> bool:
+    told = judged.set.get(SEEN)
+    if told is None:
+        # Its author could not say.
+        return all(op.at <= judged.at for op in ops)
+    vector = _vector(told)
+    return all(op.n <= vector.get(op.origin, 0) for op in ops)
+
+
+def _vector(told: str) -> Mapping[str, int]:
+    try:
+        vector: Any = orjson.loads(told)
+    except orjson.JSONDecodeError:
+        return {}
+    items = vector.items() if isinstance(vector, dict) else ()
+    return {origin: n for origin, n in items if isinstance(n, int)}
+
+
+def stands(ledger: Ledger, record: Record) -> str:
+    """The state of this submission's review."""
+    reviews = ledger.record("review", record.record_id).acts
+    return review_state((act.op for act in record.ready), [act.op for act in reviews if act.state != "held"])
+
+
+def settle_review(ledger: Ledger, record: Record) -> View:
+    """The submission is in the state that was decided."""
+    view = record.folded(derived=NOT_JUDGED)
     row = ledger.submissions[ledger.root(record.record_id)]
-    state = view.values.get("state")
-    if state and "state" in act.row["changes"]:
-        row["review_state"] = state
+    row["review_state"] = stands(ledger, ledger.record("submission", row["instance_id"]))
     _touch(ledger, row["instance_id"])
     return view
 

@@ -108,6 +108,6 @@ def _what(one: Operation, *, is_first: bool) -> str:
 
 def _detail(one: Operation) -> dict[str, Any]:
     if one.kind in ("comment", "review"):
-        return {key: value for key, value in one.changes.items() if value and key != "submission"}
+        return {key: value for key, value in one.changes.items() if value and key not in ("submission", "seen")}
     detail: dict[str, Any] = {"paths": sorted(one.changes), "version": one.version, "verdict": one.verdict}
     return detail | ({"why": one.why} if one.why else {})

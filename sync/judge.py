@@ -236,7 +236,7 @@ def _continue(ledger: Ledger, draft: Draft, act: Act) -> Line:
 def _take_files(ledger: Ledger, act: Act) -> None:
     record = ledger.record("submission", act.row["record_id"])
     shown = ledger.submissions[record.record_id]
-    before = {name: shown[name] for name in ("review_state", "updated_at", "seq")}
+    before = {name: shown[name] for name in ("updated_at", "seq")}
     settle(ledger, record, act)
     # Files that come late are no edit: what was decided stands.
     ledger.submissions[record.record_id].update(before)

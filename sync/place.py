@@ -128,8 +128,12 @@ def _obstacle_of_entity(ledger: Ledger, act: Act) -> Why:
 
 def _obstacle_of_review(ledger: Ledger, act: Act) -> Why:
     about = act.row["changes"].get("submission") if act.row["kind"] == "comment" else act.row["record_id"]
-    known = ledger.submission(ledger.root(str(about)))
-    return Why.NONE if known is not None else Why.WAITS_FOR_RECORD
+    root = ledger.root(str(about))
+    if ledger.submission(root) is None:
+        return Why.WAITS_FOR_RECORD
+    if act.row["kind"] == "review":
+        ledger.move(act, root)
+    return Why.NONE
 
 
 def _obstacle_of_form(ledger: Ledger, act: Act) -> Why:
@@ -206,8 +210,8 @@ def _settle_entity(ledger: Ledger, record: Record, act: Act, _findings: object) 
     return settle_entity(ledger, record, act)
 
 
-def _settle_review(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
-    return settle_review(ledger, record, act)
+def _settle_review(ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+    return settle_review(ledger, record)
 
 
 def _settle_comment(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:

@@ -17,6 +17,7 @@ from forms.finding import Severity
 from forms.flat import is_mark
 from sync import access, author
 from sync.access import Actor
+from sync.apply_reviews import SEEN, seen_by_reviewer
 from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove
 from sync.identity import uuid7
 from sync.lock import lock_project
@@ -68,7 +69,7 @@ def set_state(
         session.get_one(Project, submission.project_id),
         kind="review",
         record_id=submission.instance_id,
-        changes={"state": state, "note": note or None},
+        changes={"state": state, "note": note or None, SEEN: seen_by_reviewer(submission.vector)},
         actor=actor,
         now=now,
         form_id=submission.form_id,

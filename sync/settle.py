@@ -15,6 +15,7 @@ from forms.flat import differences, flatten, has_keys, placed, unflatten
 from forms.instance import attachment_names, open_instance, write
 from sync import definitions
 from sync.apply_entities import entity_faults
+from sync.apply_reviews import stands
 from sync.clashes import lay_clashes
 from sync.draft import derived_origin
 from sync.entity_lists import tables
@@ -161,15 +162,13 @@ def _last_spoken(record: Record, view: View) -> Act | None:
 def _row(ledger: Ledger, record: Record, view: View, shown: Act, standing: Standing, act: Act) -> Row:
     filling = standing.filling
     row = ledger.submissions.get(record.record_id) or _new_row(ledger, record, act)
-    if record.record_id in ledger.submissions:
-        # ODK Central's word: whatever had been decided was decided about another version.
-        row["review_state"] = "edited"
     row.update(
         version=shown.row["version"],
         answers=standing.answers,
         op_id=shown.op_id,
         vector=dict(view.vector),
         revision=len(record.ready),
+        review_state=stands(ledger, record),
         is_deleted=view.is_deleted,
         updated_at=ledger.now,
         conflicts=len(view.clashes),
