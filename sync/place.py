@@ -54,8 +54,10 @@ def _waiting_for(ledger: Ledger, act: Act) -> Iterator[Act]:
         yield from ledger.waiting_for_version(record_id, act.row["version"])
     yield from _in_order(ledger.record(kind, record_id))
     if kind == "submission" and instance_id and instance_id != record_id:
-        # An edit by OpenRosa names its base by that base's own instanceID, and waits under that name.
-        yield from _in_order(ledger.record(kind, instance_id))
+        # An edit by OpenRosa names its base by that base's own instanceID, and waits under that name; so may a review.
+        ledger.load_records((kind, "review"), [instance_id])
+        for named in (kind, "review"):
+            yield from _in_order(ledger.record(named, instance_id))
     if kind == "submission":
         for about in ("review", "comment"):
             yield from _in_order(ledger.record(about, record_id))

@@ -142,7 +142,8 @@ def _check_put_aside(truth: Truth, node: Node, kept: Mapping[str, Kept]) -> set[
 
 def _check_once(truth: Truth, kept: Mapping[str, Kept]) -> None:
     """I2, I19: nothing is there twice, by whichever ways it came."""
-    unknown = [op_id for op_id in kept if op_id not in truth.made]
+    # What nobody could read may still have marked its place.
+    unknown = [op_id for op_id, one in kept.items() if op_id not in truth.made and one.state != "void"]
     if unknown:
         raise Broken(f"I2: nobody made {unknown}")
     released = Counter(one.xml for one in kept.values() if one.xml and not one.origin.startswith("r~"))
@@ -155,8 +156,8 @@ def _check_waiting(truth: Truth, kept: Mapping[str, Kept], put_aside: set[str]) 
     """I12, I13: an operation waits only for what has really not come."""
     here = {op_id for op_id, one in kept.items() if one.state != "held"} | put_aside
     for op_id, one in kept.items():
-        made = truth.made[op_id]
-        if one.state == "held" and not made.may_wait and (made.seen is None or made.seen <= here):
+        made = truth.made.get(op_id)
+        if made is not None and one.state == "held" and not made.may_wait and (made.seen is None or made.seen <= here):
             raise Broken(f"I12: {op_id} by {made.by} still waits: {one.why}")
 
 
