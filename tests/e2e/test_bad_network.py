@@ -1,6 +1,6 @@
 """A field client behind a slow line that breaks again and again: everything arrives, and little is sent twice.
 
-At 64 kbit/s 200 MB take seven hours: the large file crosses a line that only breaks, small ones one that is slow too."""
+At 64 kbit/s 200 MB take seven hours: the large file crosses a line that only breaks, small ones a slow one as well."""
 
 from __future__ import annotations
 
