@@ -34,6 +34,7 @@ READ = frozenset(
         "submission.read",
         "entity.list",
         "entity.read",
+        "assignment.list",
         "indicator.read",
         "file.read",
     }
@@ -50,6 +51,7 @@ REVIEW = frozenset(
         "quarantine.release",
         "device.list",
         "entity.update",
+        "assignment.update",
         "event.read",
         "job.read",
         "job.run",
@@ -97,6 +99,7 @@ FORWARD = frozenset(
         "comment.create",
         "entity.update",
         "entity.delete",
+        "assignment.update",
     }
 )
 """What another server may bring: the work of its people, each with the rank that they had there."""

@@ -18,6 +18,7 @@ from sync.access import Actor
 from sync.epochs import Standing, standing
 from sync.models import (
     Account,
+    Assignment,
     Comment,
     Device,
     Entity,
@@ -95,6 +96,10 @@ class _Reader:
             return True
         return self.actor.account_id is not None and submission.account_id == self.actor.account_id
 
+    def is_assignee(self, assignee_id: str) -> bool:
+        own = self.device.device_id if self.device is not None else None
+        return assignee_id in (own, self.actor.account_id)
+
 
 def pull(
     session: Session,
@@ -108,9 +113,9 @@ def pull(
 ) -> Page:
     """What changed since the cursor ("" is the beginning), at most `limit` records. Safe to repeat.
 
-    A device sees the forms that are open, the entities, and its own submissions with their reviews and comments; who
-    may list submissions sees all of them. When that changes, all is read again, and what is not its business any more
-    is dropped. Refuses BadCursor, CursorGone."""
+    A device sees the forms that are open, the entities, what is assigned to it or to its person, and its own
+    submissions with their reviews and comments; who may list submissions sees all of them. When that changes, all is
+    read again, and what is not its business any more is dropped. Refuses BadCursor, CursorGone."""
     access.require(actor, "sync", project.project_id)
     told = standing(session, project.project_id)
     reader = _Reader(session, project, actor, device)
@@ -170,6 +175,8 @@ def _states(
         yield (kind, record_id), _form(reader, record_id)
     elif kind == "entity":
         yield (kind, record_id), _entity(reader, record_id)
+    elif kind == "assignment":
+        yield from _assignment(reader, record_id, may_know=may_know)
     elif kind == "comment":
         comment = reader.session.get(Comment, (reader.project.project_id, record_id))
         if comment is not None:
@@ -223,6 +230,47 @@ def _entity(reader: _Reader, entity_id: str) -> Record | None:
         "deleted": entity.is_deleted,
         "seq": entity.seq,
     }
+
+
+def _assignment(
+    reader: _Reader, assignment_id: str, *, may_know: bool
+) -> Iterator[tuple[tuple[str, str], Record | None]]:
+    """Whose it is gets it; whose it was hears that it is gone."""
+    key = ("assignment", assignment_id)
+    found = reader.session.get(Assignment, (reader.project.project_id, assignment_id))
+    if found is not None and found.state == "open" and (reader.sees_all or reader.is_assignee(found.assignee_id)):
+        yield key, _assigned(found)
+    elif may_know or reader.sees_all or _was_assigned(reader, assignment_id):
+        yield key, None
+
+
+def _assigned(found: Assignment) -> Record:
+    return {
+        "kind": "assignment",
+        "record": found.assignment_id,
+        "form": found.form_id,
+        "assignee": found.assignee_id,
+        "entity": found.entity_id,
+        "due": found.due,
+        "target": found.target,
+        "note": found.note,
+        "at": found.assigned_at.isoformat(),
+        "conflicts": found.conflicts,
+        "deleted": False,
+        "seq": found.seq,
+    }
+
+
+def _was_assigned(reader: _Reader, assignment_id: str) -> bool:
+    changes = reader.session.scalars(
+        select(Operation.changes).where(
+            Operation.project_id == reader.project.project_id,
+            Operation.kind == "assignment",
+            Operation.record_id == assignment_id,
+            Operation.state == "ready",
+        )
+    )
+    return any(reader.is_assignee(str(one.get("assignee") or "")) for one in changes)
 
 
 def _submission(reader: _Reader, shown: Submission) -> Record:

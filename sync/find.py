@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from sync import access
 from sync.access import Actor
+from sync.assignments import records_of
 from sync.day import Day, DayLine, day
 from sync.errors import NoSuchSubmission
 from sync.history import HistoryLine, history, versions
@@ -55,6 +56,12 @@ __all__ = [
 
 CHUNK = 500
 
+STATES: Mapping[str, tuple[str, ...]] = {
+    "undecided": ("received", "edited"),
+    "standing": ("received", "edited", "has_issues", "approved"),
+}
+"""Words for several review states: nobody has decided yet; all but the rejected ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -62,6 +69,7 @@ class Filter:
 
     form_id: str | None = None
     review_state: str | None = None
+    """One of the states, or a word for several of them: see STATES."""
     device_id: str | None = None
     account_id: str | None = None
     has_errors: bool | None = None
@@ -69,6 +77,8 @@ class Filter:
     has_conflicts: bool | None = None
     has_missing: bool | None = None
     """Attachments that have not arrived."""
+    assignment_id: str | None = None
+    """Records that count for this assignment."""
     text: str = ""
     """Somewhere in the instance ID, the instance name or an answer, in either case."""
     day_from: datetime | None = None
@@ -212,6 +222,8 @@ def _conditions(session: Session, project: Project, wanted: Filter) -> list[Colu
         Submission.project_id == project.project_id,
         Submission.is_deleted.is_(wanted.is_deleted),
         *_equalities(wanted),
+        *_state(wanted.review_state),
+        *(records_of(session, project.project_id, wanted.assignment_id) if wanted.assignment_id else ()),
         *_counts(wanted),
         *_times(wanted),
         *(_says(session, wanted.text.strip()) if wanted.text.strip() else ()),
@@ -221,12 +233,16 @@ def _conditions(session: Session, project: Project, wanted: Filter) -> list[Colu
 def _equalities(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     for column, value in (
         (Submission.form_id, wanted.form_id),
-        (Submission.review_state, wanted.review_state),
         (Submission.device_id, wanted.device_id),
         (Submission.account_id, wanted.account_id),
     ):
         if value:
             yield column == value
+
+
+def _state(word: str | None) -> Iterator[ColumnElement[bool]]:
+    if word:
+        yield Submission.review_state.in_(STATES.get(word, (word,)))
 
 
 def _counts(wanted: Filter) -> Iterator[ColumnElement[bool]]:

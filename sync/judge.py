@@ -20,6 +20,7 @@ from sync.verdict import Line, Outcome, Why
 VERBS: Mapping[str, str] = {
     "submission": "submission.create",
     "entity": "entity.update",
+    "assignment": "assignment.update",
     "review": "submission.review",
     "comment": "comment.create",
     "form": "form.publish",

@@ -35,6 +35,7 @@ from sync.filling import Filling
 from sync.merge import NO_POLICIES, NOTHING, Op, View, fold
 from sync.models import Blob, EntityList
 from sync.rows import (
+    ASSIGNMENT,
     CONFLICT,
     ENTITY,
     ENTITY_LIST,
@@ -397,7 +398,7 @@ class Ledger:
         rows = [self.submissions[instance_id] for instance_id in sorted(self.touched)]
         self._upsert(SUBMISSION, rows, self.known, "instance_id")
         self.known |= self.touched
-        for table in (SUBMISSION_FINDING, SUBMISSION_ATTACHMENT, CONFLICT):
+        for table in (SUBMISSION_FINDING, SUBMISSION_ATTACHMENT, CONFLICT, ASSIGNMENT):
             self._clear(table)
         for table, added in self.inserts.items():
             self._insert(table, added)
@@ -435,7 +436,8 @@ class Ledger:
         if table is CONFLICT:
             gone = gone.where(tuple_(table.c.kind, table.c.record_id).in_(sorted(keys)))
         else:
-            gone = gone.where(table.c.instance_id.in_(sorted(record_id for _, record_id in keys)))
+            column = table.c.assignment_id if table is ASSIGNMENT else table.c.instance_id
+            gone = gone.where(column.in_(sorted(record_id for _, record_id in keys)))
         self.session.execute(gone)
 
     def _insert(self, table: Any, rows: Sequence[Row]) -> None:

@@ -102,8 +102,10 @@ def _draft_of(one: Operation) -> Draft:
 
 
 def names_of(session: Session, project_id: str, written: Iterable[Operation]) -> dict[str, str]:
-    """What the authors and devices of these are called here, by id."""
+    """What the authors and devices of these are called here, and those whom they give work to, by id."""
+    written = list(written)
     ids = {id_ for one in written for id_ in (one.account_id, one.device_id) if id_}
+    ids |= {str(id_) for one in written if one.kind == "assignment" and (id_ := one.changes.get("assignee"))}
     found = dict(
         session.execute(
             select(RemoteName.id, RemoteName.name).where(RemoteName.project_id == project_id, RemoteName.id.in_(ids))

@@ -9,6 +9,7 @@ from forms.definition import FormDefinition
 from forms.finding import Finding
 from forms.flat import differences, flatten, has_keys, is_keyed, unflatten
 from forms.instance import open_instance
+from sync.apply_assignments import settle_assignment
 from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
 from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
@@ -220,6 +221,10 @@ def _settle_comment(ledger: Ledger, record: Record, act: Act, _findings: object)
     return settle_comment(ledger, record, act)
 
 
+def _settle_assignment(ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+    return settle_assignment(ledger, record)
+
+
 def _settle_form(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
     if act.row["via"] is not None:
         ledger.use_newest_version(record.record_id)
@@ -229,6 +234,7 @@ def _settle_form(ledger: Ledger, record: Record, act: Act, _findings: object) ->
 SETTLE: Mapping[str, Callable[[Ledger, Record, Act, tuple[Finding, ...] | None], View]] = {
     "submission": _settle_submission,
     "entity": _settle_entity,
+    "assignment": _settle_assignment,
     "review": _settle_review,
     "comment": _settle_comment,
     "form": _settle_form,

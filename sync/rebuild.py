@@ -1,4 +1,4 @@
-"""Make everything that follows from the operations again: records, findings, conflicts, entities, comments.
+"""Make everything that follows from the operations again: records, findings, conflicts, entities, comments ...
 
 The operations are gone through in the order in which they took part, each at its own instant, by the very steps that
 the first time took them. What people did beside the operations stays: dismissed findings, and when files arrived."""
@@ -21,6 +21,7 @@ from sync.ledger import Record, Row, open_ledger
 from sync.models import FeedRow, Submission, SubmissionFinding
 from sync.place import SETTLE
 from sync.rows import (
+    ASSIGNMENT,
     COMMENT,
     CONFLICT,
     ENTITY,
@@ -43,6 +44,7 @@ DERIVED = (
     COMMENT,
     ENTITY,
     ENTITY_VERSION,
+    ASSIGNMENT,
 )
 """Every table that follows from the operations; what others refer to comes first."""
 

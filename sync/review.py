@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import InvalidRequestError
@@ -22,7 +22,7 @@ from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove
 from sync.identity import uuid7
 from sync.lock import lock_project
 from sync.merge import is_whole
-from sync.models import Comment, Conflict, Entity, Operation, Project, Submission, SubmissionFinding
+from sync.models import Assignment, Comment, Conflict, Entity, Operation, Project, Submission, SubmissionFinding
 from sync.record import record
 
 RECEIVED, EDITED, HAS_ISSUES, REJECTED, APPROVED = "received", "edited", "has_issues", "rejected", "approved"
@@ -47,6 +47,9 @@ KEEP, DELETE = "keep", "delete"
 """The values that settle an edit against a delete."""
 
 LONGEST_BODY = 10_000
+
+Shown: TypeAlias = Submission | Entity | Assignment
+"""What a conflict can be about."""
 
 
 def set_state(
@@ -155,8 +158,8 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
         is_delete=is_delete,
         actor=actor,
         now=now,
-        form_id=shown.list_name if isinstance(shown, Entity) else shown.form_id,
-        version="" if isinstance(shown, Entity) else shown.version,
+        form_id=_form_of(shown),
+        version=shown.version if isinstance(shown, Submission) else "",
         context={str(origin): int(n) for origin, n in shown.vector.items()},
     )
     detail = {"path": conflict.path, "value": value, "siblings": [side.get("op") for side in conflict.siblings]}
@@ -181,16 +184,31 @@ def _settling(conflict: Conflict, value: str | None) -> dict[str, str | None]:
     return dict.fromkeys([conflict.path, *sorted(inside)], stays if value == KEEP else None)
 
 
-def _shown(session: Session, conflict: Conflict) -> Submission | Entity:
+def _shown(session: Session, conflict: Conflict) -> Shown:
     key = (conflict.project_id, conflict.record_id)
-    shown: Submission | Entity | None
+    shown: Shown | None
     if conflict.kind == "entity":
         shown = session.get(Entity, key, populate_existing=True)
+    elif conflict.kind == "assignment":
+        shown = session.get(Assignment, key, populate_existing=True)
     else:
         shown = session.get(Submission, key, populate_existing=True)
     if shown is None:
         raise NoSuchConflict
     return shown
+
+
+def _form_of(shown: Shown) -> str:
+    """As its operations name the form: of an entity that is the list; an assignment says it among its values."""
+    if isinstance(shown, Entity):
+        return shown.list_name
+    return shown.form_id if isinstance(shown, Submission) else ""
+
+
+def _target_of(shown: Shown) -> tuple[str, str]:
+    if isinstance(shown, Entity):
+        return "entity", shown.entity_id
+    return ("submission", shown.instance_id) if isinstance(shown, Submission) else ("assignment", shown.assignment_id)
 
 
 def _judge_finding(
@@ -229,13 +247,12 @@ def _open(session: Session, submission: Submission, severity: Severity) -> int:
 def _note(
     session: Session,
     action: str,
-    target: Submission | Entity,
+    target: Shown,
     written: Operation | None,
     *,
     actor: Actor,
     now: datetime,
     detail: dict[str, Any],
 ) -> None:
-    named = ("entity", target.entity_id) if isinstance(target, Entity) else ("submission", target.instance_id)
     told = detail | ({"op": written.op_id} if written is not None else {})
-    record(session, action, actor=actor, at=now, project_id=target.project_id, target=named, detail=told)
+    record(session, action, actor=actor, at=now, project_id=target.project_id, target=_target_of(target), detail=told)

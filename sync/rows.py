@@ -14,6 +14,7 @@ def table_of(model: type[models.Base]) -> Table:
     return cast(Table, model.__table__)
 
 
+ASSIGNMENT = table_of(models.Assignment)
 BATCH = table_of(models.Batch)
 COMMENT = table_of(models.Comment)
 CONFLICT = table_of(models.Conflict)

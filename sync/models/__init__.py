@@ -1,6 +1,7 @@
 """The tables. Importing this package registers them all on `Base.metadata`."""
 
 from sync.models.account import Account, Login, LoginFailure
+from sync.models.assignment import Assignment
 from sync.models.backup import Backup, Epoch, Fork
 from sync.models.base import SITE, Base
 from sync.models.blob import Blob, Upload
@@ -24,6 +25,7 @@ from sync.models.submission import (
 __all__ = [
     "SITE",
     "Account",
+    "Assignment",
     "Backup",
     "Base",
     "Batch",

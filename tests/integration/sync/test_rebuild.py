@@ -13,12 +13,23 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from server.cli import main
-from sync import rebuild, release, review
+from sync import assign, rebuild, release, review
+from sync.assign import Task
 from sync.engine import in_transaction
-from sync.models import Comment, Conflict, Entity, InboxItem, Submission, SubmissionAttachment, SubmissionFinding
+from sync.models import (
+    Assignment,
+    Comment,
+    Conflict,
+    Entity,
+    InboxItem,
+    Project,
+    Submission,
+    SubmissionAttachment,
+    SubmissionFinding,
+)
 from sync.rebuild import Rebuilt
 from sync.verdict import SentFile
-from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id, xform
+from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, xform
 
 PERSON = "7a1c5a52-9c5a-4a71-8d8e-3f1c9a0e0001"
 
@@ -49,6 +60,7 @@ def rich_history(field: Field, tablet: Tablet, other: Tablet) -> str:
     _files(field)
     _entities(field, tablet, other)
     _quarantine(field, tablet, other, record)
+    _assignments(field, tablet)
     later(field)
     field.publish(xform("3", entities=True))
     return record
@@ -74,6 +86,24 @@ def _reviews(field: Field, record: str) -> None:
     act(field, resolve)
     act(field, dismiss)
     on_record(review.return_)
+
+
+def _assignments(field: Field, tablet: Tablet) -> None:
+    task = Task(FORM, tablet.device_id, due="2026-11-30")
+
+    def give(session: Session) -> None:
+        assign.give(session, _project(session, field), [task], actor=field.supervisor, now=field.now)
+
+    def withdraw(session: Session) -> None:
+        found = session.scalars(select(Assignment)).one()
+        assign.withdraw(session, found, actor=field.supervisor, now=field.now)
+
+    act(field, give)
+    act(field, withdraw)
+
+
+def _project(session: Session, field: Field) -> Project:
+    return session.get_one(Project, field.project_id)
 
 
 def _waiting(field: Field, tablet: Tablet) -> None:
