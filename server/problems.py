@@ -197,7 +197,9 @@ def _json(fault: Fault) -> Response:
             "details": dict(fault.members),
         }
     )
-    response = Response(orjson.dumps(body, default=str), content_type="application/problem+json")
+    # In a list it is by number that a wrong field is named.
+    content = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    response = Response(content, content_type="application/problem+json")
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Lapangan"'
     return response

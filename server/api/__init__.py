@@ -16,6 +16,7 @@ from server.api import (
     reviews,
     sessions,
     submissions,
+    tasks,
     versions,
 )
 from server.api.blueprint import bp
@@ -35,5 +36,6 @@ __all__ = [
     "reviews",
     "sessions",
     "submissions",
+    "tasks",
     "versions",
 ]

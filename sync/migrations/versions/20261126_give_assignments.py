@@ -1,7 +1,7 @@
 """Give assignments.
 
 Revision ID: 20261126_give_assignments
-Revises: 20261125_know_peers
+Revises: 20261126_mark_reused_numbers
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261126_give_assignments"
-down_revision = "20261125_know_peers"
+down_revision = "20261126_mark_reused_numbers"
 branch_labels = None
 depends_on = None
 
