@@ -87,10 +87,14 @@ class EnrolSchema(Schema):
     code = fields.String(required=True, validate=validate.Length(1, 64))
     kind = fields.String(load_default="client", validate=validate.OneOf(("client", "tablet", "server")))
     user_agent = fields.String(load_default="", validate=validate.Length(max=255))
+    server = fields.String(load_default="", validate=validate.Regexp(r"^[0-9A-Za-z_.-]{0,64}\Z"))
+    """Of another server: its id, its epoch, and the public key with which it signs its bundles."""
+    epoch = fields.Integer(load_default=0, validate=validate.Range(0, 2**31 - 1))
+    key = fields.String(load_default="", validate=validate.Regexp(r"^([0-9a-f]{64})?\Z"))
 
 
 class EnrolledSchema(Schema):
-    """The token is told here once. `base` is the address of the server, without /v1."""
+    """The token is told here once. `base` is the address of the server, without /v1, `key` its public key."""
 
     project = fields.Function(
         lambda told: {**_named(told["project"].number, told["project"].name), "uid": told["project"].project_id}
@@ -99,6 +103,7 @@ class EnrolledSchema(Schema):
     token = fields.String()
     server = fields.String()
     base = fields.String()
+    key = fields.String()
 
 
 def _named(identity: Any, name: str) -> dict[str, Any]:

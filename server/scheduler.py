@@ -26,6 +26,7 @@ from server.clock import now
 from server.log import log
 from sync.attach import BlobStore
 from sync.backup import Shelf
+from sync.bundles.key import NAME
 from sync.consolidate import JOBS, Job, JobBusy, lease, run_job
 from sync.engine import in_transaction
 from sync.models import Installation, JobRun
@@ -144,6 +145,7 @@ class Scheduler:
             folder=exports(self._settings),
             blobs=self._blobs,
             shelf=shelf(self._settings),
+            secret_key=self._settings.secret_key,
         )
 
 
@@ -181,6 +183,7 @@ def run_once(
         is_all=is_all,
         blobs=blobs,
         shelf=shelf(settings),
+        secret_key=settings.secret_key,
     )
 
 
@@ -211,7 +214,7 @@ def shelf(settings: Settings) -> Shelf:
 
 def keys(settings: Settings) -> tuple[Path, ...]:
     """What makes this installation itself, beside its database."""
-    return (settings.data_dir / "secret-key",)
+    return tuple(settings.data_dir / name for name in ("secret-key", NAME))
 
 
 def trigger(job: Job, settings: Settings) -> CronTrigger:

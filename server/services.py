@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from config import Settings
 from sync.attach import BlobStore
 from sync.bucket import open_bucket
+from sync.bundles.key import SigningKey, own_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ def blob_store(settings: Settings) -> BlobStore:
     """Where this installation keeps its attachments."""
     bucket = open_bucket(settings.blob_url) if settings.blob_url else None
     return BlobStore(settings.data_dir / "blobs", bucket=bucket)
+
+
+def signing_key(settings: Settings) -> SigningKey:
+    """With which this installation signs its bundles."""
+    return own_key(settings.data_dir)
 
 
 def services(app: Flask | None = None) -> Services:

@@ -84,6 +84,8 @@ ADMINISTER = frozenset(
         "account.update",
         "event.read",
         "server.read",
+        "peer.trust",
+        "bundle.carry",
     }
 )
 

@@ -6,7 +6,7 @@ a void marker: it occupies its number there too, so that its successors do not w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,10 @@ def since(cursor: str, told: Standing) -> int:
     return int(found[2])
 
 
-def after(session: Session, project_id: str, seq: int, *, limit: int, beside: str = "", echo: int = 0) -> Sent:
-    """What the feed tells after `seq`. What came by way of the server `beside` is left out, except up to `echo`."""
+def after(
+    session: Session, project_id: str, seq: int, *, limit: int, beside: Set[str] = frozenset(), echo: int = 0
+) -> Sent:
+    """What the feed tells after `seq`. What came by the ways `beside` of a server is left out, except up to `echo`."""
     rows = session.execute(
         select(FeedRow.seq, Operation)
         .join(Operation, (Operation.project_id == FeedRow.project_id) & (Operation.op_id == FeedRow.op_id))
@@ -61,13 +63,21 @@ def after(session: Session, project_id: str, seq: int, *, limit: int, beside: st
     chosen: list[Operation] = []
     until, size = seq, 0
     for row_seq, operation in rows:
-        if not beside or operation.via != beside or row_seq <= echo:
+        if operation.via not in beside or row_seq <= echo:
             size += len(operation.xml or "")
             if chosen and size > LARGEST_PAGE_BYTES:
                 break
             chosen.append(operation)
         until = row_seq
     return Sent([*_voids(session, project_id, chosen), *chosen], until)
+
+
+def versions_of(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The form versions that these operations tell of, each once."""
+    told = (
+        (str(line["form"]), str(line["version"])) for line in lines if line["kind"] == "form" and not line.get("void")
+    )
+    return list(dict.fromkeys(told))
 
 
 def shape_of(one: Operation) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import click
 from forms.errors import Problem
 from server.clock import now
 from server.commands.database import Opened, opened, project
-from server.commands.screen import done, out, refuse, say, table
+from server.commands.screen import done, out, refuse, say, size, table
 from server.commands.screen import gettext as _
+from server.services import signing_key
 from sync import devices, peers
 from sync.access import SYSTEM
 from sync.models import Peer
@@ -40,7 +41,16 @@ def invite(number: int, name: str) -> None:
 def add(url_or_code: str, server: str, name: str) -> None:
     """In the field office: connect this server to the centre, and get its project."""
     with opened() as installation:
-        added = peers.add(installation.engine, url_or_code, server, name=name, actor=SYSTEM, now=now())
+        added = peers.add(
+            installation.engine,
+            url_or_code,
+            server,
+            name=name,
+            public_key=signing_key(installation.settings).public,
+            secret_key=installation.settings.secret_key,
+            actor=SYSTEM,
+            now=now(),
+        )
         done(_("Connected to %(name)s.", name=added.name))
         _sync(installation, added)
 
@@ -66,7 +76,8 @@ def list_() -> None:
         for one in peers.listed(session):
             waiting = peers.lag(session, one)
             when = f"{one.synced_at:%Y-%m-%d %H:%M} UTC" if one.synced_at else _("never")
-            counts = _("%(operations)d operations, %(files)d files", operations=waiting.operations, files=waiting.files)
+            told = {"operations": waiting.operations, "files": waiting.files, "size": size(waiting.size)}
+            counts = _("%(operations)d operations, %(files)d files (%(size)s)", **told)
             shown.add_row(one.name, one.base, when, counts, one.error)
     out.print(shown)
 
@@ -83,7 +94,8 @@ def remove(name: str) -> None:
 
 def _sync(installation: Opened, one: Peer) -> bool:
     try:
-        carried = peers.sync(installation.engine, installation.blobs, one, clock=now)
+        secret_key = installation.settings.secret_key
+        carried = peers.sync(installation.engine, installation.blobs, one, secret_key=secret_key, clock=now)
     except Problem as problem:
         refuse(problem)
         return False

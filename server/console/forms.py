@@ -24,7 +24,7 @@ from server.files import send_blob
 from server.problems import STATUS, InvalidRequest, fault_of
 from server.projects import project
 from server.services import services
-from sync import attach, form_list, publish
+from sync import attach, form_list, peers, publish
 from sync.access import require
 from sync.errors import NoSuchAttachment, NoSuchVersion
 from sync.models import Form, FormVersion, Project, Submission
@@ -224,6 +224,7 @@ def _form_page(found: Project, kept: Form, *, error: str = "") -> str:
         media=media,
         lacking=[one.name for row, files in media if row is draft for one in files if not one.is_filled],
         states=STATES,
+        has_servers=bool(peers.known(session(), found.project_id)),
         names=Names.of(session(), found),
         error=error,
     )

@@ -119,6 +119,9 @@ ACTIONS: Mapping[str, str] = {
     "consolidate.all": lazy_gettext("Consolidated all records, approved or not"),
     "job.run": lazy_gettext("Ran a job"),
     "peer.add": lazy_gettext("Connected to another server"),
+    "peer.trust": lazy_gettext("Trusted the key of another server"),
+    "bundle.export": lazy_gettext("Made a bundle"),
+    "bundle.import": lazy_gettext("Took a bundle"),
     "peer.remove": lazy_gettext("Disconnected from another server"),
     "server.restore": lazy_gettext("Restored a backup"),
 }

@@ -15,7 +15,7 @@ from server.console.blueprint import bp
 from server.db import engine, own_transactions, session, writing
 from server.problems import InvalidRequest
 from server.projects import project
-from server.services import services
+from server.services import services, signing_key
 from sync import devices, peers
 from sync.access import require
 from sync.models import Peer, Project
@@ -39,13 +39,39 @@ def create_server_code(number: int) -> ResponseReturnValue:
     return _page(found, code=code, address=f"{base_url()}/enrol#{code.code}")
 
 
+@bp.post("/projects/<int:number>/servers/above")
+@own_transactions
+def connect_server(number: int) -> ResponseReturnValue:
+    """Connected for the first time, or again after the access was lost."""
+    found = project(number)
+    require(actor(), "project.create")
+    settings = services().settings
+    try:
+        added = peers.add(
+            engine(),
+            request.form.get("address", ""),
+            public_key=signing_key(settings).public,
+            secret_key=settings.secret_key,
+            actor=actor(),
+            now=now(),
+        )
+    except Problem as problem:
+        flash(f"{gettext(problem.title())} {problem.detail}".strip(), "bad")
+    else:
+        flash(gettext("Connected to %(name)s.", name=added.name), "good")
+        if added.project_id != found.project_id:
+            flash(gettext("That server's project is another one than this; it stands in the list of projects."), "info")
+    return redirect(url_for("console.servers", number=number), 303)
+
+
 @bp.post("/projects/<int:number>/servers/<peer_id>/sync")
 @own_transactions
 def sync_peer(number: int, peer_id: str) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "peer.manage", found.project_id)
     try:
-        carried = peers.sync(engine(), services().blobs, _peer(found, peer_id), clock=now)
+        peer, secret_key = _peer(found, peer_id), services().settings.secret_key
+        carried = peers.sync(engine(), services().blobs, peer, secret_key=secret_key, clock=now)
     except Problem as problem:
         flash(f"{gettext(problem.title())} {problem.detail}".strip(), "bad")
     else:
@@ -70,10 +96,19 @@ def _page(found: Project, **more: object) -> str:
     return render_template(
         "console/servers.html",
         project=found,
-        above=[(peer, peers.lag(session(), peer)) for peer in above],
+        above=[(peer, peers.lag(session(), peer), _is_readable(peer)) for peer in above],
         below=[device for device in below if device.revoked_at is None],
         **more,
     )
+
+
+def _is_readable(peer: Peer) -> bool:
+    """Whether the access to it can be used with the secret key that is here."""
+    try:
+        peers.token_of(peer, services().settings.secret_key)
+    except peers.TokenUnreadable:
+        return False
+    return True
 
 
 def _peer(found: Project, peer_id: str) -> Peer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
@@ -11,8 +13,9 @@ from schemas.sync import EnrolledSchema, EnrolSchema
 from server.address import base_url
 from server.clock import now
 from server.db import own_transactions, reading, writing
+from server.services import services, signing_key
 from server.tablet.blueprint import bp, shown
-from sync import accounts, devices
+from sync import accounts, devices, peers
 from sync.errors import BadCode
 from sync.models import Installation, Project
 
@@ -37,14 +40,17 @@ def enrol() -> ResponseReturnValue:
         raise
 
 
-def _enrolled(opened: Session, told: dict[str, str]) -> dict[str, object]:
+def _enrolled(opened: Session, told: dict[str, Any]) -> dict[str, object]:
     agent = told["user_agent"] or request.user_agent.string[:255]
     made = devices.enrol(opened, told["code"], kind=told["kind"], user_agent=agent, now=now())
+    if made.device.kind == "server":
+        peers.meet_below(opened, made.device, peers.Told(told["server"], told["epoch"], told["key"]), now=now())
     shown_once = {
         "project": opened.get_one(Project, made.device.project_id),
         "device": made.device,
         "token": made.token,
         "server": opened.scalars(select(Installation.server_id)).one(),
         "base": base_url(),
+        "key": signing_key(services().settings).public,
     }
     return dict(EnrolledSchema().dump(shown_once))

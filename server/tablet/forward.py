@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
 from schemas.sync import OperationsSchema
 from server.auth import actor, device
@@ -15,6 +16,8 @@ from server.services import services
 from server.tablet.blueprint import bp, shown
 from sync import access, operations, parcel
 from sync.epochs import standing
+from sync.models import Device, Peer
+from sync.peers.lag import ways_of
 
 LARGEST_PARCEL = 32 * 2**20
 
@@ -27,10 +30,11 @@ def read_operations(number: int) -> ResponseReturnValue:
     wanted = OperationsSchema().load(request.args.to_dict())
     told = standing(session(), found.project_id)
     own = device()
-    beside = own.device_id if own is not None and not wanted["whole"] else ""
+    beside = _ways_of(own) if own is not None and not wanted["whole"] else frozenset()
     since = operations.since(wanted["cursor"], told)
     sent = operations.after(session(), found.project_id, since, limit=wanted["limit"], beside=beside)
     page = {
+        "now": now().isoformat(),
         "epoch": told.epoch,
         "forks": list(told.forks),
         "cursor": f"e{told.epoch}.{sent.until}",
@@ -71,6 +75,13 @@ def take_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
     with writing() as opened:
         parcel.take(opened, services().blobs, found.project_id, told, now=now())
     return shown({"form": form_id, "version": _named(version)}, 201)
+
+
+def _ways_of(own: Device) -> frozenset[str]:
+    """By which ways the operations of the server that asks have come here: its line, and its bundles."""
+    found = select(Peer).where(Peer.project_id == own.project_id, Peer.here_id == own.device_id)
+    known = session().scalars(found).first()
+    return frozenset({own.device_id}) | (ways_of(known) if known is not None else frozenset())
 
 
 def _named(version: str) -> str:

@@ -56,7 +56,7 @@ def _meet_peers(engine: Engine, task: Task) -> Outcome:
     def clock() -> datetime:
         return task.now + timedelta(seconds=time.monotonic() - began)
 
-    return Outcome(peers.sync_due(engine, task.blobs, clock=clock))
+    return Outcome(peers.sync_due(engine, task.blobs, secret_key=task.secret_key, clock=clock))
 
 
 _CATALOGUE = (
@@ -84,6 +84,7 @@ def run_job(
     is_all: bool = False,
     blobs: BlobStore | None = None,
     shelf: Shelf | None = None,
+    secret_key: str = "",
 ) -> JobRun:
     """The run of this slot: done now, or found as another process has done or begun it.
 
@@ -91,5 +92,5 @@ def run_job(
     through the projects to one of them. Refuses NoSuchJob, and JobBusy while another slot of the job is running."""
     if name not in JOBS:
         raise NoSuchJob(name)
-    task = Task(slot, now, folder, account_id, is_all, blobs, shelf)
+    task = Task(slot, now, folder, account_id, is_all, blobs, shelf, secret_key)
     return run.run(engine, JOBS[name], task, cause=cause, project_id=project_id)

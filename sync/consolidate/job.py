@@ -43,6 +43,7 @@ class Task:
     """Take records that are not approved too (rejected and deleted ones stay out)."""
     blobs: BlobStore | None = None
     shelf: Shelf | None = None
+    secret_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Other servers: those that this one is enrolled at, and what people and devices are called there."""
+"""Other servers of a project, and what people and devices are called there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from sync.models.base import Base, Id, Name
 
 
 class Peer(Base):
-    """A server above this one, at which it is enrolled like a device; its operations and ours become one set."""
+    """Another server of the project; its operations and ours become one set.
+
+    At one above, this server is enrolled like a device (`base`); one below is enrolled here (`here_id`); one that is
+    met by bundles alone is known by its key."""
 
     __tablename__ = "peer"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
@@ -22,12 +25,17 @@ class Peer(Base):
     """The other server's own id."""
     name: Mapped[str] = mapped_column(Name)
     base: Mapped[str] = mapped_column(Name)
-    """Its address."""
+    """Its address; "" when there is no line to it from here."""
     number: Mapped[int] = mapped_column(Integer)
     """Of the project over there."""
     device_id: Mapped[str] = mapped_column(Id)
     """What this server is over there."""
+    here_id: Mapped[str | None] = mapped_column(Id)
+    """The device that it is here."""
+    public_key: Mapped[str] = mapped_column(Id, default="")
+    """With which it signs its bundles: Ed25519, 64 hex digits; "" is trusted by nobody."""
     token: Mapped[str] = mapped_column(Name)
+    """Sealed under the secret key: see sync.seal."""
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     """In which of its epochs it was met last."""
     own_epoch: Mapped[int] = mapped_column(Integer, default=0)
@@ -44,6 +52,14 @@ class Peer(Base):
     """[[epoch, head, sent_seq]]: what we had sent when its feed had got so far."""
     files_until_at: Mapped[datetime | None]
     """Attachments that arrived here before have been offered."""
+    files_read_at: Mapped[datetime | None]
+    """Its attachments up to this instant of its own clock are here."""
+    told_at: Mapped[datetime | None]
+    """When it made the latest bundle that is here, by its clock."""
+    exported_at: Mapped[datetime | None]
+    """When the latest bundle for it was made."""
+    imported_at: Mapped[datetime | None]
+    """When the latest bundle of it was taken."""
     added_at: Mapped[datetime]
     tried_at: Mapped[datetime | None]
     synced_at: Mapped[datetime | None]

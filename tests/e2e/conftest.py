@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,11 +12,15 @@ from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from config import Settings
+from server.app import create_app
 from server.clock import now
-from sync import devices, publish
+from sync import devices, peers, publish
+from sync.access import SYSTEM
 from sync.engine import in_transaction
 from sync.models import Project
-from tests.conftest import PASSWORD, Team
+from tests.conftest import PASSWORD, NewDatabase, Team, make_team
+from tests.e2e.offices import SECRET, Office, rename, server_code
 from tests.e2e.serving import serving
 from tests.e2e.visits import FORM_ID, xform
 
@@ -115,3 +120,40 @@ def log_in(address: str) -> Iterator[Callable[[str], requests.Session]]:
     yield act
     for session in opened:
         session.close()
+
+
+@pytest.fixture
+def office(another_database: NewDatabase, tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    opened: list[Flask] = []
+
+    def make(name: str, url: str = "", *, is_empty: bool = False) -> Office:
+        url = url or another_database(is_empty=is_empty)
+        settings = Settings(data_dir=tmp_path / name, secret_key=SECRET, database_url=url, log_level="WARNING")
+        opened.append(create_app(settings))
+        return Office(opened[-1], None)
+
+    yield make
+    for app in opened:
+        app.extensions["lapangan"].engine.dispose()
+
+
+@pytest.fixture
+def centre(office: Callable[..., Office]) -> Iterator[Office]:
+    made = office("centre")
+    made.team = in_transaction(made.engine, make_team)
+    made.project_id = made.team.project_id
+    made.publish()
+    with serving(made.app) as address:
+        made.address = address
+        yield made
+
+
+@pytest.fixture
+def field_office(centre: Office, office: Callable[..., Office]) -> Office:
+    made = office("field", is_empty=False)
+    in_transaction(made.engine, rename)
+    code = server_code(centre)
+    added = peers.add(made.engine, code, centre.address, secret_key=SECRET, actor=SYSTEM, now=now())
+    made.project_id = added.project_id
+    made.sync()
+    return made

@@ -1,0 +1,1 @@
+"""Sneakernet: what servers exchange, in one signed file that somebody carries."""

@@ -1,0 +1,34 @@
+"""Other servers of a project: who they are, what they lack, and exchanging it with them over the network."""
+
+from __future__ import annotations
+
+from sync.peers.errors import NameTaken, NoLine, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
+from sync.peers.lag import Lag, lag
+from sync.peers.roster import Told, add, known, listed, meet_below, named, note, remove, seal_all, token_of, trust
+from sync.peers.schedule import sync, sync_due
+from sync.peers.talk import Carried
+
+__all__ = [
+    "Carried",
+    "Lag",
+    "NameTaken",
+    "NoLine",
+    "NoSuchPeer",
+    "NotAServerCode",
+    "OwnServer",
+    "TokenUnreadable",
+    "Told",
+    "add",
+    "known",
+    "lag",
+    "listed",
+    "meet_below",
+    "named",
+    "note",
+    "remove",
+    "seal_all",
+    "sync",
+    "sync_due",
+    "token_of",
+    "trust",
+]
