@@ -1,14 +1,14 @@
 """Know other servers by their keys, and what they have by the bundles that were carried.
 
 Revision ID: 20261126_carry_bundles
-Revises: 20261126_mark_reused_numbers
+Revises: 20261126_give_assignments
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261126_carry_bundles"
-down_revision = "20261126_mark_reused_numbers"
+down_revision = "20261126_give_assignments"
 branch_labels = None
 depends_on = None
 
