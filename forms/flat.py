@@ -135,7 +135,8 @@ def _flatten(branch: Branch, answers: Mapping[str, Any], at: str, flat: dict[str
     for child in branch.children:
         value = answers.get(child.name)
         if isinstance(child, Leaf):
-            flat[at + child.name] = _text(value)
+            # Nearly all are text already.
+            flat[at + child.name] = (value or None) if type(value) is str else _text(value)
         elif child.key:
             for position, (key, entry) in enumerate(_keyed(child, value or ()), 1):
                 mark = f"{at}{child.name}/{key}/"

@@ -39,26 +39,13 @@ class Envelope:
     instance_id: str
     deprecated_id: str = ""
     instance_name: str = ""
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the device says that filling in began: `start`, or meta/timeStart; None without a time zone."""
-        return _instant(self.root, "start", "timeStart")
-
-    @property
-    def ended_at(self) -> datetime | None:
-        return _instant(self.root, "end", "timeEnd")
-
-    @property
-    def audit(self) -> str:
-        """The file name of the device's own log, "" when it kept none."""
-        meta = _meta(self.root)
-        return "" if meta is None else _text(meta, "audit")
-
-    @property
-    def is_sealed(self) -> bool:
-        """The device has encrypted the answers into a file beside this XML (ODK encrypted forms)."""
-        return (self.root.get("encrypted") or "").strip().lower() == "yes"
+    started_at: datetime | None = None
+    """When the device says that filling in began: `start`, or meta/timeStart; None without a time zone."""
+    ended_at: datetime | None = None
+    audit: str = ""
+    """The file name of the device's own log, "" when it kept none."""
+    is_sealed: bool = False
+    """The device has encrypted the answers into a file beside this XML (ODK encrypted forms)."""
 
     @property
     def sealed_files(self) -> tuple[str, ...]:
@@ -95,6 +82,10 @@ def open_instance(content: bytes | str) -> Envelope:
         instance_id=said.get("instanceID") or (root.get("instanceID") or "").strip(),
         deprecated_id=said.get("deprecatedID", ""),
         instance_name=said.get("instanceName", ""),
+        started_at=_instant(_text(root, "start") or said.get("timeStart", "")),
+        ended_at=_instant(_text(root, "end") or said.get("timeEnd", "")),
+        audit=said.get("audit", ""),
+        is_sealed=(root.get("encrypted") or "").strip().lower() == "yes",
     )
 
 
@@ -267,11 +258,11 @@ def _entity_xml(element: EntityElement) -> str:
 
 
 def _files(branch: Branch, answers: Answers) -> Iterator[str]:
-    for child in branch.children:
+    for child in branch.with_files:
         value = answers.get(child.name)
         if isinstance(child, Leaf):
             # A default picture is the form's attachment, which nobody sends: jr://images/map.png.
-            if child.is_file and value and not str(value).startswith("jr://"):
+            if value and not str(value).startswith("jr://"):
                 yield str(value)
         elif child.is_repeat:
             for instance in value or ():
@@ -280,8 +271,9 @@ def _files(branch: Branch, answers: Answers) -> Iterator[str]:
             yield from _files(child, value)
 
 
-def _instant(root: etree._Element, question: str, meta: str) -> datetime | None:
-    written = _text(root, question) or _text(_meta(root), meta)
+def _instant(written: str) -> datetime | None:
+    if not written:
+        return None
     try:
         instant = lexical.datetime_of(written)
     except ValueError:
@@ -294,8 +286,8 @@ def _meta(root: etree._Element) -> etree._Element | None:
     return next(root.iterchildren(f"{{*}}{META}", reversed=True), None)
 
 
-def _text(parent: etree._Element | None, name: str) -> str:
-    element = None if parent is None else xml.child(parent, name)
+def _text(parent: etree._Element, name: str) -> str:
+    element = xml.child(parent, name)
     return "" if element is None else (element.text or "").strip()
 
 

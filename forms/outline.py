@@ -39,6 +39,8 @@ class Branch:
     """Every child's name, in order, without an answer."""
     leaves: tuple[Leaf, ...] = field(repr=False)
     branches: tuple[Branch, ...] = field(repr=False)
+    with_files: tuple[Leaf | Branch, ...] = field(repr=False)
+    """The children that are files or hold some."""
     key: Path = ()
     """Of a repeat: where in an entry the answer is that tells it from the others; () when there is none."""
 
@@ -82,6 +84,7 @@ def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) ->
         {child.name: None for child in children},
         tuple(child for child in children if isinstance(child, Leaf)),
         tuple(child for child in children if isinstance(child, Branch)),
+        tuple(child for child in children if (child.is_file if isinstance(child, Leaf) else child.with_files)),
         next((key.path[len(node.path) :] for key in keys_of(node)), ()) if isinstance(node, Repeat) else (),
     )
 

@@ -153,9 +153,10 @@ def policies_among(definition: FormDefinition, paths: Iterable[str]) -> Mapping[
     return {path: declared[question] for path, question in asked.items() if question in declared}
 
 
-def asks(definition: FormDefinition, path: str) -> bool:
-    """Whether an operation of this version may write the path."""
-    return path in _asked(definition) or plain(definition, path) is not None
+def unasked(definition: FormDefinition, paths: Iterable[str]) -> list[str]:
+    """Those of the paths that an operation of this version may not write."""
+    asked = _asked(definition)
+    return [path for path in paths if path not in asked and plain(definition, path) is None]
 
 
 def _asked_paths(definition: FormDefinition) -> frozenset[str]:

@@ -22,9 +22,8 @@ from sync.verdict import Sender, SentFile, Why
 _HERE: BindParameter[str] = bindparam("of_project")
 _THESE: BindParameter[str] = bindparam("item_ids", expanding=True)
 _ADD_BATCH, _ADD_ITEMS = insert(BATCH), insert(INBOX)
-_STILL_LANDED = select(INBOX.c.item_id).where(
-    INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE), INBOX.c.state == "landed"
-)
+# The states are looked at here: SQLite would go by their index, through all that has landed.
+_STATES = select(INBOX.c.item_id, INBOX.c.state).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
 _LEAVE = delete(INBOX).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
 NONE_YET: Mapping[str, int] = {}
 _NOTE = update(BATCH).where(BATCH.c.project_id == _HERE, BATCH.c.batch_id == bindparam("of_batch"))
@@ -62,7 +61,8 @@ def land(
 
 def still_landed(session: Session, project_id: str, item_ids: Iterable[str]) -> set[str]:
     """Those that nobody has judged meanwhile."""
-    return set(session.scalars(_STILL_LANDED, {"of_project": project_id, "item_ids": list(item_ids)}))
+    rows = session.execute(_STATES, {"of_project": project_id, "item_ids": list(item_ids)})
+    return {item_id for item_id, state in rows if state == "landed"}
 
 
 def leave(session: Session, project_id: str, item_ids: Iterable[str]) -> None:

@@ -44,7 +44,10 @@ def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Lin
     lines = [_judge(ledger, item) if item.item_id in waiting else _repeat(ledger, item) for item in items]
     ledger.write()
     judged = zip(items, lines, strict=True)
-    gone = [item.item_id for item, line in judged if line.outcome is not Outcome.QUARANTINED]
+    # What somebody else has put aside meanwhile is a duplicate here, and stays where it is.
+    gone = [
+        item.item_id for item, line in judged if line.outcome is not Outcome.QUARANTINED and item.item_id in waiting
+    ]
     inbox.leave(session, project_id, gone)
     return [_after(ledger, line) for line in lines]
 

@@ -22,7 +22,6 @@ from sync.entity_lists import tables
 from sync.filling import (
     Filling,
     Times,
-    asks,
     asks_lists,
     derived_among,
     examine,
@@ -30,6 +29,7 @@ from sync.filling import (
     policies_among,
     read_filling,
     recalculate,
+    unasked,
 )
 from sync.lay import LONGEST_VALUE, lay_attachments, lay_findings
 from sync.ledger import Act, Ledger, Record, Row
@@ -123,14 +123,13 @@ def _recalculated(ledger: Ledger, record: Record, standing: Standing) -> Standin
 
 def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> tuple[Finding, ...]:
     """Paths that the form of their own author does not ask: they are kept in the operation and shown as findings."""
-    definition = standing.compiled.definition
     found = []
-    for path, op in view.writers.items():
-        if view.values[path] is None or asks(definition, path):
+    for path in unasked(standing.compiled.definition, view.writers):
+        if view.values[path] is None:
             continue
-        row = record.act(op.op_id).row
+        row = record.act(view.writers[path].op_id).row
         own = compiled_for(ledger, row["form_id"], row["version"])
-        if own is None or not asks(own.definition, path):
+        if own is None or unasked(own.definition, [path]):
             value = (view.values[path] or "")[:LONGEST_VALUE]
             found.append(Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value))
     return tuple(found)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import pytest
 from sqlalchemy.orm import Session
 
 from sync import inbox, install, receive
+from sync.draft import read_draft
 from sync.engine import in_transaction
+from sync.item import Item
+from sync.judge import judge
+from sync.ledger import KNOWN
 from sync.models import Batch, Device, InboxItem, Operation, Submission
 from sync.verdict import Outcome, Why
 from tests.integration.sync.field import FORM, Field, Tablet, instance, new_id, outcomes, xform
@@ -287,6 +292,37 @@ def test_what_has_landed_is_judged_after_a_crash(field: Field, tablet: Tablet) -
     assert field.answers(record) == {"nama": "Siti"}
     assert field.all(InboxItem) == []
     assert field.shown(record).device_id == "d-siti"
+
+
+def test_what_somebody_else_puts_aside_between_landing_and_judging_stays(field: Field, tablet: Tablet) -> None:
+    draft = read_draft(orjson.dumps(tablet.fill_in(new_id(), nama="Siti")))
+    sender, raw = field.sender(tablet), draft.line()
+    batch_id, (landed,) = inbox.land(field.engine, sender, [raw], size=len(raw), now=field.now)
+
+    def put_aside(session: Session) -> None:
+        given = {"op_id": draft.op_id, "why": Why.POISON, "detail": "", "now": field.now}
+        inbox.quarantine(session, field.project_id, landed.item_id, **given)
+
+    in_transaction(field.engine, put_aside)
+    item = Item(landed.item_id, batch_id, sender, raw, draft)
+    (line,) = in_transaction(field.engine, lambda session: judge(session, [item], now=field.now))
+
+    assert (line.outcome, line.first) == (Outcome.DUPLICATE, Outcome.QUARANTINED)
+    assert [one.raw for one in field.all(InboxItem)] == [raw]
+
+
+def test_a_push_looks_for_what_is_known_by_an_index(field: Field) -> None:
+    if field.engine.dialect.name != "sqlite":
+        pytest.skip("it is SQLite that takes a wrong turn here")
+    many: dict[str, Any] = {"op_ids": [f"op{n}" for n in range(100)], "origins": ["o"], "numbers": list(range(100))}
+    values = {"project_id": field.project_id, **many}
+    compiled = KNOWN.params(values).compile(field.engine, compile_kwargs={"literal_binds": True})
+
+    with field.engine.connect() as connection:
+        steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
+
+    searches = [step for step in steps if "operation" in step]
+    assert ["op_id=?" in step or "n=?" in step for step in searches] == [True, True]
 
 
 def test_what_a_device_sent_before_it_was_revoked_counts_as_its_own_when_judged_later(
