@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from schemas.moment import Moment
@@ -12,8 +14,14 @@ class EntityListSchema(Schema):
     project_number = fields.Integer(data_key="projectId")
     created_at = Moment(data_key="createdAt")
     approval_required = fields.Constant(False, data_key="approvalRequired")
-    properties = fields.Function(lambda told: [{"name": name, "odataName": name} for name in told["properties"]])
+    properties = fields.Function(lambda told: [_property(name, told["rules"].of(name)) for name in told["properties"]])
     entities = fields.Integer()
+
+
+def _property(name: str, rule: Any) -> dict[str, Any]:
+    """As ODK Central, and what it does not know: the type, the choices of a select, and the merge policy."""
+    told = {"name": name, "odataName": name, "type": rule.type.value, "merge": rule.policy.value}
+    return told | ({"choices": list(rule.choices)} if rule.choices else {})
 
 
 class EntityVersionSchema(Schema):
@@ -49,6 +57,21 @@ class NamedSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
+    name = fields.String(required=True)
+
+
+class PropertySchema(Schema):
+    """What is declared about a property; None says nothing."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    type = fields.String(load_default=None)
+    choices = fields.List(fields.String(), load_default=None)
+    merge = fields.String(load_default=None)
+
+
+class NewPropertySchema(PropertySchema):
     name = fields.String(required=True)
 
 

@@ -102,6 +102,7 @@ FORWARD = frozenset(
         "entity.update",
         "entity.delete",
         "assignment.update",
+        "entity_list.create",
     }
 )
 """What another server may bring: the work of its people, each with the rank that they had there."""

@@ -6,19 +6,24 @@ the server says from which of its own versions it started. origin = the branch, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from sqlalchemy import select
 
 from forms.entity_element import EntityElement
 from forms.finding import Finding, Rule, Severity
 from forms.instance import entity_elements
+from forms.policy import Policy
+from sync import list_rules
 from sync.clashes import lay_clashes
 from sync.filling import Filling
 from sync.identity import derived
+from sync.lay import LONGEST_VALUE
 from sync.ledger import Act, Ledger, Record, Row
-from sync.merge import View, closure, seen_by
+from sync.merge import View, closure, fold, seen_by
 from sync.models import EntityVersion
-from sync.rows import ENTITY_VERSION
+from sync.rows import ENTITY, ENTITY_VERSION
 from sync.verdict import Why
 
 LABEL = "label"
@@ -37,22 +42,42 @@ def declare_entities(ledger: Ledger, act: Act, filling: Filling) -> list[Act]:
         if fault(element):
             continue
         declared_act = Act(_row(ledger, act, element))
+        # An element that names an entity a second time has the same id: the finding says so.
         if declared_act.op_id not in ledger.acts:
             ledger.add(declared_act)
             declared.append(declared_act)
     return declared
 
 
-def entity_faults(filling: Filling) -> tuple[Finding, ...]:
-    """What is wrong with the entity elements of an instance: these are not applied."""
+def entity_faults(ledger: Ledger, filling: Filling) -> tuple[Finding, ...]:
+    """What is wrong with what an instance says about entities: elements that are not applied, values that are."""
     if not filling.compiled.definition.entities:
         return ()
-    elements = entity_elements(filling.compiled.definition, filling.envelope, filling.answers)
-    return tuple(
-        Finding(Severity.WARNING, Rule.ENTITY, "", element.id, params={"list": element.dataset, "reason": reason})
-        for element in elements
-        if (reason := fault(element))
-    )
+    found: list[Finding] = []
+    seen: set[tuple[str, str]] = set()
+    for element in entity_elements(filling.compiled.definition, filling.envelope, filling.answers):
+        key = (element.dataset, element.id)
+        reason = fault(element) or ("twice" if key in seen else "")
+        if reason:
+            found.append(_fault_of(element, element.id, reason=reason))
+        elif element.create or element.update:
+            seen.add(key)
+            found.extend(_misfits(ledger, element))
+    return tuple(found)
+
+
+def _misfits(ledger: Ledger, element: EntityElement) -> Iterator[Finding]:
+    row = ledger.known_list(element.dataset)
+    rules = list_rules.read(row["settings"] if row is not None else {})
+    for name, value in element.properties.items():
+        misfit = rules.of(name).misfit(value)
+        if misfit:
+            yield _fault_of(element, value[:LONGEST_VALUE], reason="misfit", type=misfit, property=name)
+
+
+def _fault_of(element: EntityElement, value: str, **params: str) -> Finding:
+    params |= {"list": element.dataset} | ({"scope": element.scope} if element.scope else {})
+    return Finding(Severity.WARNING, Rule.ENTITY, "", value, params=params)
 
 
 def fault(element: EntityElement) -> str:
@@ -98,35 +123,66 @@ def _continue_branch(record: Record, act: Act) -> Why:
     return Why.NONE
 
 
-def only_changes(record: Record, act: Act) -> None:
+def only_changes(ledger: Ledger, record: Record, act: Act) -> None:
     """Of all properties that a form saves, keep those that differ from what its author had before the eyes."""
-    base = seen_by((one.op for one in record.ready), {**act.op.context, act.op.origin: act.op.prev})
+    seen = {**act.op.context, act.op.origin: act.op.prev}
+    list_name = str(ledger.entities.get(record.record_id, {}).get("list_name", act.row["form_id"]))
+    base = seen_by((one.op for one in record.ready), seen, policies=_policies(ledger, list_name))
     changes = {path: value for path, value in act.row["changes"].items() if base.values.get(path) != value}
     act.change(changes=changes)
 
 
 def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
     """Fold the entity; it has one more version now."""
-    view = record.folded()
     row = ledger.entities.get(record.record_id) or _new_entity(ledger, record, act)
-    data = {path: value for path, value in view.values.items() if path != LABEL and value is not None}
+    view = record.folded(policies=_policies(ledger, row["list_name"]))
     row.update(
-        label=(view.values.get(LABEL) or record.record_id)[:255],
-        data=data,
+        _shown(record, view),
         version=len(record.ready),
         vector=dict(view.vector),
         op_id=act.op_id,
-        is_deleted=view.is_deleted,
-        conflicts=len(view.clashes),
         updated_at=ledger.now,
         seq=ledger.head,
     )
     ledger.entities[record.record_id] = row
     ledger.touched_entities.add(record.record_id)
     _add_version(ledger, row, act)
-    _add_properties(ledger, row["list_name"], list(data))
+    _add_properties(ledger, row["list_name"], list(row["data"]))
     lay_clashes(ledger, record, view)
     return view
+
+
+def refold(ledger: Ledger, list_name: str) -> None:
+    """Every entity of the list is what its rules make of it now; those that come out different are told of again."""
+    ledger.write_entities()
+    mine = ENTITY.c.project_id == ledger.project_id, ENTITY.c.list_name == list_name, ENTITY.c.version > 1
+    ids = sorted(ledger.session.scalars(select(ENTITY.c.entity_id).where(*mine)))
+    ledger.load_records(("entity",), ids)
+    policies = _policies(ledger, list_name)
+    for entity_id in ids:
+        record, row = ledger.record("entity", entity_id), ledger.entities[entity_id]
+        view = fold(record.standing(ledger.head), policies=policies)
+        shown = _shown(record, view)
+        if any(row[name] != value for name, value in shown.items()):
+            row.update(shown, updated_at=ledger.now, seq=ledger.head)
+            ledger.touched_entities.add(entity_id)
+            lay_clashes(ledger, record, view)
+            record.view = None
+
+
+def _shown(record: Record, view: View) -> Row:
+    return {
+        "label": (view.values.get(LABEL) or record.record_id)[:255],
+        "data": {path: value for path, value in view.values.items() if path != LABEL and value is not None},
+        "is_deleted": view.is_deleted,
+        "conflicts": len(view.clashes),
+        "heads": sum(1 for op in view.heads if op.set or op.is_delete),
+    }
+
+
+def _policies(ledger: Ledger, list_name: str) -> Mapping[str, Policy]:
+    row = ledger.known_list(list_name)
+    return list_rules.read(row["settings"]).policies if row is not None else {}
 
 
 def _row(ledger: Ledger, act: Act, element: EntityElement) -> Row:

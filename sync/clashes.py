@@ -15,14 +15,16 @@ from sync.rows import CONFLICT
 
 def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
     """The record's rows in `conflict` are those of the view. What was open before keeps its opening."""
+    key = (record.kind, record.record_id)
     opened: dict[str, datetime] = {}
     if len(record.acts) > 1:
         opened = _opened(ledger, record)
     if opened:
-        ledger.cleared[CONFLICT].add((record.kind, record.record_id))
+        ledger.cleared[CONFLICT].add(key)
     waiting = ledger.inserts[CONFLICT]
     # An earlier operation of this very transaction may have laid some already.
-    waiting[:] = [row for row in waiting if (row["kind"], row["record_id"]) != (record.kind, record.record_id)]
+    opened |= {row["path"]: row["opened_at"] for row in waiting if (row["kind"], row["record_id"]) == key}
+    waiting[:] = [row for row in waiting if (row["kind"], row["record_id"]) != key]
     for clash in view.clashes:
         waiting.append(
             {

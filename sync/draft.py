@@ -11,7 +11,7 @@ import orjson
 
 from sync.verdict import Why
 
-KINDS = frozenset({"submission", "entity", "assignment", "review", "comment", "form"})
+KINDS = frozenset({"submission", "entity", "assignment", "review", "comment", "form", "list"})
 LONGEST_ID, LONGEST_NAME = 64, 249
 """ODK Central takes instance IDs of up to 249 characters."""
 LONGEST_WHY = 40

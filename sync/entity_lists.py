@@ -209,7 +209,7 @@ def _locked(project_id: str, name: str) -> Select[EntityList]:
 
 
 def _make(session: Session, project_id: str, name: str, now: datetime) -> EntityList:
-    made = EntityList(project_id=project_id, name=name, properties=[], created_at=now)
+    made = EntityList(project_id=project_id, name=name, properties=[], settings={}, created_at=now)
     try:
         with session.begin_nested():
             session.add(made)

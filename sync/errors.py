@@ -81,6 +81,12 @@ class NoSuchEntity(Problem):
     slug = "entity/not-found"
 
 
+class NoSuchProperty(Problem):
+    """This list has no such property. Correct the name, or add the property to the list first."""
+
+    slug = "entity/no-such-property"
+
+
 class NoSuchFinding(Problem):
     """This finding no longer stands: the record has been checked again since. Load the record again."""
 

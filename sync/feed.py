@@ -124,7 +124,7 @@ def pull(
     drop: dict[tuple[str, str], dict[str, str]] = {}
     while len(records) < limit and (rows := _rows(reader, since, min(limit - len(records), ROWS_AT_ONCE))):
         since = rows[-1].seq
-        for kind, record_id in dict.fromkeys((row.kind, row.record_id) for row in rows):
+        for kind, record_id in _told_by(reader, rows):
             for key, record in _states(reader, kind, record_id, may_know=since <= known):
                 if record is None:
                     drop[key] = {"kind": key[0], "record": key[1]}
@@ -165,6 +165,15 @@ def _rows(reader: _Reader, since: int, limit: int) -> Sequence[FeedRow]:
         .limit(limit)
     )
     return reader.session.scalars(found).all()
+
+
+def _told_by(reader: _Reader, rows: Sequence[FeedRow]) -> Iterator[tuple[str, str]]:
+    """The records that these rows are about; of an entity list, the entities that came out different by it."""
+    yield from dict.fromkeys((row.kind, row.record_id) for row in rows if row.kind != "list")
+    settings = [row.seq for row in rows if row.kind == "list"]
+    if settings:
+        moved = select(Entity.entity_id).where(Entity.project_id == reader.project.project_id, Entity.seq.in_(settings))
+        yield from (("entity", entity_id) for entity_id in reader.session.scalars(moved.order_by(Entity.entity_id)))
 
 
 def _states(

@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "review": "submission.review",
     "comment": "comment.create",
     "form": "form.publish",
+    "list": "entity_list.create",
 }
 """What an author must be allowed to, by the kind of the operation."""
 

@@ -159,6 +159,10 @@ class Record:
     def held(self) -> list[Act]:
         return [act for act in self.acts if act.state == "held"]
 
+    def standing(self, head: int) -> list[Op]:
+        """What is not held by the time that the feed has come to this number: a rebuild knows the later ones too."""
+        return [act.op for act in self.acts if act.state != "held" and (act.row["seq"] or 0) <= head]
+
     def act(self, op_id: str) -> Act:
         return next(act for act in self.acts if act.op_id == op_id)
 
@@ -357,17 +361,23 @@ class Ledger:
 
     def list_row(self, name: str) -> Row:
         """The entity list, made when there is none."""
-        if name not in self.lists:
-            columns = ENTITY_LIST.columns
-            found = select(*columns).where(EntityList.project_id == self.project_id, EntityList.name == name)
-            kept = self.session.execute(found).mappings().first()
-            self.lists[name] = dict(kept) if kept is not None else self._new_list(name)
+        if self.known_list(name) is None:
+            row = {"project_id": self.project_id, "name": name, "properties": [], "settings": {}}
+            self.lists[name] = row | {"created_at": self.now}
+            self.session.execute(insert(ENTITY_LIST), [self.lists[name]])
         return self.lists[name]
 
-    def _new_list(self, name: str) -> Row:
-        row = {"project_id": self.project_id, "name": name, "properties": [], "created_at": self.now}
-        self.session.execute(insert(ENTITY_LIST), [row])
-        return row
+    def known_list(self, name: str) -> Row | None:
+        """The entity list, if there is one."""
+        if name not in self.lists:
+            found = select(*ENTITY_LIST.columns).where(
+                EntityList.project_id == self.project_id, EntityList.name == name
+            )
+            kept = self.session.execute(found).mappings().first()
+            if kept is None:
+                return None
+            self.lists[name] = dict(kept)
+        return self.lists[name]
 
     def _load_submissions(self, instance_ids: set[str]) -> None:
         if not instance_ids:
@@ -392,7 +402,8 @@ class Ledger:
         self._insert(ENTITY_VERSION, self.inserts.pop(ENTITY_VERSION, []))
         for name in sorted(self.changed_lists):
             changed = update(ENTITY_LIST).where(EntityList.project_id == self.project_id, EntityList.name == name)
-            self.session.execute(changed.values(properties=self.lists[name]["properties"]))
+            row = self.lists[name]
+            self.session.execute(changed.values(properties=row["properties"], settings=row["settings"]))
         self.changed_lists = set()
 
     def write(self) -> None:

@@ -95,8 +95,15 @@ class View:
     @property
     def shown(self) -> Op | None:
         """The last operation: of those that no other has seen, the one with the greatest precedence."""
-        heads = [op for op in self.ready if not op.is_void and not _is_covered(op, self.ready)]
+        heads = self.heads
         return heads[-1] if heads else None
+
+    @property
+    def heads(self) -> Sequence[Op]:
+        """The operations that no other has seen."""
+        if len(self.ready) == 1:
+            return () if self.ready[0].is_void else self.ready
+        return [op for op in self.ready if not op.is_void and not _is_covered(op, self.ready)]
 
 
 def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:

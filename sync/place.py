@@ -11,6 +11,7 @@ from forms.flat import differences, flatten, has_keys, is_keyed, unflatten
 from forms.instance import open_instance
 from sync.apply_assignments import settle_assignment
 from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
+from sync.apply_lists import settle_list
 from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
 from sync.filling import policies_among
@@ -155,7 +156,7 @@ OBSTACLES: Mapping[str, Callable[[Ledger, Act], Why]] = {
 
 def _find_changes(ledger: Ledger, record: Record, act: Act) -> None:
     if act.row["kind"] == "entity" and act.row["cause_id"]:
-        only_changes(record, act)
+        only_changes(ledger, record, act)
     if act.row["kind"] != "submission":
         return
     if act.row["changes"]:
@@ -225,6 +226,10 @@ def _settle_assignment(ledger: Ledger, record: Record, _act: Act, _findings: obj
     return settle_assignment(ledger, record)
 
 
+def _settle_list(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
+    return settle_list(ledger, record, act)
+
+
 def _settle_form(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
     if act.row["via"] is not None:
         ledger.use_newest_version(record.record_id)
@@ -238,6 +243,7 @@ SETTLE: Mapping[str, Callable[[Ledger, Record, Act, tuple[Finding, ...] | None],
     "review": _settle_review,
     "comment": _settle_comment,
     "form": _settle_form,
+    "list": _settle_list,
 }
 
 

@@ -21,7 +21,7 @@ from forms.fault import Fault
 from forms.form_file import FormFile
 from forms.versions import conflicts
 from forms.xform import read
-from sync import attach, author, entity_lists
+from sync import attach, author, declare_list, entity_lists
 from sync.access import Actor
 from sync.attach import BlobStore, Stored
 from sync.definitions import compiled, definition, forget
@@ -190,6 +190,7 @@ def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, no
     for name, properties in declared_lists(published):
         entity_lists.ensure_list(session, project_id, name, properties, now=now)
     session.flush()
+    _take_types(session, row, published, actor=actor, now=now)
     _tell(session, row, actor=actor, now=now)
     _note(session, "form.publish", row, actor=actor, now=now)
     return row
@@ -396,6 +397,12 @@ def _refuse_conflicts(session: Session, project_id: str, form: FormDefinition) -
     if found:
         faults = [change.as_fault() for change in found]
         raise FieldTypeConflict(", ".join(change.path for change in found), faults=faults)
+
+
+def _take_types(session: Session, row: FormVersion, published: FormDefinition, *, actor: Actor, now: datetime) -> None:
+    project = session.get_one(Project, row.project_id)
+    lists = [one.dataset for one in published.entities]
+    declare_list.take_types(session, project, published, lists, actor=actor, now=now)
 
 
 def _tell(session: Session, row: FormVersion, *, actor: Actor, now: datetime) -> None:

@@ -25,6 +25,7 @@ from sync.rows import (
     COMMENT,
     CONFLICT,
     ENTITY,
+    ENTITY_LIST,
     ENTITY_VERSION,
     SUBMISSION,
     SUBMISSION_ALIAS,
@@ -47,6 +48,9 @@ DERIVED = (
     ASSIGNMENT,
 )
 """Every table that follows from the operations; what others refer to comes first."""
+
+COMPARED = (*DERIVED, ENTITY_LIST)
+"""Of a list its settings follow; the list itself, and the names of its properties, may come from elsewhere."""
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -77,17 +81,18 @@ def rebuild(session: Session, project_id: str, *, now: datetime) -> Rebuilt:
     """The derived rows of the project are made anew. Roll back to only learn whether they would be the same."""
     # Nobody writes to the project meanwhile.
     head = open_ledger(session, project_id, now=now).head
-    before = {table.name: dict(_digests(session, table, project_id)) for table in DERIVED}
+    before = {table.name: dict(_digests(session, table, project_id)) for table in COMPARED}
     kept = _keep(session, project_id)
     for table in reversed(DERIVED):
         session.execute(delete(table).where(table.c.project_id == project_id))
+    session.execute(update(ENTITY_LIST).where(ENTITY_LIST.c.project_id == project_id).values(settings={}))
     session.expire_all()
     versions: dict[str, str] = {}
     for first in range(0, head, CHUNK):
         _replay(session, project_id, range(first + 1, min(first + CHUNK, head) + 1), versions, now)
     _bring_back(session, project_id, kept)
     session.expire_all()
-    after = {table.name: dict(_digests(session, table, project_id)) for table in DERIVED}
+    after = {table.name: dict(_digests(session, table, project_id)) for table in COMPARED}
     return Rebuilt(
         operations=head,
         rows={name: len(rows) for name, rows in after.items()},

@@ -97,7 +97,7 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     announced = lay_attachments(ledger, row, ready, expected)
     if findings is None or len(ready) > 1 or not standing.is_exact:
         findings = _check(ledger, row, ready, standing)
-    faults = entity_faults(standing.filling) if standing.filling else ()
+    faults = entity_faults(ledger, standing.filling) if standing.filling else ()
     unknown = _unknown(ledger, record, view, standing)
     noticed = (*_mergers(view, standing), *_notices(ledger, row, compiled, announced, expected))
     lay_findings(ledger, row, (*findings, *faults, *unknown, *noticed))

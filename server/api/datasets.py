@@ -17,6 +17,8 @@ from schemas.entity import (
     EntityVersionSchema,
     NamedSchema,
     NewEntitySchema,
+    NewPropertySchema,
+    PropertySchema,
     TakenSchema,
 )
 from server.api.blueprint import body, bp, done, query, shown
@@ -25,7 +27,7 @@ from server.clock import now
 from server.db import session
 from server.form_attachments import send_list
 from server.projects import project
-from sync import access, entity_lists, find, register, review
+from sync import access, declare_list, entity_lists, find, list_rules, register, review, take_csv
 from sync.models import EntityList, Project
 
 DATASET = "/projects/<int:number>/datasets/<name>"
@@ -71,14 +73,25 @@ def list_entity_versions(number: int, name: str, entity_id: str) -> ResponseRetu
 @bp.post("/projects/<int:number>/datasets")
 def create_dataset(number: int) -> ResponseReturnValue:
     found = project(number)
-    made = register.create_list(session(), found, body(NamedSchema())["name"], actor=actor(), now=now())
+    made = declare_list.create_list(session(), found, body(NamedSchema())["name"], actor=actor(), now=now())
     return shown(EntityListSchema(), _told(found, made, {}))
 
 
 @bp.post(DATASET + "/properties")
 def create_property(number: int, name: str) -> ResponseReturnValue:
-    register.add_property(session(), project(number), name, body(NamedSchema())["name"], actor=actor(), now=now())
+    """As ODK Central; `type`, `choices` and `merge` may come along."""
+    told = body(NewPropertySchema())
+    declared = _declared(told)
+    declare_list.add_property(session(), project(number), name, told["name"], declared, actor=actor(), now=now())
     return done()
+
+
+@bp.patch(DATASET + "/properties/<property_name>")
+def change_property(number: int, name: str, property_name: str) -> ResponseReturnValue:
+    """Its type, its choices and how different values are merged; what is not named stays."""
+    found, declared = project(number), _declared(body(PropertySchema()))
+    one = declare_list.declare(session(), found, name, {property_name: declared}, actor=actor(), now=now())
+    return shown(EntityListSchema(), _told(found, one, entity_lists.counts(session(), found)))
 
 
 @bp.post(DATASET + "/entities")
@@ -95,8 +108,8 @@ def create_entities(number: int, name: str) -> ResponseReturnValue:
 def upload_entities(number: int, name: str) -> ResponseReturnValue:
     """The body is a CSV: a row is a new entity, or changes the one of its id in the column `name`."""
     wanted = query(CsvSchema())
-    content = request.stream.read(register.LARGEST_CSV + 1)
-    taken = register.take_csv(session(), project(number), name, content, **wanted, actor=actor(), now=now())
+    content = request.stream.read(take_csv.LARGEST_CSV + 1)
+    taken = take_csv.take_csv(session(), project(number), name, content, **wanted, actor=actor(), now=now())
     return shown(TakenSchema(), taken)
 
 
@@ -123,6 +136,10 @@ def delete_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue
     return done()
 
 
+def _declared(told: dict[str, Any]) -> declare_list.Declared:
+    return declare_list.Declared(told["type"], told["choices"], told["merge"])
+
+
 def _entry(told: dict[str, Any]) -> register.Entry:
     return register.Entry(told["label"], told["data"], told.get("entity_id", ""))
 
@@ -144,5 +161,6 @@ def _told(found: Project, one: EntityList, counts: dict[str, int]) -> dict[str, 
         "project_number": found.number,
         "created_at": one.created_at,
         "properties": one.properties,
+        "rules": list_rules.read(one.settings),
         "entities": counts.get(one.name, 0),
     }

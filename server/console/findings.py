@@ -10,6 +10,7 @@ from flask_babel import gettext, lazy_gettext
 from forms.definition import Question, say
 from server.console.answers import Reader
 from server.console.blueprint import bp
+from server.console.property_types import TYPES
 from sync.models import SubmissionFinding
 
 RULES: Mapping[str, str] = {
@@ -71,6 +72,15 @@ MERGED: Mapping[str, str] = {
 }
 
 
+REGISTRY: Mapping[str, str] = {
+    "id": lazy_gettext("The record names an entry by something that is no proper id. It was not taken into %(list)s."),
+    "label": lazy_gettext("The record registers somebody without a name. It was not taken into %(list)s."),
+    "twice": lazy_gettext("The record names one entry of %(list)s twice; what it says the second time was left out."),
+    "misfit": lazy_gettext("The column %(property)s of %(list)s holds another kind of value. This one was kept."),
+}
+"""What is wrong with what a record says about a registry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A finding as the page tells it."""
@@ -120,8 +130,10 @@ def _told(reader: Reader | None, row: SubmissionFinding, language: str) -> Told:
 
 
 def _sentence(row: SubmissionFinding) -> str:
-    policy = str((row.params or {}).get("policy", ""))
-    return str(MERGED.get(policy) or SENTENCES.get(row.rule, row.rule))
+    params = {str(name): str(value) for name, value in (row.params or {}).items()}
+    if row.rule == "entity" and params.get("reason") in REGISTRY:
+        return str(REGISTRY[params["reason"]]) % {"list": "", "property": "", **params}
+    return str(MERGED.get(params.get("policy", "")) or SENTENCES.get(row.rule, row.rule))
 
 
 def _written(reader: Reader | None, row: SubmissionFinding) -> tuple[str, ...]:
@@ -144,7 +156,10 @@ def _source(reader: Reader | None, row: SubmissionFinding) -> str:
 
 
 def _expected(reader: Reader | None, row: SubmissionFinding) -> str:
-    return _in_words(reader, row, str((row.params or {}).get("expected", "")))
+    params = row.params or {}
+    if params.get("reason") == "misfit":
+        return str(TYPES.get(str(params.get("type")), ""))
+    return _in_words(reader, row, str(params.get("expected", "")))
 
 
 def _in_words(reader: Reader | None, row: SubmissionFinding, raw: str) -> str:

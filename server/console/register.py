@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,12 +15,14 @@ from server.auth import actor
 from server.clock import now
 from server.console.blueprint import bp
 from server.console.forms import NoFile
-from server.console.properties import properties
+from server.console.properties import Properties, properties
+from server.console.property_types import MISFITS
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
 from server.projects import project
-from sync import entity_lists, register
+from sync import declare_list, entity_lists, list_rules, register, take_csv
 from sync.access import require
+from sync.list_rules import PropertyRule
 from sync.models import Entity, Project
 
 FIELD = "p-"
@@ -31,6 +34,7 @@ WHY: Mapping[str, str] = {
     "no_label": lazy_gettext("The label is empty or longer than 255 characters."),
     "id_twice": lazy_gettext("The same entry stands here twice."),
     "no_such_entity": lazy_gettext("There is no entry of this id. Leave the cell empty for a new one."),
+    **MISFITS,
 }
 
 
@@ -38,7 +42,7 @@ WHY: Mapping[str, str] = {
 def create_registry(number: int) -> ResponseReturnValue:
     """A new list; a CSV that comes with it gives it its columns and its first entries."""
     found, name, sent = project(number), request.form.get("name", "").strip(), request.files.get("file")
-    register.create_list(session(), found, name, actor=actor(), now=now())
+    declare_list.create_list(session(), found, name, actor=actor(), now=now())
     if sent is not None and sent.filename:
         return _take(found, name, sent, with_new_columns=True)
     flash(gettext("%(name)s is ready for its first entry.", name=name), "good")
@@ -65,7 +69,7 @@ def create_entry(number: int, name: str) -> ResponseReturnValue:
     found = project(number)
     try:
         (made,) = register.create(session(), found, name, [_entry()], actor=actor(), now=now())
-    except register.NoLabel as problem:
+    except (register.NoLabel, register.BadValue) as problem:
         return _page(found, name, None, request.form, fault_of(problem)), STATUS[problem.kind]
     flash(gettext("Saved."), "good")
     return redirect(url_for("console.entity", number=number, name=name, entity_id=made.entity_id), 303)
@@ -87,7 +91,7 @@ def change_entry(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     base = int(version) if version.isascii() and version.isdigit() else None
     try:
         register.update(session(), one, _entry(), base_version=base, actor=actor(), now=now())
-    except (register.NoLabel, register.StaleEntity) as problem:
+    except (register.NoLabel, register.BadValue, register.StaleEntity) as problem:
         return _page(found, name, one, request.form, fault_of(problem)), STATUS[problem.kind]
     flash(gettext("Saved."), "good")
     return redirect(url_for("console.entity", number=number, name=name, entity_id=entity_id), 303)
@@ -102,12 +106,12 @@ def delete_entry(number: int, name: str, entity_id: str) -> ResponseReturnValue:
 
 
 def _take(found: Project, name: str, sent: FileStorage, *, with_new_columns: bool) -> ResponseReturnValue:
-    content = sent.stream.read(register.LARGEST_CSV + 1)
+    content = sent.stream.read(take_csv.LARGEST_CSV + 1)
     try:
-        taken = register.take_csv(
+        taken = take_csv.take_csv(
             session(), found, name, content, with_new_columns=with_new_columns, actor=actor(), now=now()
         )
-    except register.BadCsv as problem:
+    except take_csv.BadCsv as problem:
         return _refused(found, name, problem), STATUS[problem.kind]
     words = gettext(
         "New: %(created)d. Changed: %(updated)d. As before: %(unchanged)d.",
@@ -132,14 +136,25 @@ def _entry() -> register.Entry:
 def _page(found: Project, name: str, one: Entity | None, typed: Mapping[str, str], fault: Fault | None = None) -> str:
     chosen = entity_lists.named(session(), found, name)
     kept = {f"{FIELD}{key}": str(value or "") for key, value in one.data.items()} if one is not None else {}
+    words = properties(found, name)
+    wrong = str(fault.members.get("property", "")) if fault is not None else ""
     shown = {"label": one.label if one is not None else "", **kept, **typed}
     return render_template(
         "console/entity_edit.html",
         project=found,
         list=chosen,
         entity=one,
-        words=properties(found, name),
+        words=words,
+        rules=list_rules.read(chosen.settings),
+        offered=partial(_offered, words),
+        wrong={wrong: MISFITS[str(fault.members["why"])]} if fault is not None and wrong else {},
         typed=shown,
         fault=fault,
         prefix=FIELD,
     )
+
+
+def _offered(words: Properties, rule: PropertyRule, name: str, value: str) -> list[tuple[str, str]]:
+    """The choices in words; a value that is none of them can stay."""
+    names = ["", *rule.choices, *([value] if value and value not in rule.choices else [])]
+    return [(one, words.value(name, one) or "–") for one in names]

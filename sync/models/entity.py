@@ -12,13 +12,15 @@ from sync.models.base import Base, Id, Name
 
 
 class EntityList(Base):
-    """A registry. `properties` are the names that forms or people have declared, in order."""
+    """A registry. `properties` are the names that forms or people have declared, in order; `settings` what the list
+    asks of them: see sync.list_rules."""
 
     __tablename__ = "entity_list"
 
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
     name: Mapped[str] = mapped_column(Name, primary_key=True)
     properties: Mapped[list[Any]] = mapped_column(default=list)
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]
 
 
@@ -29,6 +31,7 @@ class Entity(Base):
     __table_args__ = (
         ForeignKeyConstraint(["project_id", "list_name"], ["entity_list.project_id", "entity_list.name"]),
         Index(None, "project_id", "list_name"),
+        Index(None, "project_id", "seq"),
     )
 
     project_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -41,6 +44,8 @@ class Entity(Base):
     op_id: Mapped[str] = mapped_column(Id)
     is_deleted: Mapped[bool] = mapped_column(default=False)
     conflicts: Mapped[int] = mapped_column(Integer, default=0)
+    heads: Mapped[int] = mapped_column(Integer, default=1)
+    """Changes that nobody has built on yet. With more than one the entity was merged, and no person has looked."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     seq: Mapped[int] = mapped_column(BigInteger, default=0)

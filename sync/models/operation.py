@@ -100,7 +100,7 @@ class Operation(Base):
     n: Mapped[int] = mapped_column(BigInteger)
     prev: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(String(12))
-    """"submission", "entity", "assignment", "review", "comment", "form"."""
+    """"submission", "entity", "assignment", "review", "comment", "form", "list"."""
     record_id: Mapped[str] = mapped_column(Name)
     context: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Version vector of the record state that the author saw: origin -> n."""

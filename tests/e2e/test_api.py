@@ -324,6 +324,30 @@ def test_a_list_is_made_and_filled_by_a_script(manager: Client) -> None:
     assert (wrong.status_code, "kios" in wrong.text) == (400, True)
 
 
+def test_a_scripts_properties_have_types_and_policies(manager: Client) -> None:
+    manager.ask("POST", "datasets", json={"name": "pasar"}).raise_for_status()
+    new = {"name": "kios", "type": "integer", "merge": "max"}
+    manager.ask("POST", "datasets/pasar/properties", json=new).raise_for_status()
+    manager.ask("POST", "datasets/pasar/properties", json={"name": "hari"}).raise_for_status()
+
+    said = {"type": "select_multiple", "choices": ["rabu", "sabtu"], "merge": "union"}
+    told = manager.ask("PATCH", "datasets/pasar/properties/hari", json=said).json()
+    bad_merge = manager.ask("PATCH", "datasets/pasar/properties/kios", json={"merge": "union"})
+    entry = {"label": "Pasar Pakis", "data": {"kios": "empat"}}
+    bad_value = manager.ask("POST", "datasets/pasar/entities", json=entry)
+    bad_csv = manager.ask("POST", "datasets/pasar/entities.csv", data=b"label,kios,hari\nPakis,4,rabu\nSapi,5,jumat\n")
+
+    assert told["properties"] == [
+        {"name": "kios", "odataName": "kios", "type": "integer", "merge": "max"},
+        {"name": "hari", "odataName": "hari", **said},
+    ]
+    assert (bad_merge.status_code, bad_merge.json()["type"]) == (400, "/problems/entity/bad-merge")
+    assert (bad_value.status_code, bad_value.json()["details"]["field"]) == (400, "kios")
+    (fault,) = bad_csv.json()["details"]["faults"]
+    assert fault == {"row": 3, "column": "hari", "value": "jumat", "why": "choice"}
+    assert manager.ask("GET", "datasets/pasar/entities").json() == []
+
+
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [("enumerator", {"POST"}), ("viewer", {"GET"}), ("supervisor", {"POST", "GET", "PATCH"})],

@@ -496,6 +496,13 @@ def test_a_manager_makes_and_fills_a_registry(full_desk: Team, reader: Reader) -
     assert "Somebody changed this entity meanwhile" in answer.text
     assert 'value="12"' in answer.text
 
+    typed = {"type-kios": "integer", "merge-kios": "max", "choices-kios": ""}
+    page = reader.follow(reader.send(f"{here}/settings", f"{here}/settings", **typed))
+    assert '<option value="integer" selected>' in page
+    answer = reader.send(edit[1], edit[1], label="Pasar Pakis", version="2", **{"p-kios": "dua"})
+    assert answer.status_code == 400
+    assert "Write a whole number, such as 42." in answer.text
+
     wrong = (io.BytesIO(b"label,kois\nPasar Sapi,1\n"), "pasar.csv")
     answer = reader.send(f"{here}/csv", here, file=wrong)
     assert answer.status_code == 400

@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync import author, entity_lists, register
+from sync import author, declare_list, entity_lists, register, take_csv
 from sync.access import NotAllowed
+from sync.declare_list import Declared
 from sync.engine import in_transaction
-from sync.errors import NoSuchEntity
+from sync.errors import NoSuchEntity, NoSuchProperty
 from sync.models import Entity, Event, Operation, Project
-from sync.register import Entry, Taken
+from sync.register import Entry
+from sync.take_csv import Taken
 from tests.conftest import Team
 
 Act = Callable[..., Any]
@@ -35,7 +37,7 @@ def act(engine: Engine, a_project: Team, now: datetime) -> Act:
 
         return in_transaction(engine, inside)
 
-    run(register.create_list, "informan", ["phone", "status"])
+    run(declare_list.create_list, "informan", ["phone", "status"])
     return run
 
 
@@ -115,7 +117,7 @@ def test_a_change_by_hand_and_one_made_offline_are_merged(act: Act, engine: Engi
         ([Entry("", {})], register.NoLabel),
         ([Entry("  ", {})], register.NoLabel),
         ([Entry("x" * 256, {})], register.NoLabel),
-        ([Entry("Siti", {"fone": "1"})], register.NoSuchProperty),
+        ([Entry("Siti", {"fone": "1"})], NoSuchProperty),
         ([Entry("Siti", {}, "7")], register.BadEntityId),
         ([Entry("Siti", {}, "11111111-1111-1111-8111-111111111111")], register.BadEntityId),
         ([Entry("Siti", {}, ID), Entry("Ani", {}, ID.upper())], register.EntityTaken),
@@ -132,30 +134,30 @@ def test_what_cannot_be_an_entity_is_refused_and_none_of_its_neighbours_is_made(
 
 @pytest.mark.parametrize("name", ["", "__x", "1a", "a b", "a.b", "a/b", "x" * 101])
 def test_a_list_has_a_name_that_forms_can_write(act: Act, name: str) -> None:
-    with pytest.raises(register.BadListName):
-        act(register.create_list, name)
+    with pytest.raises(declare_list.BadListName):
+        act(declare_list.create_list, name)
 
 
 @pytest.mark.parametrize("name", ["", "name", "Label", "__version", "no spaces", "1st"])
 def test_a_property_has_a_name_that_forms_can_write(act: Act, name: str) -> None:
-    with pytest.raises(register.BadProperty):
-        act(register.add_property, "informan", name)
+    with pytest.raises(declare_list.BadProperty):
+        act(declare_list.add_property, "informan", name)
 
 
 def test_lists_and_properties_are_made_once(act: Act) -> None:
-    with pytest.raises(register.ListTaken):
-        act(register.create_list, "informan")
-    with pytest.raises(register.PropertyTaken):
-        act(register.add_property, "informan", "phone")
+    with pytest.raises(declare_list.ListTaken):
+        act(declare_list.create_list, "informan")
+    with pytest.raises(declare_list.PropertyTaken):
+        act(declare_list.add_property, "informan", "phone")
 
-    assert act(register.add_property, "informan", "rt").properties == ["phone", "status", "rt"]
+    assert act(declare_list.add_property, "informan", "rt").properties == ["phone", "status", "rt"]
 
 
 def test_a_csv_adds_changes_and_leaves_alone(act: Act, engine: Engine, a_project: Team) -> None:
     act(register.create, "informan", [Entry("Siti", {"phone": "0812"}, ID), Entry("Ani", {"phone": "1"}, _id(2))])
     content = f"\ufeffname;label;phone\r\n{ID};Bu Siti;0813\r\n{_id(2)};Ani;1\r\n;Budi;\r\n".encode()
 
-    taken = act(register.take_csv, "informan", content)
+    taken = act(take_csv.take_csv, "informan", content)
 
     assert taken == Taken(created=1, updated=1, unchanged=1)
     shown = csv(engine, a_project)
@@ -168,16 +170,16 @@ def test_what_devices_were_given_comes_back_as_it_is(act: Act, engine: Engine, a
     act(register.create, "informan", [Entry("Siti", {"phone": "0812"}), Entry("Ani", {"status": "active"})])
     before = csv(engine, a_project)
 
-    assert act(register.take_csv, "informan", before.encode()) == Taken(0, 0, 2)
+    assert act(take_csv.take_csv, "informan", before.encode()) == Taken(0, 0, 2)
     assert csv(engine, a_project) == before
 
 
 def test_new_columns_become_properties_when_that_is_wanted(act: Act, engine: Engine, a_project: Team) -> None:
-    with pytest.raises(register.BadCsv) as refusal:
-        act(register.take_csv, "informan", b"label,rt\nSiti,3\n")
+    with pytest.raises(take_csv.BadCsv) as refusal:
+        act(take_csv.take_csv, "informan", b"label,rt\nSiti,3\n")
     assert refusal.value.members["faults"] == [{"row": 1, "column": "rt", "value": "", "why": "no_such_property"}]
 
-    act(register.take_csv, "informan", b"label,rt\nSiti,3\n", with_new_columns=True)
+    act(take_csv.take_csv, "informan", b"label,rt\nSiti,3\n", with_new_columns=True)
 
     assert csv(engine, a_project).startswith("name,label,__version,phone,status,rt\n")
 
@@ -186,8 +188,8 @@ def test_every_fault_of_a_csv_is_named_and_nothing_is_taken(act: Act, engine: En
     act(register.create, "informan", [Entry("Siti", {}, ID)])
     content = f"name,label\n{ID},\n{ID},Siti\n{_id(9)},Nobody\n,Good\n".encode()
 
-    with pytest.raises(register.BadCsv) as refusal:
-        act(register.take_csv, "informan", content)
+    with pytest.raises(take_csv.BadCsv) as refusal:
+        act(take_csv.take_csv, "informan", content)
 
     assert [(one["row"], one["why"]) for one in refusal.value.members["faults"]] == [
         (2, "no_label"),
@@ -197,16 +199,38 @@ def test_every_fault_of_a_csv_is_named_and_nothing_is_taken(act: Act, engine: En
     assert csv(engine, a_project).count("\n") == 2
 
 
+def test_a_value_of_another_type_is_refused_by_hand_and_in_a_csv_with_its_place(act: Act) -> None:
+    typed = {"phone": Declared(type="integer"), "status": Declared(type="select_one", choices=["active", "gone"])}
+    (kept,) = act(register.create, "informan", [Entry("Old", {"phone": "08 12"})])
+    act(declare_list.declare, "informan", typed)
+
+    with pytest.raises(register.BadValue) as by_hand:
+        act(register.create, "informan", [Entry("Siti", {"status": "lost"})])
+    with pytest.raises(take_csv.BadCsv) as by_file:
+        act(take_csv.take_csv, "informan", b"label,phone,status\nSiti,812,active\nAni,x1,lost\nBudi,,\n")
+
+    assert by_hand.value.members["why"] == "choice"
+    assert (by_hand.value.members["field"], by_hand.value.members["choices"]) == ("status", ["active", "gone"])
+    assert [(one["row"], one["column"], one["value"], one["why"]) for one in by_file.value.members["faults"]] == [
+        (3, "phone", "x1", "integer"),
+        (3, "status", "lost", "choice"),
+    ]
+    assert act(register.update, kept, Entry("Old", {"phone": "08 12", "status": "active"})).data == {
+        "phone": "08 12",
+        "status": "active",
+    }
+
+
 @pytest.mark.parametrize("content", [b"", b"label\n", b"name,phone\n,1\n", b"\xff\xfe\x00", b"PK\x03\x04"])
 def test_what_is_no_csv_of_entities_is_refused(act: Act, content: bytes) -> None:
-    with pytest.raises(register.BadCsv):
-        act(register.take_csv, "informan", content)
+    with pytest.raises(take_csv.BadCsv):
+        act(take_csv.take_csv, "informan", content)
 
 
 def test_five_hundred_rows_are_one_transaction(act: Act, engine: Engine, a_project: Team) -> None:
     content = "label,phone\n" + "".join(f"INF-{number:03},08{number}\n" for number in range(500))
 
-    assert act(register.take_csv, "informan", content.encode()).created == 500
+    assert act(take_csv.take_csv, "informan", content.encode()).created == 500
     with Session(engine) as session:
         project = session.get_one(Project, a_project.project_id)
         assert project.head == len(session.scalars(select(Operation.op_id)).all()) == 500
@@ -218,8 +242,8 @@ def test_who_only_reviews_changes_but_makes_none_and_all_is_in_the_audit_log(
     (made,) = act(register.create, "informan", [Entry("Siti", {})])
     for verb, arguments in (
         (register.create, ("informan", [Entry("Ani", {})])),
-        (register.take_csv, ("informan", b"label\nAni\n")),
-        (register.create_list, ("other",)),
+        (take_csv.take_csv, ("informan", b"label\nAni\n")),
+        (declare_list.create_list, ("other",)),
         (register.delete, (made,)),
     ):
         with pytest.raises(NotAllowed):

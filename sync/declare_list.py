@@ -1,0 +1,239 @@
+"""Declare entity lists: new ones, their properties, and what these ask of every entity.
+
+The settings of a list are an operation, so that other servers follow the same rules; its name and the names of its
+properties need none: whoever writes to a list makes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from forms.compared import choices_of
+from forms.definition import FormDefinition, Question
+from forms.errors import Kind, Problem
+from forms.policy import POLICIES, Policy
+from sync import access, author, entity_lists, list_rules
+from sync.access import Actor
+from sync.apply_entities import LABEL
+from sync.errors import NoSuchProperty
+from sync.list_rules import OF_ANSWERS, TYPES, PropertyRule, PropertyType
+from sync.lock import lock_project
+from sync.models import EntityList, Project
+from sync.record import record
+
+LIST_NAME = re.compile(r"(?!__)[^\W\d][\w-]{0,99}")
+PROPERTY_NAME = re.compile(r"(?!__)[^\W\d][\w.-]{0,99}")
+"""XML names (ODK entities specification); two underscores at the start and the own columns are reserved."""
+
+
+class BadListName(Problem):
+    """This cannot be the name of a list. Use letters, digits, - and _; begin with a letter, not __."""
+
+    slug = "entity/bad-list-name"
+
+
+class ListTaken(Problem):
+    """There is a list of this name already. Choose another name, or add to that list."""
+
+    kind = Kind.CONFLICT
+    slug = "entity/list-taken"
+
+
+class BadProperty(Problem):
+    """This cannot be a property. Use letters, digits, - and _; "name" and "label" are there already."""
+
+    slug = "entity/bad-property"
+
+
+class PropertyTaken(Problem):
+    """This list has a property of this name already. Choose another name."""
+
+    kind = Kind.CONFLICT
+    slug = "entity/property-taken"
+
+
+class BadType(Problem):
+    """This is no type that a property can have. Choose one of those that are listed."""
+
+    slug = "entity/bad-type"
+
+
+class BadMerge(Problem):
+    """Values of this type cannot be merged so. Largest and smallest are for numbers and dates, all choices for a
+    property with several choices, all lines for text."""
+
+    slug = "entity/bad-merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What somebody says about a property; None leaves it as it is."""
+
+    type: str | None = None
+    choices: Sequence[str] | None = None
+    merge: str | None = None
+
+
+def create_list(
+    session: Session, project: Project, name: str, properties: Iterable[str] = (), *, actor: Actor, now: datetime
+) -> EntityList:
+    """A new list without entities. Refuses NotAllowed, BadListName, ListTaken, BadProperty."""
+    access.require(actor, "entity_list.create", project.project_id)
+    if LIST_NAME.fullmatch(name) is None:
+        raise BadListName(name[:100], field="name")
+    named = [_property_name(one) for one in properties]
+    lock_project(session, project.project_id)
+    if session.get(EntityList, (project.project_id, name)) is not None:
+        raise ListTaken(name, field="name")
+    made = entity_lists.ensure_list(session, project.project_id, name, named, now=now)
+    _note(session, "entity_list.create", project, name, {"properties": named}, actor, now)
+    return made
+
+
+def add_property(
+    session: Session,
+    project: Project,
+    list_name: str,
+    name: str,
+    declared: Declared | None = None,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> EntityList:
+    """The list has one more property. Refuses NotAllowed, NoSuchList, BadProperty, PropertyTaken, BadType, BadMerge."""
+    access.require(actor, "entity_list.create", project.project_id)
+    found = entity_lists.named(session, project, list_name)
+    if _property_name(name) in found.properties:
+        raise PropertyTaken(name, field="name")
+    changed = entity_lists.ensure_list(session, project.project_id, list_name, [name], now=now)
+    if declared is not None:
+        declare(session, project, list_name, {name: declared}, actor=actor, now=now)
+    _note(session, "entity_list.update", project, list_name, {"property": name}, actor, now)
+    return changed
+
+
+def declare(
+    session: Session,
+    project: Project,
+    list_name: str,
+    properties: Mapping[str, Declared],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> EntityList:
+    """The properties have these types and policies from now on, and all entities follow.
+
+    Values that are there already stay as they are. Refuses NotAllowed, NoSuchList, NoSuchProperty, BadType and
+    BadMerge."""
+    access.require(actor, "entity_list.create", project.project_id)
+    lock_project(session, project.project_id)
+    found = entity_lists.named(session, project, list_name)
+    session.refresh(found)
+    rules, wanted = list_rules.read(found.settings), dict[str, str | None]()
+    for name, said in properties.items():
+        if name not in found.properties:
+            raise NoSuchProperty(name[:100], field=name[:100])
+        wanted |= list_rules.written(name, _rule(name, said, rules.of(name)))
+    return _set(session, project, found, wanted, actor=actor, now=now)
+
+
+def take_types(
+    session: Session, project: Project, form: FormDefinition, lists: Iterable[str], *, actor: Actor, now: datetime
+) -> None:
+    """What has no type yet takes that of the question that fills it; a select that the form has given its choices
+    also takes those that are new."""
+    for list_name in dict.fromkeys(lists):
+        found = entity_lists.named(session, project, list_name)
+        session.refresh(found)
+        rules, wanted = list_rules.read(found.settings), dict[str, str | None]()
+        for question in form.questions():
+            asked = _asked(form, question, list_name)
+            if asked is not None:
+                wanted |= list_rules.written(question.saveto, _joined(rules.of(question.saveto), asked))
+        _set(session, project, found, wanted, actor=actor, now=now)
+
+
+def _rule(name: str, said: Declared, before: PropertyRule) -> PropertyRule:
+    if said.type is not None and said.type not in TYPES:
+        raise BadType(said.type[:100], field=name, types=list(TYPES))
+    if said.merge is not None and said.merge not in POLICIES:
+        raise BadMerge(said.merge[:100], field=name, policies=list(POLICIES))
+    type_ = before.type if said.type is None else TYPES[said.type]
+    choices = before.choices if said.choices is None else tuple(" ".join(said.choices).split())
+    is_select = type_ in (PropertyType.SELECT_ONE, PropertyType.SELECT_MULTIPLE)
+    policy = before.policy if said.merge is None else POLICIES[said.merge]
+    rule = PropertyRule(type_, choices if is_select else (), policy)
+    if not rule.can_merge:
+        raise BadMerge(f"{name}: {policy.value}, {type_.value}", field=name)
+    return rule
+
+
+def _asked(form: FormDefinition, question: Question, list_name: str) -> PropertyRule | None:
+    """What the question says about the property that it fills; None when it says nothing, or fills another list's."""
+    type_ = OF_ANSWERS.get(question.type)
+    if not question.saveto or type_ is None:
+        return None
+    around = [one for one in form.entities if question.path[: len(one.path) - 2] == one.path[:-2]]
+    nearest = max(around, key=lambda one: len(one.path), default=None)
+    if nearest is None or nearest.dataset != list_name:
+        return None
+    return PropertyRule(type_, tuple(choice.name for choice in choices_of(form, question)))
+
+
+def _joined(known: PropertyRule, asked: PropertyRule) -> PropertyRule:
+    if known.type is PropertyType.TEXT and known.policy is Policy.FLAG:
+        return asked
+    if known.type is not asked.type or not known.choices:
+        return known
+    return PropertyRule(known.type, tuple(dict.fromkeys((*known.choices, *asked.choices))), known.policy)
+
+
+def _set(
+    session: Session,
+    project: Project,
+    found: EntityList,
+    wanted: Mapping[str, str | None],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> EntityList:
+    """Only what is different is said."""
+    changes = {path: value for path, value in wanted.items() if found.settings.get(path) != value}
+    if not changes:
+        return found
+    author.write(
+        session,
+        project,
+        kind="list",
+        record_id=found.name,
+        changes=changes,
+        actor=actor,
+        now=now,
+        form_id=found.name,
+    )
+    session.refresh(found)
+    _note(session, "entity_list.update", project, found.name, {"settings": dict(changes)}, actor, now)
+    return found
+
+
+def _property_name(name: str) -> str:
+    if PROPERTY_NAME.fullmatch(name) is None or name.lower() in ("name", LABEL):
+        raise BadProperty(name[:100], field="name")
+    return name
+
+
+def _note(
+    session: Session,
+    action: str,
+    project: Project,
+    list_name: str,
+    detail: Mapping[str, object],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    target = ("entity_list", list_name)
+    record(session, action, actor=actor, at=now, project_id=project.project_id, target=target, detail=dict(detail))
