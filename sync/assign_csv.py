@@ -18,7 +18,7 @@ from sync.assignees import Assignee, assignees, named
 from sync.errors import NoSuchEntity, NoSuchForm
 from sync.models import Entity, Form, Project
 from sync.record import record
-from sync.register import CsvFault
+from sync.take_csv import CsvFault
 
 FORM, PERSON, ENTITY, DUE, TARGET, NOTE = "form", "person", "entity", "due", "target", "note"
 CODES = ("code", "kode")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import assign, assign_csv, assignments, find, rebuild, register, review
+from sync import assign, assign_csv, assignments, declare_list, find, rebuild, register, review
 from sync.access import Actor, NotAllowed, Role
 from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, Task
 from sync.assignments import Line, Wanted
@@ -64,7 +64,7 @@ def desk(field: Field) -> Field:
     def act(session: Session) -> None:
         project = session.get_one(Project, field.project_id)
         by = {"actor": field.manager, "now": field.now}
-        register.create_list(session, project, "warga", ["code"], **by)
+        declare_list.create_list(session, project, "warga", ["code"], **by)
         entries = [Entry("Bu Siti", {"code": "W-01"}, SITI), Entry("Pak Budi", {"code": "W-02"}, BUDI)]
         register.create(session, project, "warga", entries, **by)
 
