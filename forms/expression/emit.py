@@ -269,7 +269,13 @@ class Emitter:
         found = self._column(columns, inner)
         each_row = code.each(found.tree, [(code.target(row), rows.tree, [])])
         return Value(
-            each_row, Kind.NODES, rows.depth + 3, rows.frames + 1, is_node=True, is_listed=True, counted=rows.tree
+            each_row,
+            Kind.NODES,
+            rows.depth + 3,
+            rows.frames + 1,
+            is_node=True,
+            is_listed=True,
+            counted=lambda: rows.tree,
         )
 
     def rows(self, table: Tree, predicates: list[Expression], scope: Scope) -> Deep[Value]:

@@ -58,7 +58,7 @@ def _of_numbers(runs: str, other: str) -> Own:
 def _count(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
     (found,) = yield each_argument(emitter, call, scope)
     _require_nodes(call, found)
-    counted = found.counted or value.as_nodes(found)
+    counted = found.counted() if found.counted else value.as_nodes(found)
     return emitter.made(code.call("float", code.call("len", counted)), Kind.NUMBER, scope, found, levels=5)
 
 

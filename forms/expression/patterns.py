@@ -39,7 +39,8 @@ def compiled(pattern: str) -> Pattern:
         whole = safe.fullmatch
         return Pattern(lambda text: whole(text) is not None, lambda text: inside(text) is not None)
     fast = re.compile(pattern, re.ASCII).fullmatch
-    return Pattern(lambda text: fast(text) is not None, lambda text: inside(text) is not None)
+    # What matches as a whole is found inside as well; nearly every answer does.
+    return Pattern(lambda text: fast(text) is not None, lambda text: fast(text) is not None or inside(text) is not None)
 
 
 def _options() -> re2.Options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from forms.definition import DataType, Path, Question, Repeat
 from forms.expression import code
@@ -21,9 +22,9 @@ Loop = tuple[Tree, Tree, list[Tree]]
 """Variable, what it runs through, and conditions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `value.Value`
 class Cursor:
-    """One place that a path has reached."""
+    """One place that a path has reached. Never changed."""
 
     path: Path
     bound: Mapping[Path, Bound]
@@ -35,6 +36,10 @@ class Cursor:
     """Variables of the loops."""
     crossed: bool = False
     """It went from the root into a repeat that is bound."""
+
+    def at(self, path: Path, *, crosses: bool = False) -> Cursor:
+        """The same at another place that needs no other loop."""
+        return Cursor(path, self.bound, self.loops, self.looped, self.names, self.crossed or crosses)
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ class Walk:
             return self._climbed(cursor)
         if cursor.path == ("",):
             root = self.scope.layout.definition.root_name
-            below = replace(cursor, path=())
+            below = cursor.at(())
             if step.axis == "child":
                 return [below] if step.name in (root, "*") else []
             return self._descended(below, step.name)
@@ -107,7 +112,7 @@ class Walk:
         if cursor.path in ((), ("",)):
             return []
         if cursor.path not in self.scope.layout.frames:
-            return [replace(cursor, path=cursor.path[:-1])]
+            return [cursor.at(cursor.path[:-1])]
         bound = {path: held for path, held in cursor.bound.items() if path[: len(cursor.path)] != cursor.path}
         loops, looped = cursor.loops, cursor.looped
         if cursor.path in looped:
@@ -118,9 +123,9 @@ class Walk:
     def _entered(self, cursor: Cursor, path: Path) -> Cursor:
         layout = self.scope.layout
         if path not in layout.frames:
-            return replace(cursor, path=path)
+            return cursor.at(path)
         if path in cursor.bound:
-            return replace(cursor, path=path, crossed=True)
+            return cursor.at(path, crosses=True)
         place = layout.places[path]
         holder = cursor.bound[place.frame.path]
         frame, position = f"g{self.fresh()}", f"m{self.fresh()}"
@@ -201,7 +206,7 @@ class Walk:
             self.called,
             code.joined_lists(numbers) if numbers else None,
             is_node=True,
-            counted=code.joined_lists([part.counted or part.tree for part in parts]),
+            counted=lambda: code.joined_lists([part.counted() if part.counted else part.tree for part in parts]),
         )
 
     def _meta(self) -> Value:
@@ -225,16 +230,18 @@ class Walk:
     def _single(self, cursor: Cursor) -> Value:
         place, frame = self._place(cursor)
         if place is None or not isinstance(place.node, Question):
-            return Value(code.constant(""), Kind.TEXT, 2, is_node=True, counted=self._counted(cursor, place, frame))
+            return Value(
+                code.constant(""), Kind.TEXT, 2, is_node=True, counted=partial(self._counted, cursor, place, frame)
+            )
         number = code.item(frame, place.number) if place.has_number else None
         kind = _KINDS.get(place.node.type, Kind.TEXT)
-        counted = self._counted(cursor, place, frame)
+        counted = partial(self._counted, cursor, place, frame)
         return Value(code.item(frame, place.slot), kind, 2, 0, number, is_node=True, counted=counted)
 
     def _several(self, cursor: Cursor) -> Value:
         place, frame = self._place(cursor)
         loops = list(cursor.loops) or [(code.target("_"), code.listed(code.constant(None)), [])]
-        counted = self._counted(cursor, place, frame)
+        counted = partial(self._counted, cursor, place, frame)
         if place is None or not isinstance(place.node, Question):
             return Value(code.each(code.constant(""), loops), Kind.NODES, 4, counted=counted)
         number = code.each(code.item(frame, place.number), loops) if place.has_number else None

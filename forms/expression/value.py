@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from forms.expression import code, dates, numbers
@@ -32,8 +33,8 @@ class Value:
     another date they agree."""
     is_listed: bool = False
     """Nodes of a list, of which the first is meant."""
-    counted: Tree | None = None
-    """Of nodes: what to count, when that is less than the texts."""
+    counted: Callable[[], Tree] | None = None
+    """Of nodes: makes what to count, when that is not the texts."""
 
     @property
     def literal(self) -> str | None:
@@ -123,7 +124,7 @@ def as_truth(value: Value, reading: Reading, notes: Notes) -> Tree:
 
 def _exists(value: Value) -> Tree:
     if value.kind is Kind.NODES:
-        return code.compare("!=", code.call("len", value.counted or value.tree), code.constant(0))
+        return code.compare("!=", code.call("len", value.counted() if value.counted else value.tree), code.constant(0))
     return code.constant(True)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from forms import lexical
 from forms.definition import Answers, DataType, Group, Node, Path, Question, Repeat
 from forms.expression import code
+from forms.expression.code import Tree
 from forms.expression.dates import civil_days
 from forms.program.build import Builder
-from forms.program.layout import PREFIX, Frame, Layout, blank
+from forms.program.layout import PREFIX, Frame, Layout, Place, blank
 from forms.program.run import Slots
 
 _NUMBERS: Mapping[DataType, Callable[[str], float]] = {
@@ -52,17 +53,21 @@ def _group(builder: Builder, nodes: tuple[Node, ...], frame: Frame, answers: str
     ]
     for node in nodes:
         holder = f"a{depth + 1}" if isinstance(node, Group) else "t"
-        kind = "dict" if isinstance(node, Group) else "list" if isinstance(node, Repeat) else "str"
         body.append(code.assign(code.target(holder), code.call(get, code.constant(node.name))))
-        if isinstance(node, Group):
-            filled = _group(builder, node.children, frame, holder, depth + 1)
-        elif isinstance(node, Repeat):
-            filled = [code.when(code.no(code.is_of(code.name("t"), "list")), _ODD), _repeat(builder, node)]
-        else:
-            filled = _leaf(builder, node)
-        odd = code.when(code.is_odd(code.name(holder), kind), _ODD)
-        body.append(code.when(code.name(holder), filled, [odd]))
+        body.append(_read(builder, node, frame, holder, depth))
     return body
+
+
+def _read(builder: Builder, node: Node, frame: Frame, holder: str, depth: int) -> ast.stmt:
+    """What is there and of its kind is kept; what is there and is not, is odd."""
+    value = code.name(holder)
+    if isinstance(node, Group):
+        kind, filled = "dict", [code.when(value, _group(builder, node.children, frame, holder, depth + 1))]
+    elif isinstance(node, Repeat):
+        kind, filled = "list", [_repeat(builder, node)]
+    else:
+        kind, filled = "str", _leaf(builder, node)
+    return code.when(code.is_of(value, kind), filled, [code.when(code.is_there(value), _ODD)])
 
 
 _ODD = [code.refuse("TypeError")]
@@ -73,14 +78,14 @@ def _leaf(builder: Builder, node: Question) -> list[ast.stmt]:
     text = code.name("t")
     keep = code.assign(code.item_target(code.name("f"), place.slot), text)
     if node.type in _NUMBERS:
-        read = code.call(builder.program.keep(_NUMBERS[node.type]), text)
-        return [keep, code.assign(code.item_target(code.name("f"), place.number), read)]
+        return [code.when(text, [keep, _number(place, code.call(builder.program.keep(_NUMBERS[node.type]), text))])]
     if lexical.PARSERS[node.type] not in _ANY_TEXT:
-        return [code.do(code.call(builder.program.keep(lexical.PARSERS[node.type]), text)), keep]
-    filled = [keep]
-    if place.has_number:
-        filled.append(code.assign(code.item_target(code.name("f"), place.number), code.call("stored_number", text)))
-    return [code.when(code.is_of(text, "str"), filled, _ODD)]
+        return [code.when(text, [code.do(code.call(builder.program.keep(lexical.PARSERS[node.type]), text)), keep])]
+    return [keep, _number(place, code.call("stored_number", text))] if place.has_number else [keep]
+
+
+def _number(place: Place, value: Tree) -> ast.stmt:
+    return code.assign(code.item_target(code.name("f"), place.number), value)
 
 
 _ANY_TEXT = (lexical.text_of, lexical.names_of)

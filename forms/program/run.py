@@ -68,17 +68,23 @@ class Run:
     found: list[tuple[Spec, Finding]] = field(default_factory=list)
     unjudged: list[Finding] = field(default_factory=list)
     _ends: tuple[datetime, datetime] | None = None
+    _low_day: str = ""
+    _high_day: str = ""
     _missing: set[str] = field(default_factory=set)
 
     # What expressions ask for
 
     @property
     def low_day(self) -> str:
-        return self.ends[0].date().isoformat()
+        if not self._low_day:
+            self._low_day = self.ends[0].date().isoformat()
+        return self._low_day
 
     @property
     def high_day(self) -> str:
-        return self.ends[1].date().isoformat()
+        if not self._high_day:
+            self._high_day = self.ends[1].date().isoformat()
+        return self._high_day
 
     @property
     def low_moment(self) -> str:
