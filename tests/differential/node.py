@@ -14,6 +14,7 @@ from typing import Any
 from tests.differential.samples import NOW
 
 FOLDER = Path(__file__).parent
+NEWER = FOLDER / "newer_node"
 OLDEST = 20
 ZONE = "Asia/Jakarta"
 """The zone of the moment at which the clock of both sides stands."""
@@ -47,12 +48,18 @@ def _version(node: str) -> int:
     return int(said.removeprefix("v").partition(".")[0])
 
 
+def new_enough(newer: Path) -> str | None:
+    """The machine's own Node, or the one that is installed in a folder for machines whose own is too old."""
+    found = [shutil.which("node"), *map(str, newer.glob("node_modules/node-linux-*/bin/node"))]
+    return next((node for node in found if node is not None and _version(node) >= OLDEST), None)
+
+
 @contextmanager
 def engine(script: str) -> Iterator[Engine]:
     """An engine at work. Raises NotHere."""
-    node = shutil.which("node")
-    if node is None or _version(node) < OLDEST:
-        raise NotHere(f"needs Node {OLDEST} or later: install the package nodejs")
+    node = new_enough(NEWER)
+    if node is None:
+        raise NotHere(f"needs Node {OLDEST} or later: install the package nodejs, or run npm ci in {NEWER.name}")
     if not (FOLDER / "node_modules").is_dir():
         raise NotHere("needs the packages of tests/differential: run npm ci there")
     process = subprocess.Popen(

