@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from forms.definition import Text
+from forms.sentence import fill
 
 
 class Severity(enum.Enum):
@@ -59,3 +60,15 @@ class Finding:
     certain: bool = True
     params: Mapping[str, str] = field(default_factory=dict)
     """For the general sentence about the rule: "expected", "type", "list", "count" ..."""
+
+
+UNDECIDED: Mapping[str, str] = {
+    "list": "The list {list} is not at hand, so nothing that is looked up in it is checked. Attach it to the form.",
+    "rows": "The rules of the form would look through more than {rows} rows for this record: not all are checked.",
+}
+"""Why a whole record could not be decided, by the param that says it."""
+
+
+def undecided(params: Mapping[str, str], translate: Callable[[str], str] = str) -> str:
+    """Why, in words; "" when the finding names no such reason."""
+    return next((fill(words, params, translate) for name, words in UNDECIDED.items() if params.get(name)), "")

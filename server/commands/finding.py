@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from forms.definition import FormDefinition, say
-from forms.finding import Finding, Severity
+from forms.finding import Finding, Rule, Severity, undecided
 from server.commands.screen import gettext as _
 from server.commands.screen import language, out, table
 
@@ -47,7 +47,9 @@ def show(definition: FormDefinition, findings: Sequence[Finding]) -> None:
 
 def sentence(finding: Finding) -> str:
     """The form's own words where it has some, else ours."""
-    return say(finding.message, language()) or _(SENTENCES[finding.rule.value])
+    own = say(finding.message, language())
+    why = undecided(finding.params, _) if finding.rule is Rule.UNDECIDABLE else ""
+    return own or why or _(SENTENCES[finding.rule.value])
 
 
 def question(definition: FormDefinition, path: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask_babel import gettext, lazy_gettext
 
 from forms.definition import Question, say
+from forms.finding import Rule, undecided
 from server.console.answers import Reader
 from server.console.blueprint import bp
 from server.console.property_types import TYPES
@@ -133,6 +134,8 @@ def _sentence(row: SubmissionFinding) -> str:
     params = {str(name): str(value) for name, value in (row.params or {}).items()}
     if row.rule == "entity" and params.get("reason") in REGISTRY:
         return str(REGISTRY[params["reason"]]) % {"list": "", "property": "", **params}
+    if row.rule == Rule.UNDECIDABLE.value and (why := undecided(params, gettext)):
+        return why
     return str(MERGED.get(params.get("policy", "")) or SENTENCES.get(row.rule, row.rule))
 
 

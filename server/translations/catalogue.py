@@ -13,6 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from forms.errors import Problem
+from forms.finding import UNDECIDED
 from forms.kind import KINDS
 from forms.notice import SENTENCES
 from forms.sentence import MEANT
@@ -44,7 +45,7 @@ def extracted() -> Catalog:
         ROOT, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",), directory_filter=_is_ours
     ):
         found.add(message, locations=[(name, line)], auto_comments=comments, context=context)
-    for sentence in (MEANT, *SENTENCES.values(), *CHANGES.values(), *KINDS.values()):
+    for sentence in (MEANT, *SENTENCES.values(), *CHANGES.values(), *KINDS.values(), *UNDECIDED.values()):
         found.add(sentence, locations=[("forms/notice.py", 1)])
     for problem in refusals():
         found.add(problem.title(), locations=[(problem.__module__.replace(".", "/") + ".py", 1)])
