@@ -45,6 +45,8 @@ class Settings:
     backups_kept: int = 14
     durable_by: str = "backup"
     """What makes received data safe for ever: a "backup", or the "database" itself, which is replicated."""
+    tombstone_days: int = 180
+    """How long devices are told that a record was deleted; who comes later reads everything again."""
     timezone: str = "Asia/Jakarta"
     trusted_proxies: int = 0
     max_submission_bytes: int = 100 * 2**20
@@ -87,6 +89,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         backup_folder=_folder(environ.get("LAPANGAN_BACKUP_FOLDER", "")),
         backups_kept=_integer(environ, "LAPANGAN_BACKUPS_KEPT", 14, 1, 10_000),
         durable_by=_one_of(environ, "LAPANGAN_DURABLE_BY", "backup", ("backup", "database")),
+        tombstone_days=_integer(environ, "LAPANGAN_TOMBSTONE_DAYS", 180, 1, 36_500),
         timezone=_timezone(environ.get("LAPANGAN_TIMEZONE") or "Asia/Jakarta"),
         trusted_proxies=_integer(environ, "LAPANGAN_TRUSTED_PROXIES", 0, 0, 10),
         max_submission_bytes=_integer(environ, "LAPANGAN_MAX_SUBMISSION_BYTES", 100 * 2**20, 2**20, 2**40),

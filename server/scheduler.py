@@ -27,7 +27,7 @@ from server.log import log
 from sync.attach import BlobStore
 from sync.backup import Shelf
 from sync.bundles.key import NAME
-from sync.consolidate import JOBS, Job, JobBusy, lease, run_job
+from sync.consolidate import JOBS, Job, JobBusy, Keeping, lease, run_job
 from sync.engine import in_transaction
 from sync.models import Installation, JobRun
 
@@ -146,6 +146,7 @@ class Scheduler:
             blobs=self._blobs,
             shelf=shelf(self._settings),
             secret_key=self._settings.secret_key,
+            keeping=keeping(self._settings),
         )
 
 
@@ -184,6 +185,7 @@ def run_once(
         blobs=blobs,
         shelf=shelf(settings),
         secret_key=settings.secret_key,
+        keeping=keeping(settings),
     )
 
 
@@ -205,6 +207,11 @@ def begin_once(
 def exports(settings: Settings) -> Path:
     """Where the files of the consolidation lie."""
     return settings.data_dir / "exports"
+
+
+def keeping(settings: Settings) -> Keeping:
+    """What the settings say of how long things are kept."""
+    return Keeping(deletions=timedelta(days=settings.tombstone_days))
 
 
 def shelf(settings: Settings) -> Shelf:

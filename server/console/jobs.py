@@ -53,6 +53,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Other servers"),
         lazy_gettext("Sends to other servers what they lack, and gets what they have."),
     ),
+    "forget": (
+        lazy_gettext("Old deletions"),
+        lazy_gettext("Stops telling devices of what was deleted long ago; who was away longer reads everything again."),
+    ),
     "cleanup": (
         lazy_gettext("Tidying up"),
         lazy_gettext("Deletes ended sessions, expired codes and uploads that nobody finished."),

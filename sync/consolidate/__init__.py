@@ -15,13 +15,15 @@ from sync.attach import BlobStore
 from sync.backup import NoShelf, Shelf
 from sync.consolidate import run
 from sync.consolidate.cleanup import cleanup
-from sync.consolidate.job import Job, JobBusy, NoSuchJob, Outcome, Task
+from sync.consolidate.job import Job, JobBusy, Keeping, NoSuchJob, Outcome, Task
 from sync.consolidate.release import consolidate
+from sync.engine import in_transaction
+from sync.forget import forget_deletions
 from sync.models import JobRun, Project
 from sync.release import replay
 from sync.verdict import Why
 
-__all__ = ["JOBS", "Job", "JobBusy", "NoSuchJob", "Outcome", "Task", "run_job"]
+__all__ = ["JOBS", "Job", "JobBusy", "Keeping", "NoSuchJob", "Outcome", "Task", "run_job"]
 
 
 def _sweep(engine: Engine, task: Task) -> Outcome:
@@ -33,6 +35,13 @@ def _replay(engine: Engine, project: Project, task: Task) -> Outcome:
     """What came before its form was published is judged again once it is."""
     found = replay(engine, project.project_id, Why.UNKNOWN_FORM, actor=SYSTEM, now=task.now)
     return Outcome({"released": found.released, "stayed": found.stayed})
+
+
+def _forget(engine: Engine, project: Project, task: Task) -> Outcome:
+    """Devices that were away for longer than that read everything again."""
+    before = task.now - task.keeping.deletions
+    until = in_transaction(engine, lambda session: forget_deletions(session, project.project_id, before=before))
+    return Outcome({"until": until})
 
 
 def _back_up(engine: Engine, task: Task) -> Outcome:
@@ -65,6 +74,7 @@ _CATALOGUE = (
     Job("replay", "Judge again what came before its form", "17 * * * *", run_project=_replay),
     Job("backup", "Back up the database and the attachments", "", "backup_at", run=_back_up),
     Job("peers", "Exchange with other servers", "*/5 * * * *", run=_meet_peers),
+    Job("forget", "Forget what was deleted long ago", "50 3 * * *", run_project=_forget),
     Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
 )
 
@@ -85,6 +95,7 @@ def run_job(
     blobs: BlobStore | None = None,
     shelf: Shelf | None = None,
     secret_key: str = "",
+    keeping: Keeping | None = None,
 ) -> JobRun:
     """The run of this slot: done now, or found as another process has done or begun it.
 
@@ -92,5 +103,5 @@ def run_job(
     through the projects to one of them. Refuses NoSuchJob, and JobBusy while another slot of the job is running."""
     if name not in JOBS:
         raise NoSuchJob(name)
-    task = Task(slot, now, folder, account_id, is_all, blobs, shelf, secret_key)
+    task = Task(slot, now, folder, account_id, is_all, blobs, shelf, secret_key, keeping or Keeping())
     return run.run(engine, JOBS[name], task, cause=cause, project_id=project_id)

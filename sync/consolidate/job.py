@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ class JobBusy(Problem):
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what nobody needs any more is kept."""
+
+    deletions: timedelta = timedelta(days=180)
+    """That a record was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What one run is told."""
 
@@ -44,6 +52,7 @@ class Task:
     blobs: BlobStore | None = None
     shelf: Shelf | None = None
     secret_key: str = field(default="", repr=False)
+    keeping: Keeping = Keeping()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Project(Base):
     head: Mapped[int] = mapped_column(BigInteger, default=0)
     durable_seq: Mapped[int | None] = mapped_column(BigInteger)
     """The head that the latest backup holds; None before the first one."""
+    forgotten_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Nobody is told any more of what was deleted up to here: who has read less reads everything again."""
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
 

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from sync import feed, form_list, review
@@ -120,6 +120,39 @@ def test_files_that_are_missing_are_asked_of_the_device_that_has_them(
 def test_a_cursor_of_another_time_is_gone(field: Field, tablet: Tablet, cursor: str) -> None:
     with pytest.raises(feed.CursorGone):
         pull(field, tablet, cursor)
+
+
+@pytest.mark.parametrize("role", ["tablet", "office"])
+def test_a_page_costs_as_many_statements_whatever_is_on_it(field: Field, tablet: Tablet, role: str) -> None:
+    def add(count: int) -> None:
+        files = [{"name": "rumah.jpg", "sha256": PHOTO, "size": 5}]
+        records = [new_id() for _ in range(count)]
+        field.push(tablet, *(tablet.op(one, xml=instance(one, foto="rumah.jpg"), attachments=files) for one in records))
+
+        def say(session: Session) -> None:
+            for record in records:
+                shown = session.get_one(Submission, (field.project_id, record))
+                review.comment(session, shown, "Benar?", actor=field.supervisor, now=field.now)
+
+        in_transaction(field.engine, say)
+
+    def cost() -> int:
+        statements: list[str] = []
+        note = lambda _c, _u, statement, *_rest: statements.append(statement)  # noqa: E731
+        event.listen(field.engine, "before_cursor_execute", note)
+        try:
+            page = pull(field, tablet if role == "tablet" else None)
+        finally:
+            event.remove(field.engine, "before_cursor_execute", note)
+        assert len([one for one in page.records if one["kind"] == "comment"]) == said
+        return len(statements)
+
+    add(said := 1)
+    few = cost()
+    add(20)
+    said += 20
+
+    assert cost() == few
 
 
 def test_a_reader_never_finds_later_what_it_has_passed(field: Field) -> None:

@@ -1,0 +1,1 @@
+"""Bad luck in the field."""
