@@ -103,7 +103,7 @@ class View:
         """The operations that no other has seen."""
         if len(self.ready) == 1:
             return () if self.ready[0].is_void else self.ready
-        return [op for op in self.ready if not op.is_void and not _is_covered(op, self.ready)]
+        return _unseen([op for op in self.ready if not op.is_void], self.ready)
 
 
 def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
@@ -123,7 +123,7 @@ def fold(ops: Iterable[Op], *, derived: Set[str] = frozenset(), policies: Mappin
     for path, ops_of_path in writes.items():
         if is_mark(path):
             continue
-        live = [op for op in ops_of_path if not _is_covered(op, ops_of_path)] if len(ops_of_path) > 1 else ops_of_path
+        live = _unseen(ops_of_path, ops_of_path) if len(ops_of_path) > 1 else ops_of_path
         writers[path] = live[-1]
         values[path] = live[-1].set[path]
         if len(live) == 1 or path in derived or len({op.set[path] for op in live}) == 1:
@@ -163,7 +163,7 @@ def _entries(
     # An entry comes before the entries in it: whose removal of it is disputed, has not removed those either.
     for mark in sorted(filter(is_mark, writes)):
         around = {op.op_id for clash in clashes if mark.startswith(clash.path) for op in clash.siblings}
-        live = [op for op in writes[mark] if not _is_covered(op, writes[mark])]
+        live = _unseen(writes[mark], writes[mark])
         kept = [op for op in writes[mark] if op.set[mark] is not None]
         removals = [op for op in live if op.set[mark] is None and op.op_id not in around]
         unseen = [op for op in ready if _changes(op, mark, derived) and not all(one.has_seen(op) for one in removals)]
@@ -220,7 +220,8 @@ def missing(op: Op, vector: Vector) -> str:
 
 def _ready(ops: Iterable[Op]) -> tuple[list[Op], list[Op], dict[str, int]]:
     """Each origin's unbroken chain, as far as what its author had seen is here too; the rest waits."""
-    waiting = sorted(ops, key=lambda op: (op.n, op.origin, op.op_id))
+    # Who has seen more comes later: then one look at each is enough, unless something is missing.
+    waiting = sorted(ops, key=lambda op: sum(op.context.values()) + op.n)
     vector: dict[str, int] = {}
     ready: list[Op] = []
     while waiting:
@@ -235,6 +236,7 @@ def _ready(ops: Iterable[Op]) -> tuple[list[Op], list[Op], dict[str, int]]:
             break
         waiting = still
     ready.sort(key=lambda op: (*op.precedence, op.op_id))
+    waiting.sort(key=lambda op: (op.n, op.origin, op.op_id))
     return ready, waiting, vector
 
 
@@ -247,20 +249,30 @@ def _writes(ready: Sequence[Op]) -> Mapping[str, list[Op]]:
     return writes
 
 
-def _is_covered(op: Op, others: Iterable[Op]) -> bool:
-    return any(other.has_seen(op) for other in others if other is not op and not other.is_void)
+def _unseen(ops: Sequence[Op], others: Iterable[Op]) -> list[Op]:
+    """Those that none of the others had before the eyes."""
+    seen: dict[str, int] = {}
+    for other in others:
+        if other.is_void:
+            continue
+        for origin, n in other.context.items():
+            if n > seen.get(origin, 0) and origin != other.origin:
+                seen[origin] = n
+        if other.prev > seen.get(other.origin, 0):
+            seen[other.origin] = other.prev
+    return [op for op in ops if op.n > seen.get(op.origin, 0)]
 
 
 def _base(path: str, live: Sequence[Op], writes: Sequence[Op]) -> Value:
     common = [op for op in writes if all(sibling.has_seen(op) for sibling in live)]
-    heads = [op for op in common if not _is_covered(op, common)]
+    heads = _unseen(common, common)
     return heads[-1].set[path] if heads else None
 
 
 def _deletion(ready: Sequence[Op]) -> tuple[bool, list[Clash]]:
     """A delete that had seen every write deletes; beside an edit that it had not seen, the record stays visible."""
     written = [op for op in ready if op.is_delete and not op.is_void]
-    deletes = [op for op in written if not _is_covered(op, ready)]
+    deletes = _unseen(written, ready) if written else []
     if not deletes:
         return False, []
     edits = [op for op in ready if not op.is_delete and not op.is_void and (op.set or _has_seen_any(op, written))]
