@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lapangan-kills-") as folder, _database(asked.database, folder) as url:
+    with tempfile.TemporaryDirectory(prefix="lapangan-kills-") as folder, database(asked.database, folder) as url:
         began = time.monotonic()
         toll = run(url, Path(folder), cycles=asked.cycles, seed=asked.seed)
     print(
@@ -212,14 +212,14 @@ def main() -> None:
 
 
 @contextmanager
-def _database(kind: str, folder: str) -> Iterator[str]:
+def database(kind: str, folder: str) -> Iterator[str]:
     if kind == "sqlite":
         yield _migrated(f"sqlite:///{folder}/lapangan.sqlite3")
         return
     with postgres.cluster() as server:
         name = f"kills_{uuid.uuid4().hex}"
-        yield _migrated(postgres.make_database(server, name).render_as_string(hide_password=False))
-        postgres.drop_database(server, name)
+        yield _migrated(postgres.makedatabase(server, name).render_as_string(hide_password=False))
+        postgres.dropdatabase(server, name)
 
 
 def _migrated(url: str) -> str:
