@@ -218,8 +218,8 @@ def database(kind: str, folder: str) -> Iterator[str]:
         return
     with postgres.cluster() as server:
         name = f"kills_{uuid.uuid4().hex}"
-        yield _migrated(postgres.makedatabase(server, name).render_as_string(hide_password=False))
-        postgres.dropdatabase(server, name)
+        yield _migrated(postgres.make_database(server, name).render_as_string(hide_password=False))
+        postgres.drop_database(server, name)
 
 
 def _migrated(url: str) -> str:
