@@ -42,3 +42,9 @@ def stored_as(node: Node) -> str:
     if not isinstance(node, Question):
         return "structure" if isinstance(node, Group) else "repeat"
     return "string" if node.type in _TEXTS else node.type.value
+
+
+def is_note(question: Question) -> bool:
+    """Words that are only read: an input that nobody can fill."""
+    is_silent = not (question.calculate or question.default or question.preload or question.is_set_by_action)
+    return question.control == "input" and question.readonly.replace(" ", "") == "true()" and is_silent

@@ -18,6 +18,7 @@ from server.commands import fault
 from server.commands.database import opened, project
 from server.commands.form_answers import answers
 from server.commands.form_compare import compare_forms
+from server.commands.form_paper import docx, pdf
 from server.commands.screen import attention, done, refuse
 from server.commands.screen import gettext as _
 from sync import publish as publishing
@@ -29,11 +30,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def form() -> None:
-    """Forms: look for mistakes, try out, publish."""
+    """Forms: look for mistakes, try out, print, publish."""
 
 
 form.add_command(answers)
 form.add_command(compare_forms)
+form.add_command(pdf)
+form.add_command(docx)
 
 
 @form.command()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gettext as catalogues
 import os
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,8 +12,8 @@ from rich.table import Table
 
 from config import BadSetting
 from forms.errors import Problem
+from server.translations import spoken
 
-TRANSLATIONS = Path(__file__).parent.parent / "translations"
 LOCALE_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 out = Console(highlight=False, soft_wrap=False)
@@ -29,14 +26,9 @@ def language(environ: Mapping[str, str] = os.environ) -> str:
     return "id" if spoken.lower().startswith(("id", "in_")) else "en"
 
 
-@cache
-def _catalogue(spoken: str) -> catalogues.NullTranslations:
-    return catalogues.translation("messages", TRANSLATIONS, languages=[spoken], fallback=True)
-
-
 def gettext(words: str, **values: object) -> str:
     """The words in the reader's language, with %(name)s filled in."""
-    said = _catalogue(language()).gettext(words)
+    said = spoken(language()).gettext(words)
     return said % values if values else said
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forms.definition import Answers, FormDefinition, Group, Node, Question, Repeat, say
+from forms.kind import is_note
 from server.console.values import NOTHING, Value, shown
 
 DEVICE_PRELOADS = ("uid", "timestamp", "date", "property")
@@ -122,7 +123,7 @@ def _lines(
         path = f"{at}/{node.name}" if at else node.name
         below = values.get(node.name)
         if isinstance(node, Question):
-            if not _is_note(node):
+            if not is_note(node):
                 yield _answer(reader, node, below if isinstance(below, str) else None, path, depth, root)
         elif isinstance(node, Group):
             yield from _group(reader, node, below if isinstance(below, dict) else {}, path, depth, root)
@@ -155,12 +156,6 @@ def _answer(reader: Reader, node: Question, raw: str | None, path: str, depth: i
         reader.value(node, raw),
         is_computed=not node.control or node.preload in DEVICE_PRELOADS,
     )
-
-
-def _is_note(node: Question) -> bool:
-    # pyxform writes a note as a read-only text question without anything that could fill it.
-    is_read_only = node.readonly.replace(" ", "") == "true()"
-    return is_read_only and node.control == "input" and not (node.calculate or node.default or node.preload)
 
 
 def _without_empty_headings(lines: list[Line]) -> list[Line]:

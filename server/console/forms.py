@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from werkzeug.datastructures import FileStorage
 from forms.errors import Kind, Problem
 from forms.fault import as_kept, warnings_among
 from forms.form_file import read_form_file
+from forms.paper.words import code_of, languages_of
 from server.api.form_files import workbook, xform
 from server.auth import actor
 from server.clock import now
@@ -21,6 +23,7 @@ from server.console.blueprint import bp
 from server.console.names import Names
 from server.db import own_transactions, session, writing
 from server.files import send_blob
+from server.paper_response import send_paper
 from server.problems import STATUS, InvalidRequest, fault_of
 from server.projects import project
 from server.services import services
@@ -187,6 +190,14 @@ def download_form(number: int, form_id: str, kind: str) -> ResponseReturnValue:
     return response
 
 
+@bp.get("/projects/<int:number>/forms/<form_id>/paper.<any(pdf, docx):kind>")
+def form_paper(number: int, form_id: str, kind: str) -> ResponseReturnValue:
+    """The version in the query to print, in the language in the query."""
+    found = project(number)
+    require(actor(), "form.read", found.project_id)
+    return send_paper(found, version_of(found, form_id, request.args.get("version", "")), kind)
+
+
 def version_of(found: Project, form_id: str, version: str) -> FormVersion:
     """A version, also a draft for those who may make forms. Refuses NoSuchVersion."""
     row = session().get(FormVersion, (found.project_id, form_id, version))
@@ -223,6 +234,7 @@ def _form_page(found: Project, kept: Form, *, error: str = "") -> str:
         counts=_counts(found).get(kept.form_id, {}),
         media=media,
         lacking=[one.name for row, files in media if row is draft for one in files if not one.is_filled],
+        papers=_papers(found, kept, draft, versions),
         states=STATES,
         has_servers=bool(peers.known(session(), found.project_id)),
         names=Names.of(session(), found),
@@ -234,6 +246,20 @@ def _workbook_kind(row: FormVersion) -> str:
     """ "xlsx", "xls", or "" when it was not made from a workbook."""
     ending = row.workbook_name.rpartition(".")[2].lower()
     return ending if ending in ("xlsx", "xls") else ""
+
+
+def _papers(
+    found: Project, kept: Form, draft: FormVersion | None, versions: Sequence[FormVersion]
+) -> list[tuple[FormVersion, list[tuple[str, str]]]]:
+    """The draft and the version in use, each with the languages in which it can be printed: address and name."""
+    shown = [*([draft] if draft else []), *(row for row in versions if row.version == kept.version)]
+    listed: list[tuple[FormVersion, list[tuple[str, str]]]] = []
+    for row in shown:
+        definition = publish.definition(session(), found.project_id, kept.form_id, row.version, with_draft=True)
+        if definition is not None:
+            spoken = languages_of(definition)
+            listed.append((row, [(code_of(one) or one, re.sub(r"\s*\([^()]*\)$", "", one)) for one in spoken]))
+    return listed
 
 
 def _media(

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from forms.definition import FormDefinition, Group, Question, Repeat, Text
-from forms.kind import kind_of
+from forms.kind import is_note, kind_of
 from server.auth import actor
 from server.console.blueprint import bp
 from server.console.forms import version_of
@@ -18,7 +18,7 @@ from server.db import session
 from server.projects import project
 from sync import form_list, publish
 from sync.access import require
-from sync.consolidate.table import choices_of, is_note
+from sync.consolidate.table import choices_of
 from sync.errors import NoSuchVersion
 
 MOST_CHOICES = 30

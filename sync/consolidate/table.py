@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forms.definition import Answers, DataType, FormDefinition, Path, Question, Text, say
+from forms.kind import is_note
 
 GEOPOINT_PARTS = ("Latitude", "Longitude", "Altitude", "Accuracy")
 
@@ -131,12 +132,6 @@ def choices_of(definition: FormDefinition, question: Question, lookups: Lookups)
     if instance.src:
         return dict(lookups.get(re.sub(r".*/|\.\w+$", "", instance.src), {}))
     return {choice.name: choice.label for choice in instance.choices}
-
-
-def is_note(question: Question) -> bool:
-    """Words that are only read: an input that nobody can fill."""
-    is_silent = not (question.calculate or question.default or question.preload or question.is_set_by_action)
-    return question.control == "input" and question.readonly.strip() == "true()" and is_silent
 
 
 def _holds_an_answer(question: Question) -> bool:
