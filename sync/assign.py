@@ -244,7 +244,6 @@ def _write(
         ledger.add(act)
         place(ledger, act)
     ledger.write()
-    session.refresh(project, ["head"])
     session.expire_all()
 
 

@@ -110,6 +110,20 @@ def one(session: Session, project: Project, assignment_id: str, *, today: str, a
     return line
 
 
+def overdue(session: Session, project: Project, *, today: str) -> int:
+    """How many are open, past their day, and not done."""
+    rows = session.scalars(
+        select(Assignment).where(
+            Assignment.project_id == project.project_id,
+            Assignment.state == "open",
+            Assignment.due != "",
+            Assignment.due < today,
+        )
+    ).all()
+    progress = counted(session, project.project_id, rows)
+    return sum(1 for row in rows if progress[row.assignment_id].done < row.target)
+
+
 def counted(session: Session, project_id: str, rows: Iterable[Assignment]) -> dict[str, Progress]:
     """What has been done, by assignment ID: records of the form, by the person, about the entity, since then."""
     progress: dict[str, Progress] = {}

@@ -1,6 +1,8 @@
 """The pages for supervisors and researchers. Importing this package registers all of them on `bp`."""
 
 from server.console import (
+    assign,
+    assignments,
     attachments,
     audit,
     conflicts,
@@ -28,6 +30,8 @@ from server.console import (
 from server.console.blueprint import bp
 
 __all__ = [
+    "assign",
+    "assignments",
     "attachments",
     "audit",
     "bp",

@@ -72,6 +72,8 @@ def target_in_words(event: Event, found: Project, names: Names, labels: Mapping[
     if kind == "entity":
         there = url_for("console.entity_by_id", number=number, entity_id=key)
         return labels.get(key) or gettext("an entry"), there
+    if kind == "assignment":
+        return gettext("an assignment"), url_for("console.assignment", number=number, assignment_id=key)
     plain = {
         "account": names.account(key),
         "device": names.device(key),

@@ -60,6 +60,7 @@ MENU: Sequence[tuple[str, Sequence[Item]]] = (
         (
             Item("console.day", lazy_gettext("The day"), "sun", "submission.list", "day"),
             Item("console.submissions", lazy_gettext("Submissions"), "records", "submission.list", "submissions"),
+            Item("console.assignments", lazy_gettext("Assignments"), "pin", "assignment.list", "assignments"),
             Item("console.conflicts", lazy_gettext("Conflicts"), "fork", "submission.list", "conflicts"),
             Item("console.quarantine", lazy_gettext("Quarantine"), "shield", "quarantine.read", "quarantine"),
         ),

@@ -30,6 +30,10 @@ DEEDS: Mapping[str, str] = {
     "finding.dismiss": lazy_gettext("Dismissed a finding"),
     "finding.reopen": lazy_gettext("Opened a finding again"),
     "conflict.resolve": lazy_gettext("Resolved a conflict"),
+    "assignment.create": lazy_gettext("Assigned"),
+    "assignment.update": lazy_gettext("Changed an assignment"),
+    "assignment.withdraw": lazy_gettext("Withdrew an assignment"),
+    "assignment.import": lazy_gettext("Assigned from a CSV"),
     "quarantine.release": lazy_gettext("Released from quarantine"),
 }
 

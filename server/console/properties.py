@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -19,7 +19,7 @@ from sync.models import Form, Project
 class Properties:
     """The words of one registry; what no form asks for keeps its own name."""
 
-    questions: Mapping[str, tuple[Reader, Question]]
+    questions: Mapping[str, tuple[Reader, Question]] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
         found = self.questions.get(name)

@@ -29,6 +29,8 @@ STATES: Sequence[tuple[str, str]] = (
     ("has_issues", lazy_gettext("Returned")),
     ("rejected", lazy_gettext("Rejected")),
     ("approved", lazy_gettext("Approved")),
+    ("undecided", lazy_gettext("Not decided yet")),
+    ("standing", lazy_gettext("All but rejected")),
 )
 
 MARKS: Sequence[tuple[str, str]] = (
@@ -38,7 +40,7 @@ MARKS: Sequence[tuple[str, str]] = (
     ("missing", lazy_gettext("With missing files")),
 )
 
-KEYS = ("form", "state", "who", "device", "mark", "text", "day")
+KEYS = ("form", "state", "who", "device", "mark", "text", "day", "assignment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def wanted_filter(*, offset: int = 0, limit: int = PAGE) -> find.Filter:
         has_warnings=True if mark == "warnings" else None,
         has_conflicts=True if mark == "conflicts" else None,
         has_missing=True if mark == "missing" else None,
+        assignment_id=asked.get("assignment"),
         text=asked.get("text", ""),
         day_from=start,
         day_to=end,

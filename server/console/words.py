@@ -73,6 +73,13 @@ def day_in_words(value: date | datetime | None) -> str:
 
 
 @bp.app_template_filter()
+def plain_day(text: str) -> str:
+    """ "3 Nov" for 2026-11-03; with the year when it is another one."""
+    day = date.fromisoformat(text)
+    return format_date(day, "d MMM" if day.year == local_day(now()).year else "d MMM y", locale=language())
+
+
+@bp.app_template_filter()
 def clock_time(instant: datetime | None) -> str:
     """ "14.20"."""
     if instant is None:

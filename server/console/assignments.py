@@ -1,0 +1,162 @@
+"""Assignments: who has what to do, how far it has got, and what is overdue; each number opens the records behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from server.auth import actor
+from server.clock import now
+from server.console.blueprint import bp
+from server.console.names import Names
+from server.console.properties import Properties
+from server.console.submissions import forms_of, offset
+from server.console.words import local_day
+from server.db import session
+from server.problems import STATUS, Fault, fault_of
+from server.projects import project
+from sync import assign
+from sync.access import may
+from sync.assignees import assignees
+from sync.assignments import Line, Wanted, listed, one
+from sync.errors import StaleEdit
+from sync.models import Project
+
+PAGE = 50
+KEYS = ("who", "form", "mark", "state")
+
+
+@dataclass(slots=True)
+class Sum:
+    """The open assignments of one person, or of one form."""
+
+    key: str
+    name: str
+    tasks: int = 0
+    wanted: int = 0
+    done: int = 0
+    overdue: int = 0
+
+    def add(self, line: Line) -> None:
+        """Work beyond what was wanted does not make up for other work."""
+        self.tasks += 1
+        self.wanted += line.assignment.target
+        self.done += min(line.progress.done, line.assignment.target)
+        self.overdue += line.is_overdue
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentWords(Properties):
+    """The fields of an assignment in the reader's words."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        titles = {
+            "due": gettext("By"),
+            "target": gettext("How many"),
+            "note": gettext("Note"),
+            "assignee": gettext("Who"),
+            "state": gettext("State"),
+        }
+        return str(titles.get(name, name))
+
+    def value(self, name: str, raw: object) -> str:
+        states = {"open": gettext("open"), "withdrawn": gettext("withdrawn")}
+        text = "" if raw is None else str(raw)
+        return self.names.get(text, text) if name == "assignee" else str(states.get(text, text))
+
+
+@bp.get("/projects/<int:number>/assignments")
+def assignments(number: int) -> ResponseReturnValue:
+    found = project(number)
+    asked = {key: value for key in KEYS if (value := request.args.get(key, "").strip())}
+    state = "withdrawn" if asked.get("state") == "withdrawn" else "open"
+    wanted = Wanted(state, asked.get("who", ""), asked.get("form", ""), mark=asked.get("mark", ""))
+    lines = listed(session(), found, wanted, today=today(), actor=actor())
+    everything = lines if not asked else listed(session(), found, Wanted(), today=today(), actor=actor())
+    people, forms = people_of(found), forms_of(found)
+    first = offset()
+    return render_template(
+        "console/assignments.html",
+        project=found,
+        lines=lines[first : first + PAGE],
+        total=len(lines),
+        offset=first,
+        limit=PAGE,
+        asked=asked,
+        all=everything,
+        by_person=_sums(((line.assignment.assignee_id, line) for line in everything), people),
+        by_form=_sums(((line.assignment.form_id, line) for line in everything), forms),
+        people=people,
+        forms=forms,
+        may_assign=may(actor(), "assignment.update", found.project_id),
+    )
+
+
+@bp.get("/projects/<int:number>/assignments/<assignment_id>")
+def assignment(number: int, assignment_id: str) -> ResponseReturnValue:
+    return _page(project(number), assignment_id)
+
+
+@bp.post("/projects/<int:number>/assignments/<assignment_id>")
+def change_assignment(number: int, assignment_id: str) -> ResponseReturnValue:
+    """What was typed stays on the page when it cannot be, or when somebody else was faster."""
+    found = project(number)
+    line = one(session(), found, assignment_id, today=today(), actor=actor())
+    named = ("due", "target", "note", "assignee", "state")
+    changes = {name: request.form[name] for name in named if name in request.form}
+    base = request.form.get("seq", "")
+    seq = int(base) if base.isascii() and base.isdigit() else None
+    try:
+        assign.change(session(), line.assignment, changes, base_seq=seq, actor=actor(), now=now())
+    except (assign.BadDue, assign.BadTarget, assign.NoSuchAssignee, StaleEdit) as problem:
+        return _page(found, assignment_id, request.form, fault_of(problem)), STATUS[problem.kind]
+    if changes.get("state") == "withdrawn":
+        flash(gettext("Withdrawn. The device drops it at its next sync; the records stay."), "good")
+        return redirect(url_for("console.assignments", number=number), 303)
+    flash(gettext("Saved."), "good")
+    return redirect(url_for("console.assignment", number=number, assignment_id=assignment_id), 303)
+
+
+def people_of(found: Project) -> dict[str, str]:
+    """Whom work can be given to, by id."""
+    return {one.id: one.name for one in assignees(session(), found)}
+
+
+def today() -> str:
+    return local_day(now()).isoformat()
+
+
+def _page(
+    found: Project, assignment_id: str, typed: Mapping[str, str] | None = None, fault: Fault | None = None
+) -> str:
+    line = one(session(), found, assignment_id, today=today(), actor=actor())
+    row = line.assignment
+    names = Names.of(session(), found)
+    kept = {"due": row.due, "target": str(row.target), "note": row.note, "assignee": row.assignee_id}
+    people = people_of(found)
+    people.setdefault(row.assignee_id, names.accounts.get(row.assignee_id) or row.assignee_id)
+    return render_template(
+        "console/assignment.html",
+        project=found,
+        line=line,
+        typed={**kept, **(typed or {})},
+        fault=fault,
+        people=people,
+        names=names,
+        forms=forms_of(found),
+        may_assign=may(actor(), "assignment.update", found.project_id),
+    )
+
+
+def _sums(lines: Iterable[tuple[str, Line]], names: Mapping[str, str]) -> Sequence[Sum]:
+    """Those with something overdue first, then by name."""
+    sums: dict[str, Sum] = {}
+    for key, line in lines:
+        sums.setdefault(key, Sum(key, names.get(key, key))).add(line)
+    return sorted(sums.values(), key=lambda one: (-one.overdue, one.name.casefold()))
