@@ -244,6 +244,7 @@ def _shown(shown: Submission, latest_id: str | None, files: Sequence[Record]) ->
         "warnings": shown.warnings,
         "attachments": list(files),
         "deleted": shown.is_deleted,
+        "received": shown.received_at.isoformat(),
         "seq": shown.seq,
     }
 

@@ -11,7 +11,7 @@ import click
 
 from forms.definition import Answers
 from server.commands import finding
-from server.commands.device_words import Bar, show_inbox, show_receipts, show_status, show_synced
+from server.commands.device_words import Bar, show_assignments, show_inbox, show_receipts, show_status, show_synced
 from server.commands.screen import attention, done, out, refuse, table
 from server.commands.screen import gettext as _
 from sync.device import FieldDevice, Watch, Work, read_answers_file
@@ -77,12 +77,17 @@ def forms(chosen: Chosen) -> None:
 @click.option("--media", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the photos.")
 @click.option("--version", "version_", default="", help="An earlier version of the form.")
 @click.option("--as-is", is_flag=True, help="Keep answers that break rules; the supervisor will see that.")
+@click.option("--assignment", default="", help="For this one: whom it is about is filled in where nothing is answered.")
 @click.pass_obj
-def add(chosen: Chosen, form_id: str, file: Path, media: Path | None, version_: str, as_is: bool) -> None:
+def add(
+    chosen: Chosen, form_id: str, file: Path, media: Path | None, version_: str, as_is: bool, assignment: str
+) -> None:
     """Keep new records on this device. They are checked by the form's own rules; no network is needed."""
     with _opened(chosen) as opened:
         definition = opened.library.compiled(form_id, version_).definition
         records = read_answers_file(file, definition)
+        if assignment:
+            records = [opened.answers_for(assignment, form_id, answers, version_) for answers in records]
         work = Work(version=version_, as_is=as_is)
         kept = sum(_add_one(opened, form_id, answers, media, work) for answers in records)
     if kept < len(records):
@@ -110,6 +115,14 @@ def correct(chosen: Chosen, instance_id: str, file: Path, media: Path | None, as
             finding.show(definition, broken.findings)
             raise
         done(_("Corrected: %(name)s. It waits to be sent.", name=added.instance_name or added.instance_id))
+
+
+@device.command()
+@click.pass_obj
+def assignments(chosen: Chosen) -> None:
+    """Who is to be visited, with which form, by when. Records that wait on this device count as done."""
+    with _opened(chosen) as opened:
+        show_assignments(opened.assignments())
 
 
 @device.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from rich.progress import TaskID
 from server.commands.finding import question
 from server.commands.screen import attention, done, out, progress, size, table
 from server.commands.screen import gettext as _
-from sync.device import FieldDevice, Membership, OwnRecord, Progress, Received, Stage, Status, Synced
+from sync.device import Assigned, FieldDevice, Membership, OwnRecord, Progress, Received, Stage, Status, Synced
 
 REASONS: Mapping[str, str] = {
     "invalid_json": "The server could not read it.",
@@ -131,8 +132,39 @@ def _tell_others(status: Status) -> None:
         attention(
             _("Records that the server will not take: %(count)d. See: lapangan device receipts", count=status.refused)
         )
+    if status.to_do:
+        told = {"count": status.to_do, "overdue": status.overdue}
+        attention(_("Assignments to do: %(count)d, overdue: %(overdue)d. See: lapangan device assignments", **told))
     if status.returned:
         attention(_("Records that came back: %(count)d. See: lapangan device inbox", count=status.returned))
+
+
+def show_assignments(found: Sequence[Assigned]) -> None:
+    """Each with how far it has got; the first letters of its ID are enough to name it."""
+    if not found:
+        out.print(_("Nothing is assigned to you. Ask again with: lapangan device pull"))
+        return
+    shown = table(_("ID"), _("Whom"), _("Form"), _("By"), _("Done"), _("Note"))
+    today = date.today()
+    short = _shortest([one.assignment_id for one in found])
+    for one in found:
+        done = _("%(done)d of %(wanted)d", done=one.done, wanted=one.target)
+        if one.waiting:
+            waiting = _("%(count)d not sent yet", count=one.waiting)
+            done += f" ({waiting})"
+        due = one.due.isoformat() if one.due else ""
+        style = "red" if one.is_overdue(today) else "dim" if one.is_done else ""
+        about = escape(one.about or _("anybody"))
+        shown.add_row(
+            one.assignment_id[:short], about, escape(one.form_title), due, done, escape(one.note), style=style
+        )
+    out.print(shown)
+
+
+def _shortest(ids: Sequence[str], least: int = 4) -> int:
+    """How many letters tell them all apart."""
+    most = max(map(len, ids))
+    return next((length for length in range(least, most) if len({id_[:length] for id_ in ids}) == len(ids)), most)
 
 
 def show_receipts(records: Sequence[OwnRecord]) -> None:

@@ -1,6 +1,7 @@
 """The Python field client: an offline outbox and inbox in one folder, over requests."""
 
 from sync.device.answer_file import read_answers_file
+from sync.device.assignments import Assigned
 from sync.device.enrolment import Membership
 from sync.device.field_device import Added, FieldDevice, Synced
 from sync.device.fill_in import Filled, Work
@@ -11,6 +12,7 @@ from sync.device.progress import Progress, Stage, Watch
 
 __all__ = [
     "Added",
+    "Assigned",
     "FieldDevice",
     "Filled",
     "FormHere",

@@ -67,6 +67,19 @@ class FileNotHere(Problem):
     slug = "device/file-not-here"
 
 
+class AssignmentNotHere(Problem):
+    """There is no such assignment on this device, or more than one begins so. See: lapangan device assignments"""
+
+    kind = Kind.NOT_FOUND
+    slug = "device/assignment-not-here"
+
+
+class OtherForm(Problem):
+    """That assignment is done with another form. Use the one that is named."""
+
+    slug = "device/other-form"
+
+
 class SealedForm(Problem):
     """The answers to this form must be sealed with its public key, which this device cannot do. Use ODK Collect."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,8 @@ from typing import Self
 from forms.definition import Answers
 from forms.finding import Finding
 from forms.flat import flatten, unflatten
-from sync.device import enrolment, fill_in
+from sync.device import assignments, enrolment, fill_in
+from sync.device.assignments import Assigned
 from sync.device.enrolment import Membership
 from sync.device.errors import AlreadyEnrolled, NotEnrolled, RecordNotHere
 from sync.device.fill_in import Author, Filled, Work
@@ -169,7 +170,24 @@ class FieldDevice:
                 link.close()
 
     def status(self) -> Status:
-        return replace(self.outbox.status(), returned=sum(1 for one in self.inbox.received() if one.is_returned))
+        to_do = [one for one in self.assignments() if not one.is_done]
+        return replace(
+            self.outbox.status(),
+            returned=sum(1 for one in self.inbox.received() if one.is_returned),
+            to_do=len(to_do),
+            overdue=sum(1 for one in to_do if one.is_overdue(self._today())),
+        )
+
+    def assignments(self) -> list[Assigned]:
+        """What the person with this device is to do, overdue ones first; records on their way count."""
+        return assignments.assigned(self.library, self._today())
+
+    def answers_for(self, assignment_id: str, form_id: str, answers: Answers, version: str = "") -> Answers:
+        """The answers, with whom the assignment is about filled in where the form asks for it.
+
+        Refuses AssignmentNotHere, OtherForm, FormNotHere."""
+        one = assignments.named(self.assignments(), assignment_id)
+        return assignments.answers_for(self.library, one, form_id, answers, version)
 
     def receipts(self) -> list[OwnRecord]:
         """What this device made and what the server said about each, the newest first."""
@@ -215,6 +233,9 @@ class FieldDevice:
         if not self._origin:
             self._origin = origin(self.membership().device_id)
         return self._origin
+
+    def _today(self) -> date:
+        return self.clock().astimezone().date()
 
     def _link(self) -> Link:
         member = self.membership()

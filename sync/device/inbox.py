@@ -121,6 +121,10 @@ class Inbox:
             row["__version"] = str(int(row["__version"]) + 1)
         return list(rows.values())
 
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """The records of a kind as the server sent them."""
+        return [body for body, _seen in self._bodies(kind)]
+
     def lists(self) -> set[str]:
         """The names of the entity lists that are here."""
         told = {str(body.get("list") or body.get("form")) for body, _seen in self._bodies("entity")}

@@ -68,6 +68,10 @@ class Status:
     files_waiting: int
     bytes_waiting: int
     returned: int = 0
+    to_do: int = 0
+    """Assignments that are not done yet."""
+    overdue: int = 0
+    """Of `to_do`: their day has passed."""
 
 
 @dataclass(frozen=True, slots=True)
