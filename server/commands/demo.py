@@ -26,7 +26,7 @@ from server.serving import PortTaken, Serving
 from sync.access import Role
 from sync.models import Project
 
-OTHER_STEPS = 22
+OTHER_STEPS = 23
 """Of the progress bar: publishing, enrolling, reviewing, consolidating."""
 
 
@@ -124,6 +124,9 @@ def _fieldwork(installation: Opened, server: Serving, project: Project, folder: 
         steps.begin(_("Morning: registering informants"))
         play.morning()
         _publish(installation, project, steps, newest=True)
+        steps.begin(_("Assigning the visits"))
+        desk.assign_day(installation, project, day, yesterday, dict(enumerate(_enumerators())))
+        steps("", 1)
         steps.begin(_("Offline: interviews, observations, documents"))
         play.afternoon()
         steps.begin(_("Evening: sending"))
@@ -146,11 +149,14 @@ def _publish(installation: Opened, project: Project, steps: _Steps, *, newest: b
         study.publish_workbook(installation, project, name, content)
 
 
+def _enumerators() -> list[str]:
+    """Their e-mail addresses, by device."""
+    return [part.email for part in people.PARTS if part.role is Role.ENUMERATOR]
+
+
 def _codes(installation: Opened, project: Project, found: Sequence[Tablet]) -> dict[int, str]:
-    enumerators = [part for part in people.PARTS if part.role is Role.ENUMERATOR]
-    wanted = {
-        tablet.index: (f"Tablet {tablet.index + 1}", enumerators[tablet.index].email) for tablet in unenrolled(found)
-    }
+    emails = _enumerators()
+    wanted = {tablet.index: (f"Tablet {tablet.index + 1}", emails[tablet.index]) for tablet in unenrolled(found)}
     return desk.invite(installation, project, wanted)
 
 

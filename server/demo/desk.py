@@ -1,24 +1,47 @@
-"""What the supervisor does in the evening, so that there is something to see."""
+"""What the supervisor does in the morning and in the evening, so that there is something to see."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from forms.library.sample import FieldworkDay
 from server.clock import now
 from server.commands.database import Opened
 from server.demo.people import actor
-from sync import devices, find, review
+from sync import assign, devices, find, review
 from sync.access import Actor, Role
+from sync.assign import Task
 from sync.find import Filter
 from sync.models import Account, Conflict, Entity, Indicator, Project, Submission
 
 REMARK = "Pemakaian kredit lebih besar daripada kredit yang diterima. Mohon dicek lagi dengan informan."
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Work of one device, by so many days after the day that is played."""
+
+    device: int
+    form_id: str
+    informant: str
+    days: int = 0
+    target: int = 1
+    note: str = ""
+
+
+LEFT = (
+    Left(2, "dokumentasi", "INF-07", note="Foto kartu pinjaman belum ada."),
+    Left(2, "dokumentasi", "INF-09", days=4),
+    Left(1, "dokumentasi", "", days=7, target=5, note="Prasarana yang dibangun P2KP di RW 3."),
+)
+"""What nobody gets to on that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,31 @@ def invite(opened: Opened, project: Project, names: dict[int, tuple[str, str]]) 
                 session, project, name=name, account_id=owner, actor=manager, now=now()
             ).code
     return codes
+
+
+def assign_day(opened: Opened, project: Project, day: FieldworkDay, date_: date, emails: Mapping[int, str]) -> int:
+    """How much was assigned: the visits of the day by its evening, and a little that nobody gets to.
+
+    `emails` are those of the enumerators, by device. Said again it changes nothing."""
+    informants = {visit.informant: visit.creates_entity for visit in day.visits if visit.creates_entity}
+    wanted = [Left(visit.device, visit.form_id, visit.informant) for visit in day.visits if not visit.creates_entity]
+    with opened.writing() as session:
+        accounts = {
+            index: session.scalars(select(Account).where(Account.email == emails[index])).one() for index in emails
+        }
+        tasks = [
+            Task(
+                left.form_id,
+                accounts[left.device].account_id,
+                informants.get(left.informant, ""),
+                due=str(date_ + timedelta(days=left.days)),
+                target=str(left.target),
+                note=left.note,
+            )
+            for left in (*(one for one in wanted if one.informant), *LEFT)
+        ]
+        given = assign.give(session, project, tasks, actor=actor(session, Role.SUPERVISOR), now=now())
+    return len(given.created)
 
 
 def review_day(opened: Opened, project: Project) -> Reviewed:
