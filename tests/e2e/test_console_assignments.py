@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from server.clock import now
-from sync import author, register
+from sync import author, declare_list, register
 from sync.engine import in_transaction
 from sync.models import Assignment, Conflict, Project
 from sync.register import Entry
@@ -43,7 +43,7 @@ def people(engine: Engine, reader: Reader, a_project: Team) -> dict[str, str]:
 
     def make(session: Session) -> dict[str, str]:
         project = session.get_one(Project, a_project.project_id)
-        register.create_list(session, project, "warga", actor=a_project.manager, now=now())
+        declare_list.create_list(session, project, "warga", actor=a_project.manager, now=now())
         entries = [Entry("Bu Siti", {}), Entry("Pak Budi", {})]
         made = register.create(session, project, "warga", entries, actor=a_project.manager, now=now())
         return {one.label: one.entity_id for one in made}
