@@ -145,18 +145,26 @@ def show_assignments(found: Sequence[Assigned]) -> None:
         out.print(_("Nothing is assigned to you. Ask again with: lapangan device pull"))
         return
     shown = table(_("ID"), _("Whom"), _("Form"), _("By"), _("Done"), _("Note"))
+    for column in (0, 3):
+        shown.columns[column].no_wrap = True
     today = date.today()
     short = _shortest([one.assignment_id for one in found])
     for one in found:
         done = _("%(done)d of %(wanted)d", done=one.done, wanted=one.target)
         if one.waiting:
             waiting = _("%(count)d not sent yet", count=one.waiting)
-            done += f" ({waiting})"
+            done += f"\n{waiting}"
         due = one.due.isoformat() if one.due else ""
         style = "red" if one.is_overdue(today) else "dim" if one.is_done else ""
         about = escape(one.about or _("anybody"))
         shown.add_row(
-            one.assignment_id[:short], about, escape(one.form_title), due, done, escape(one.note), style=style
+            one.assignment_id[:short],
+            about,
+            escape(one.form_title.partition(" / ")[0]),
+            due,
+            done,
+            escape(one.note),
+            style=style,
         )
     out.print(shown)
 
