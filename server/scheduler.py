@@ -26,7 +26,7 @@ from server.clock import now
 from server.log import log
 from sync.attach import BlobStore
 from sync.backup import Shelf
-from sync.bundles.key import NAME
+from sync.bundles.key import NAME, own_key
 from sync.consolidate import JOBS, Job, JobBusy, Keeping, lease, run_job
 from sync.engine import in_transaction
 from sync.models import Installation, JobRun
@@ -220,7 +220,8 @@ def shelf(settings: Settings) -> Shelf:
 
 
 def keys(settings: Settings) -> tuple[Path, ...]:
-    """What makes this installation itself, beside its database."""
+    """What makes this installation itself, beside its database: a key that no backup holds could not be had again."""
+    own_key(settings.data_dir)
     return tuple(settings.data_dir / name for name in ("secret-key", NAME))
 
 

@@ -34,7 +34,6 @@ def read_operations(number: int) -> ResponseReturnValue:
     since = operations.since(wanted["cursor"], told)
     sent = operations.after(session(), found.project_id, since, limit=wanted["limit"], beside=beside)
     page = {
-        "now": now().isoformat(),
         "epoch": told.epoch,
         "forks": list(told.forks),
         "cursor": f"e{told.epoch}.{sent.until}",

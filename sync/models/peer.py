@@ -52,8 +52,8 @@ class Peer(Base):
     """[[epoch, head, sent_seq]]: what we had sent when its feed had got so far."""
     files_until_at: Mapped[datetime | None]
     """Attachments that arrived here before have been offered."""
-    files_read_at: Mapped[datetime | None]
-    """Its attachments up to this instant of its own clock are here."""
+    lacks: Mapped[list[Any]] = mapped_column(default=list)
+    """The records that it has without all of their attachments, as its latest bundle says."""
     told_at: Mapped[datetime | None]
     """When it made the latest bundle that is here, by its clock."""
     exported_at: Mapped[datetime | None]

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from sync.peers.errors import NameTaken, NoLine, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
 from sync.peers.lag import Lag, lag
-from sync.peers.roster import Told, add, known, listed, meet_below, named, note, remove, seal_all, token_of, trust
+from sync.peers.roster import (
+    Told,
+    add,
+    known,
+    listed,
+    meet_below,
+    named,
+    note,
+    own_id,
+    remove,
+    seal_all,
+    token_of,
+    trust,
+)
 from sync.peers.schedule import sync, sync_due
 from sync.peers.talk import Carried
 
@@ -25,6 +38,7 @@ __all__ = [
     "meet_below",
     "named",
     "note",
+    "own_id",
     "remove",
     "seal_all",
     "sync",

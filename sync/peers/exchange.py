@@ -7,7 +7,6 @@ there: cursors move only after what they passed is durable on the other side."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -42,37 +41,34 @@ class Exchange(Talk):
     def run(self) -> Carried:
         """Both servers hold the same operations, and the attachments that one of them had. Refuses ServerUnreachable,
         AccessEnded, ServerRefused."""
-        read_at = self._pull()
+        self._pull()
         self._push()
         files.send_all(self, self._send)
         files.fetch_all(self)
-        self.keep(files_read_at=read_at or self.peer.files_read_at)
         return self.carried
 
     # Down: what the other server has.
 
-    def _pull(self) -> datetime | None:
-        """When the peer's clock said that there was no more."""
+    def _pull(self) -> None:
         own_epoch = self.reading(lambda session: session.scalars(select(Installation.epoch)).one())
         is_whole = own_epoch != self.peer.own_epoch
         if is_whole and self.peer.own_epoch:
             # We came back from a backup: what it has of ours may be lost here.
             self.keep(cursor="")
-        while (page := self._page(is_whole=is_whole)) is None:
+        while self._page(is_whole=is_whole):
             pass
         if is_whole:
             self.keep(own_epoch=own_epoch)
-        return datetime.fromisoformat(page["now"]) if page.get("now") else None
 
-    def _page(self, *, is_whole: bool) -> Mapping[str, Any] | None:
-        """The last page; None for one that others follow."""
+    def _page(self, *, is_whole: bool) -> bool:
+        """Whether others may follow."""
         query = {"cursor": self.peer.cursor, "limit": PAGE, "whole": int(is_whole)}
         answer = self.link.ask("GET", f"{self.path}/operations", expected=frozenset({404, 410}), params=query)
         if answer.status == 404:
             raise NotAServerCode
         if answer.status == 410:
             self.keep(cursor="")
-            return None
+            return True
         page: Mapping[str, Any] = self.json(answer.json)
         self._meet(page)
         lines = [orjson.dumps(line) for line in page["operations"]]
@@ -81,7 +77,7 @@ class Exchange(Talk):
             self._receive(lines, page.get("names") or {})
         before = self.peer.cursor
         self.keep(cursor=str(page["cursor"]), head=int(page["head"]))
-        return page if self.peer.cursor == before else None
+        return self.peer.cursor != before
 
     def _meet(self, page: Mapping[str, Any]) -> None:
         if int(page["epoch"]) != self.peer.epoch:

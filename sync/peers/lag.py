@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from sync.models import Blob, FeedRow, FormAttachment, Operation, Peer, SubmissionAttachment
+
+AT_ONCE = 500
+"""Records in one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,10 @@ def lag(session: Session, peer: Peer) -> Lag:
         .where(FeedRow.project_id == peer.project_id, FeedRow.seq > peer.sent_seq)
         .where(is_ours(peer) | (FeedRow.seq <= peer.echo_seq))
     )
-    rows = _new_files(peer, select(func.count(), func.coalesce(func.sum(Blob.size), 0)))
-    files, size = session.execute(rows).one()
+    wanted = _waiting(peer)
+    files, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(Blob.size), 0)).where(Blob.project_id == peer.project_id, wanted)
+    ).one()
     return Lag(session.scalar(seqs) or 0, files, int(size))
 
 
@@ -44,38 +49,33 @@ def is_ours(peer: Peer) -> ColumnElement[bool]:
 
 
 def sent_late(session: Session, peer: Peer) -> list[tuple[str, str]]:
-    """(op_id, SHA-256) of attachments that came after what names them had been told to this peer."""
-    if peer.files_until_at is None or not peer.sent_seq:
+    """(op_id, SHA-256) of attachments that are here and of records that the peer has without them.
+
+    Which those are its bundles say; over a line, they are those that it was not offered yet."""
+    if not peer.sent_seq:
         return []
-    named = _naming(peer).join(
-        FeedRow, and_(FeedRow.project_id == Operation.project_id, FeedRow.op_id == Operation.op_id)
-    )
-    rows = named.where(FeedRow.seq <= peer.sent_seq, Blob.created_at > peer.files_until_at)
-    return [(op_id, sha256) for op_id, sha256 in session.execute(rows.distinct())]
-
-
-def _naming(peer: Peer) -> Select[str, str]:
-    on_record = and_(
-        SubmissionAttachment.project_id == Operation.project_id,
-        SubmissionAttachment.instance_id == Operation.record_id,
-    )
-    here = and_(Blob.project_id == SubmissionAttachment.project_id, Blob.sha256 == SubmissionAttachment.sha256)
-    return (
+    named = (
         select(Operation.op_id, Blob.sha256)
-        .join(SubmissionAttachment, on_record)
-        .join(Blob, here)
-        .where(Operation.project_id == peer.project_id, Operation.kind == "submission", Operation.state == "ready")
-        .where(is_ours(peer))
+        .join(SubmissionAttachment, _on_record())
+        .join(Blob, _is_kept())
+        .join(FeedRow, and_(FeedRow.project_id == Operation.project_id, FeedRow.op_id == Operation.op_id))
+        .where(Operation.project_id == peer.project_id, Operation.kind == "submission", is_ours(peer))
+        .where(FeedRow.seq <= peer.sent_seq)
+        .distinct()
     )
+    found = {*session.execute(named.where(_is_unoffered(peer))).all()} if peer.base else set()
+    for start in range(0, len(peer.lacks), AT_ONCE):
+        some = peer.lacks[start : start + AT_ONCE]
+        found |= {*session.execute(named.where(Operation.record_id.in_(some))).all()}
+    return sorted((op_id, sha256) for op_id, sha256 in found)
 
 
-def _new_files(peer: Peer, rows: Select[int, int]) -> Select[int, int]:
-    """Of our attachments and form files, those that have not been offered."""
+def _waiting(peer: Peer) -> ColumnElement[bool]:
+    """Whether an attachment or a file of a form is ours, and not there yet as far as we know."""
     by_record = (
         exists()
         .where(SubmissionAttachment.project_id == Blob.project_id, SubmissionAttachment.sha256 == Blob.sha256)
-        .where(Operation.project_id == Blob.project_id, Operation.record_id == SubmissionAttachment.instance_id)
-        .where(Operation.kind == "submission", is_ours(peer))
+        .where(_on_record(), Operation.kind == "submission", is_ours(peer))
     )
     by_form = (
         exists()
@@ -83,5 +83,26 @@ def _new_files(peer: Peer, rows: Select[int, int]) -> Select[int, int]:
         .where(Operation.project_id == Blob.project_id, Operation.record_id == FormAttachment.form_id)
         .where(Operation.kind == "form", is_ours(peer))
     )
-    found = rows.select_from(Blob).where(Blob.project_id == peer.project_id, or_(by_record, by_form))
-    return found if peer.files_until_at is None else found.where(Blob.created_at > peer.files_until_at)
+    if peer.base:
+        return and_(or_(by_record, by_form), _is_unoffered(peer))
+    lacking = Operation.record_id.in_(peer.lacks[:AT_ONCE])
+    return or_(by_record.where(or_(_is_new(peer), lacking)), by_form.where(_is_new(peer)))
+
+
+def _is_new(peer: Peer) -> ColumnElement[bool]:
+    return Operation.seq > peer.sent_seq
+
+
+def _is_unoffered(peer: Peer) -> ColumnElement[bool]:
+    return true() if peer.files_until_at is None else Blob.created_at > peer.files_until_at
+
+
+def _on_record() -> ColumnElement[bool]:
+    return and_(
+        SubmissionAttachment.project_id == Operation.project_id,
+        SubmissionAttachment.instance_id == Operation.record_id,
+    )
+
+
+def _is_kept() -> ColumnElement[bool]:
+    return and_(Blob.project_id == SubmissionAttachment.project_id, Blob.sha256 == SubmissionAttachment.sha256)

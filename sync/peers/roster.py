@@ -76,6 +76,11 @@ def add(
     return added
 
 
+def own_id(session: Session) -> str:
+    """Of this server."""
+    return session.scalars(select(Installation.server_id)).one()
+
+
 def _own(engine: Engine, public_key: str) -> Told:
     with Session(engine.execution_options(is_reading=True)) as session:
         installation = session.scalars(select(Installation)).one()
@@ -222,5 +227,5 @@ def _is_taken(session: Session, project_id: str, name: str) -> bool:
 
 
 def _refuse_own(session: Session, peer_id: str, told: str) -> None:
-    if session.scalars(select(Installation.server_id)).one() == peer_id:
+    if own_id(session) == peer_id:
         raise OwnServer(told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from server.app import create_app
 from server.clock import now
 from sync import devices, peers, publish
 from sync.access import SYSTEM
+from sync.bundles import key
 from sync.engine import in_transaction
 from sync.models import Project
 from tests.conftest import PASSWORD, NewDatabase, Team, make_team
+from tests.e2e.carried import CENTRE, VILLAGE, adopt, key_of
 from tests.e2e.offices import SECRET, Office, rename, server_code
 from tests.e2e.serving import serving
 from tests.e2e.visits import FORM_ID, xform
@@ -156,4 +159,18 @@ def field_office(centre: Office, office: Callable[..., Office]) -> Office:
     added = peers.add(made.engine, code, centre.address, secret_key=SECRET, actor=SYSTEM, now=now())
     made.project_id = added.project_id
     made.sync()
+    return made
+
+
+@pytest.fixture
+def village(centre: Office, office: Callable[..., Office], tmp_path: Path) -> Office:
+    """A server that has never had a line to the centre; each trusts the other's key."""
+    made = office("village")
+    in_transaction(made.engine, partial(rename, to="s-village"))
+    adopt(made, centre, tmp_path, CENTRE)
+    told = key.read_word(key.word("s-village", key_of(made).public))
+    in_transaction(
+        centre.engine,
+        lambda session: peers.trust(session, centre.project_id, VILLAGE, told, actor=SYSTEM, now=now()),
+    )
     return made

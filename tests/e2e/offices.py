@@ -132,9 +132,9 @@ def agree(*offices: Office) -> bool:
     return True
 
 
-def rename(session: Session) -> None:
+def rename(session: Session, to: str = "s-field") -> None:
     """Both databases are copies of one template: this one is another server."""
-    session.scalars(select(Installation)).one().server_id = "s-field"
+    session.scalars(select(Installation)).one().server_id = to
 
 
 def server_code(centre: Office) -> str:

@@ -120,3 +120,59 @@ def _invited(there: Type) -> str:
     found = re.search(r"lapangan peer add (\S+)", there("peer", "invite").output)
     assert found is not None
     return found[1]
+
+
+def test_a_stick_between_two_servers_that_never_had_a_line(
+    at: Callable[..., Type], centre: Office, another_database: NewDatabase, tmp_path: Path
+) -> None:
+    centre.collect(new_id(), centre.keep(b"a photo"), photo="rumah.jpg")
+    here, there = at("village", another_database(is_empty=True)), at("centre", url_of(centre))
+    stick = tmp_path / "stick"
+    stick.mkdir()
+
+    made = there("bundle", "export", str(stick))
+    (file,) = stick.iterdir()
+    refused = here("bundle", "import", str(file))
+    command = re.search(r"lapangan bundle import FILE --adopt (\S+)", refused.output)
+    assert command is not None, refused.output
+    adopted = here("bundle", "import", str(file), "--adopt", command[1], "--name", "Surabaya")
+    again = here("bundle", "import", str(file))
+
+    back = tmp_path / "back.zip"
+    returned = here("bundle", "export", str(back), "--peer", "Surabaya")
+    unknown = there("bundle", "import", str(back))
+    trusted = there("bundle", "trust", "Pakis", here("bundle", "key").output.split()[0])
+    taken = there("bundle", "import", str(back))
+
+    assert re.search(r"[1-9]\d* operations, 1 files", made.output)
+    assert command[1] in there("bundle", "key").output
+    assert (refused.exit_code, adopted.exit_code, again.exit_code) == (1, 0, 0)
+    assert "Photos and files received: 1 (7 B)." in adopted.output
+    assert re.search(r"From Surabaya: 0 new operations; [1-9]\d* were here already", again.output)
+    assert "back.zip: 0 operations, 0 files" in returned.output
+    assert (unknown.exit_code, trusted.exit_code, taken.exit_code) == (1, 0, 0), taken.output
+    assert "lapangan bundle trust NAME s-" in unknown.output
+    assert "From Pakis: 0 new operations; 0 were here already." in taken.output
+
+
+def test_what_is_wrong_with_a_bundle_is_said_in_one_line(
+    at: Callable[..., Type], centre: Office, tmp_path: Path
+) -> None:
+    there, file = at("centre", url_of(centre)), tmp_path / "b.zip"
+    there("bundle", "export", str(file))
+    twice = there("bundle", "export", str(file))
+    nobody = there("bundle", "export", str(tmp_path / "c.zip"), "--peer", "Nobody")
+    file.write_bytes(file.read_bytes()[:-40])
+    cut = there("bundle", "import", str(file))
+    no_key = there("bundle", "trust", "Pakis", "seven")
+
+    for words, refused in {
+        "a file of this name already": twice,
+        "no other server of this name": nobody,
+        "cut short on the way": cut,
+        "not the key of a server": no_key,
+    }.items():
+        assert refused.exit_code == 1
+        assert words in refused.output, refused.output
+        assert "Traceback" not in refused.output
+    assert not list(tmp_path.glob(".*partial"))

@@ -1,0 +1,207 @@
+"""What two servers tell each other by bundles, and whose bundles are taken."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from sync import attach, form_list, peers, publish
+from sync.access import SYSTEM, NotAllowed
+from sync.backup import back_up
+from sync.bundles.errors import UnknownProject, UnknownSigner
+from sync.bundles.key import fingerprint, word
+from sync.engine import in_transaction
+from sync.models import Form, Peer, Submission
+from sync.restore import restore
+from sync.verdict import SentFile
+from tests.conftest import make_team
+from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, head, key_file, key_of, make, pack, peer_of
+from tests.e2e.offices import Office, agree, rename
+from tests.e2e.visits import FORM_ID, new_id, xform
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_what_the_other_server_has_said_it_has_is_not_carried_again(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    village.collect(new_id(), village.keep(b"a photo"), photo="rumah.jpg")
+    carry(centre, pack(village, tmp_path, CENTRE))
+
+    answer = make(centre, tmp_path / "answer.zip", VILLAGE)
+    before = make(village, tmp_path / "before.zip", CENTRE)
+    carry(village, tmp_path / "answer.zip")
+    after = make(village, tmp_path / "after.zip", CENTRE)
+
+    assert answer.files == 0  # the village's own photo does not come back to it
+    assert (before.operations > 0, before.files) == (True, 1)
+    assert (after.operations, after.files) == (0, 0)
+    with Session(village.engine) as session:
+        waiting = peers.lag(session, peer_of(village, CENTRE))
+    assert (waiting.operations, waiting.files) == (0, 0)
+
+
+def test_photos_that_come_after_their_record_follow_in_the_next_bundle(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    record = new_id()
+    village.collect(record, photo="rumah.jpg")
+    carry(centre, pack(village, tmp_path, CENTRE))
+    carry(village, pack(centre, tmp_path, VILLAGE))
+    village.collect(record, village.keep(b"late"), photo="rumah.jpg")
+
+    late = carry(centre, pack(village, tmp_path, CENTRE))
+
+    assert late.files == 1
+    assert centre.shown()["records"][record][4] == 0
+
+
+def test_a_bundle_that_is_missing_in_between_is_said_so_and_asked_for(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    village.collect(new_id())
+    lost = pack(village, tmp_path, CENTRE)
+    # The village believes that the first one has arrived.
+    peers.note(village.engine, peer_of(village, CENTRE), sent_seq=head(village))
+    village.collect(new_id())
+
+    taken = carry(centre, pack(village, tmp_path, CENTRE))
+    cursor = peer_of(centre, VILLAGE).cursor
+    found = carry(centre, lost)
+
+    assert (taken.has_gap, cursor, found.has_gap) == (True, "", False)
+    assert agree(centre, village)
+
+
+def test_a_server_gets_its_own_work_back_from_its_own_bundle(
+    centre: Office, office: Callable[..., Office], tmp_path: Path
+) -> None:
+    assert key_of(centre).public
+    back_up(centre.engine, centre.blobs, tmp_path / "b.zip", keys=[key_file(centre)], now=now())
+    centre.collect(new_id(), centre.keep(b"a photo"), photo="rumah.jpg")
+    stick = pack(centre, tmp_path)
+
+    again = office("again", is_empty=True)
+    restore(again.engine, again.blobs, tmp_path / "b.zip", key_folder=key_file(again).parent, now=now())
+    again.project_id = centre.project_id
+    carry(again, stick)
+
+    assert agree(centre, again)
+
+
+def test_a_stranger_is_refused_with_his_fingerprint_and_the_command(
+    centre: Office, village: Office, office: Callable[..., Office], tmp_path: Path
+) -> None:
+    stranger = office("stranger")
+    in_transaction(stranger.engine, partial(rename, to="s-stranger"))
+    adopt(stranger, centre, tmp_path, CENTRE)
+    stranger.collect(new_id())
+    before = (centre.operations(), centre.shown())
+
+    with pytest.raises(UnknownSigner) as refused:
+        carry(centre, pack(stranger, tmp_path))
+
+    public = key_of(stranger).public
+    told = f"{fingerprint(public)}: lapangan bundle trust NAME {word('s-stranger', public)}"
+    assert refused.value.detail == told
+    assert (centre.operations(), centre.shown()) == before
+
+
+def test_a_trusted_server_may_not_bring_another_project(
+    centre: Office, village: Office, office: Callable[..., Office], tmp_path: Path
+) -> None:
+    """I21: it is trusted for one project."""
+    other = office("other")
+    in_transaction(other.engine, partial(rename, to="s-village"))
+    other.project_id = in_transaction(other.engine, make_team).project_id
+    key_file(other).write_bytes(key_file(village).read_bytes())
+
+    with pytest.raises(UnknownProject):
+        carry(centre, pack(other, tmp_path))
+
+
+def test_only_an_administrator_carries_bundles(centre: Office, village: Office, tmp_path: Path) -> None:
+    file = pack(village, tmp_path, CENTRE)
+    assert centre.team is not None
+
+    for role in (centre.team.manager, centre.team.supervisor, centre.team.enumerator):
+        with pytest.raises(NotAllowed):
+            carry(centre, file, actor=role)
+        with pytest.raises(NotAllowed):
+            pack(centre, tmp_path, VILLAGE, actor=role)
+
+
+def test_a_form_that_both_have_published_differently_is_said_so(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    for at in (centre, village):
+        at.publish("2")
+    with_other_words = "Kunjungan lain"
+
+    def publish_other(session: Session) -> None:
+        other = xform("3").replace(b"<h:title>", f"<h:title>{with_other_words} ".encode())
+        publish.save_draft(session, village.project_id, other, actor=SYSTEM, now=now())
+        publish.publish(session, village.project_id, FORM_ID, actor=SYSTEM, now=now())
+
+    centre.publish("3")
+    in_transaction(village.engine, publish_other)
+
+    taken = carry(centre, pack(village, tmp_path, CENTRE))
+
+    assert [named for named, _why in taken.refused_forms] == [f"{FORM_ID} 3"]
+    assert not taken.is_whole
+    assert peer_of(centre, VILLAGE).cursor == ""
+
+
+def test_a_form_that_is_closed_here_keeps_no_bundle_out(centre: Office, village: Office, tmp_path: Path) -> None:
+    record = new_id()
+    village.collect(record)
+
+    def close(session: Session) -> None:
+        form = session.get_one(Form, (centre.project_id, FORM_ID))
+        form_list.set_state(session, form, "closed", actor=SYSTEM, now=now())
+
+    in_transaction(centre.engine, close)
+    carry(centre, pack(village, tmp_path, CENTRE))
+
+    with Session(centre.engine) as session:
+        assert session.get_one(Submission, (centre.project_id, record)).instance_id == record
+
+
+def test_neither_making_nor_taking_a_bundle_needs_the_memory_of_its_files(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    piece = bytes(2**20)
+    stored = village.blobs.write(village.project_id, itertools.repeat(piece, 64), limit=2**30)
+    told = {"media_type": "video/mp4", "now": now()}
+    in_transaction(village.engine, lambda session: attach.keep(session, village.project_id, stored, **told))
+    village.collect(new_id(), SentFile("rumah.jpg", stored.sha256, stored.size, "video/mp4"), photo="rumah.jpg")
+    tracemalloc.start()
+
+    try:
+        file = pack(village, tmp_path, CENTRE)
+        carry(centre, file)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert file.stat().st_size > 64 * 2**20
+    assert peak < 24 * 2**20
+
+
+def test_a_bundle_names_nobody_it_was_not_made_for(centre: Office, village: Office, tmp_path: Path) -> None:
+    """One made for the village, taken by a third, says nothing of what the third has."""
+    with Session(centre.engine) as session:
+        assert session.get(Peer, (centre.project_id, "s-village")) is not None
+    village.collect(new_id())
+    carry(centre, pack(village, tmp_path, CENTRE))
+    made = make(centre, tmp_path / "for-the-village.zip", VILLAGE)
+
+    assert (made.wanted_by, made.wanted_epoch) == ("s-village", 1)
