@@ -1,7 +1,7 @@
 """Note which records another server has without their attachments, instead of until when it has read attachments.
 
 Revision ID: 20261126_note_what_lacks
-Revises: 20261126_carry_bundles
+Revises: 20261126_forget_deletions
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261126_note_what_lacks"
-down_revision = "20261126_carry_bundles"
+down_revision = "20261126_forget_deletions"
 branch_labels = None
 depends_on = None
 
