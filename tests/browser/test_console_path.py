@@ -17,6 +17,8 @@ PAGES = (
     f"/projects/1/submissions/{FLAGGED}?n=1",
     f"/projects/1/submissions/{CLASHING}",
     f"/projects/1/submissions/{GOOD}?all=yes",
+    "/projects/1/assignments",
+    "/projects/1/assignments/new",
     "/projects/1/conflicts",
     "/projects/1/entities/rumah",
     "/projects/1/quarantine",
@@ -85,6 +87,25 @@ def test_a_supervisor_resolves_a_conflict(page: Page) -> None:
     expect(page.get_by_text("No open conflict")).to_be_visible()
     page.goto(f"/projects/1/submissions/{CLASHING}")
     expect(page.locator("[id='q-umur']")).to_contain_text("41")
+
+
+def test_a_supervisor_assigns_and_finds_what_is_overdue(page: Page) -> None:
+    log_in(page)
+    page.goto("/projects/1/assignments")
+    page.get_by_role("link", name="Assign", exact=True).first.click()
+    page.get_by_label("Who").select_option("Enumerator")
+    page.get_by_label("By").fill("2020-01-31")
+    page.get_by_label("How many").fill("5")
+    page.get_by_role("button", name="Assign", exact=True).click()
+
+    expect(page.get_by_text("Assigned: 1.")).to_be_visible()
+    page.goto("/projects/1/day")
+    page.get_by_role("link", name="1 assignment is overdue").click()
+    expect(page.locator("#list")).to_contain_text("overdue")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("#list").get_by_role("link", name="0 of 5").click()
+    expect(page.get_by_text("No record fits this filter")).to_be_visible()
 
 
 def test_the_list_follows_the_filter_without_loading_the_page(page: Page) -> None:
