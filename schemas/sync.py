@@ -50,6 +50,27 @@ class PageSchema(Schema):
     drop = fields.Raw()
 
 
+class DigestSchema(Schema):
+    """`{"cursor", "buckets": {bucket: digest}}`: what a device holds after it has read up to there."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    cursor = fields.String(required=True, validate=validate.Length(1, 64))
+    buckets = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(r"^[0-9a-f]{2}\Z")),
+        values=fields.String(validate=validate.Length(32, 32)),
+        required=True,
+    )
+
+
+class ComparedSchema(Schema):
+    """`differ` are buckets to be read again; with `current` false there was nothing to compare."""
+
+    is_current = fields.Boolean(data_key="current")
+    differing = fields.List(fields.String(), data_key="differ")
+
+
 class WantedBlobSchema(Schema):
     class Meta:
         unknown = EXCLUDE

@@ -118,6 +118,12 @@ def _since(cursor: str, told: Standing, reader: Reader) -> tuple[int, int, int]:
     return 0, max(since, known), told.head
 
 
+def is_at_head(reader: Reader, cursor: str) -> bool:
+    """Whether somebody with this cursor has been told of all that is here."""
+    told = standing(reader.session, reader.project.project_id)
+    return cursor == _cursor(told, reader, told.head, 0, 0)
+
+
 def _cursor(told: Standing, reader: Reader, since: int, known: int, begun: int) -> str:
     marks = (f"{known}" if since < known else "", f"b{begun}" if since < begun else "", f"{since}")
     return ".".join((f"e{told.epoch}", f"s{reader.scope}", *filter(None, marks)))

@@ -111,6 +111,9 @@ def show_synced(synced: Synced) -> None:
         attention(_("Files that are no longer on this device: %(count)d.", count=synced.uploaded.lost))
     if synced.pulled.records:
         done(_("Changes received: %(count)d.", count=synced.pulled.records))
+    if synced.pulled.repaired:
+        count = synced.pulled.repaired
+        attention(_("Records that had become different here, and were fetched again: %(count)d.", count=count))
     _tell_waiting(synced.status)
     _tell_others(synced.status)
 

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -21,7 +21,7 @@ from server.clock import now
 from server.commands.database import NoSuchProjectNumber, opened
 from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
-from sync import backup, install
+from sync import backup, install, tripwire
 from sync.bucket import BucketUnreachable, open_bucket
 from sync.engine import connect, sqlite_driver, writer
 from sync.models import Project
@@ -35,6 +35,7 @@ LARGEST_SKEW_S = 60
 MOST_NAMED = 5
 """Rows of a table that are named."""
 LATE_BACKUP_DAYS = 3
+COPIES_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def doctor(*, rebuild: bool, check: bool, number: int | None) -> None:
         _permissions,
         _disk,
         _backups,
+        _copies,
         _sqlite,
         _zone,
     )
@@ -207,6 +209,19 @@ def _backups(settings: Settings, engine: Engine) -> Iterator[Seen]:
     yield Seen(_("Backup: the latest is %(days)d days old.", days=days), cure)
     if error:
         yield Seen(_("Backup: the latest cannot be restored."), error)
+
+
+def _copies(_settings: Settings, engine: Engine) -> Iterator[Seen]:
+    """Devices that held something else than they had been told: it is repaired, and should never have been."""
+    if install.current_revision(engine) != install.newest_revision():
+        return
+    with Session(engine.execution_options(is_reading=True)) as session:
+        count = tripwire.noted(session, since=datetime.now(UTC) - timedelta(days=COPIES_DAYS))
+    cure = _("See in the audit log which ones: their storage may be failing.") if count else ""
+    words = _(
+        "Devices: copies that had become different in the last %(days)d days: %(count)d.", days=COPIES_DAYS, count=count
+    )
+    yield Seen(words, cure)
 
 
 def _sqlite(_settings: Settings, engine: Engine) -> Iterator[Seen]:

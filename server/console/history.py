@@ -107,6 +107,7 @@ ACTIONS: Mapping[str, str] = {
     "form.discard": lazy_gettext("Discarded a draft"),
     "device.enrol": lazy_gettext("Enrolled a device"),
     "device.create": lazy_gettext("Created a device"),
+    "device.diverge": lazy_gettext("A device held something else than it was told; it was read again"),
     "device.revoke": lazy_gettext("Revoked a device"),
     "enrolment.create": lazy_gettext("Made an enrolment code"),
     "held.apply": lazy_gettext("Applied a change without what it waited for"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as NotYet
+from datetime import timedelta
 from pathlib import Path
 
 from flask import flash, redirect, render_template, url_for
@@ -17,7 +18,7 @@ from server.clock import now
 from server.console.blueprint import bp
 from server.db import engine, own_transactions, session
 from server.services import services
-from sync import backup
+from sync import backup, tripwire
 from sync.access import require
 from sync.consolidate import JOBS, JobBusy
 from sync.models import Backup, Epoch, Installation
@@ -42,6 +43,7 @@ def server() -> ResponseReturnValue:
         epochs=session().scalars(select(Epoch).order_by(Epoch.opened_at.desc())).all(),
         next_at=scheduler.next_slot(JOBS["backup"], services().settings, now()),
         folder=services().settings.backups,
+        diverged=tripwire.noted(session(), since=now() - timedelta(days=30)),
     )
 
 

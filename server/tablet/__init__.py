@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.tablet import blobs, enrol, forward, pull, push, uploads
+from server.tablet import blobs, digest, enrol, forward, pull, push, uploads
 from server.tablet.blueprint import bp
 
-__all__ = ["blobs", "bp", "enrol", "forward", "pull", "push", "uploads"]
+__all__ = ["blobs", "bp", "digest", "enrol", "forward", "pull", "push", "uploads"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from sync.device.store import Store
+from sync.digest import bucket_of, digests, standing, view_hash
 
 RETURNED = ("has_issues", "rejected")
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -78,6 +79,33 @@ class Inbox:
         with self.store.transaction():
             self.store.run("DELETE FROM record")
             self.store.keep_setting("cursor", "")
+
+    def digests(self) -> dict[str, str]:
+        """What is here, bucket by bucket, as the server works it out too."""
+        records, unreadable = [], set()
+        for row in self.store.rows("SELECT kind, record_id, body FROM record"):
+            body = _read(row["body"])
+            if body is None or (body.get("kind"), body.get("record")) != (row["kind"], row["record_id"]):
+                unreadable.add(bucket_of(row["kind"], row["record_id"]))
+            else:
+                records.append(body)
+        return digests(standing(records)) | dict.fromkeys(unreadable, "f" * 32)
+
+    def replace(self, bucket: str, records: Sequence[Mapping[str, Any]]) -> int:
+        """The bucket holds these and nothing else; how many were not here, different, or too many."""
+        rows = self.store.rows("SELECT kind, record_id, body FROM record")
+        here = {(row[0], row[1]): _read(row[2]) for row in rows if bucket_of(row[0], row[1]) == bucket}
+        told = {(str(one["kind"]), str(one["record"])): one for one in records}
+        gone = [key for key, body in here.items() if key not in told and not (body or {}).get("deleted")]
+        changed = [key for key, one in told.items() if _view(here.get(key)) != _view(one)]
+        with self.store.transaction():
+            for kind, record_id in gone:
+                self._drop({"kind": kind, "record": record_id})
+            for key in changed:
+                # Its branch goes with it: what cannot be trusted is no base for anything.
+                self.store.run("DELETE FROM record WHERE kind = ? AND record_id = ?", *key)
+                self._keep(told[key])
+        return len(gone) + len(changed)
 
     def overlaid(self) -> None:
         """The pull is complete: what own work did to the lists, and the server has placed, is in its state now."""
@@ -180,6 +208,19 @@ def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, lis
         file_names=tuple(str(one.get("name")) for one in body.get("attachments") or ()),
         is_seen=is_seen,
     )
+
+
+def _read(body: bytes) -> dict[str, Any] | None:
+    """None for what cannot be read any more."""
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _view(record: Mapping[str, Any] | None) -> bytes:
+    return view_hash(record) if record else b""
 
 
 def _remark(body: Mapping[str, Any]) -> Remark:

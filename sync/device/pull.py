@@ -13,6 +13,7 @@ from sync.device.inbox import FormName, Inbox
 from sync.device.link import Link
 from sync.device.outbox import Outbox
 from sync.device.progress import Progress, Stage, Watch
+from sync.device.tripwire import repair
 from sync.form_table import SUFFIXES
 
 PAGE = 500
@@ -29,6 +30,8 @@ class Pulled:
     durable_by: str = "database"
     needed: list[str] = field(default_factory=list)
     """Hashes of this device's files that the server lacks."""
+    repaired: int = 0
+    """Records that were not as the server has them, though all had been told: they were fetched again."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Puller:
         pulled = Pulled()
         while self._page(pulled):
             self.watch(Progress(Stage.PULLED, pulled.records))
+        pulled.repaired = repair(self.inbox, self.link, f"{self.project_path}/sync")
         self.inbox.overlaid()
         self.outbox.files_needed(pulled.needed)
         self._fetch_forms(pulled)

@@ -245,6 +245,9 @@ def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:
     """I7: who has read the feed page by page holds what somebody who reads it from the start gets.
 
     The tablets belong to one enumerator: all of them are told the same."""
+    repaired = node.rows("SELECT detail FROM event WHERE action = 'device.diverge'")
+    if repaired:
+        raise Broken(f"I7: a tablet held something else than the server had told it, in {repaired}")
     if not tablets:
         return
     headers = {"Authorization": f"Bearer {tablets[0].device.store.setting('token')}"}
