@@ -15,6 +15,7 @@ from forms.fault import Fault, broken, fault, warnings_among
 from forms.finding import Severity
 from forms.lint import CHOICES, lint
 from forms.notice import CONVERSION, SENTENCES
+from forms.reworded import reworded
 from forms.xform import ITEMSETS, read
 from forms.xlsform import Conversion, convert_all
 
@@ -127,9 +128,11 @@ def _looked_over(definition: FormDefinition) -> list[Fault]:
 
 def _said(warning: Mapping[str, Any]) -> Fault:
     """What the conversion itself noticed."""
-    place = {name: warning[name] for name in ("sheet", "row", "column", "question") if warning.get(name)}
     severity = Severity.INFO if _ADVICE.search(warning["message"]) else Severity.WARNING
-    words, params = SENTENCES[CONVERSION], {"said": warning["message"]}
+    said = reworded(warning)
+    place = {name: said[name] for name in ("sheet", "row", "column", "question") if said.get(name)}
+    words = said.get("words") or SENTENCES[CONVERSION]
+    params = said.get("params", {"said": warning["message"]})
     return fault(words, params=params, severity=severity, code=CONVERSION, **place)
 
 

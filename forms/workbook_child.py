@@ -38,6 +38,7 @@ _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
 _SHEET = re.compile(r"the '(\w+)' sheet")
 _COLUMN = re.compile(r"the '([\w:() -]+)' (?:value|column)")
 _QUOTED = re.compile(r"['\"“](.+?)['\"”]|\$\{(.+?)\}")
+_CHOICE = re.compile(r"See \[(.*?)\] in \[(.*?)\]")
 _CONTAINERS = re.compile(r"(begin|end)[ _](group|repeat|loop)", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
     try:
         result = convert(sheets, warnings=warnings, validate=False)
     except PyXFormError as error:
-        return {"fault": fault(error, survey)}
+        return {"fault": fault(error, survey, list(sheets.get("choices") or ()))}
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         return {"fault": {"message": f"The conversion failed: {type(error).__name__}: {error}"}}
     return {
@@ -123,11 +124,13 @@ def too_much(survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {}
 
 
-def fault(error: PyXFormError, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def fault(
+    error: PyXFormError, survey: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Where the error is, from what it carries, from its text, or from the cell that holds what it quotes."""
     found = place(str(error), error.context, survey)
     if found["row"] is None:
-        found |= quoted_cell(str(error), survey)
+        found |= quoted_choice(str(error), choices) or quoted_cell(str(error), survey)
     return found
 
 
@@ -145,6 +148,12 @@ def place(said: str, context: Mapping[str, Any], survey: Sequence[Mapping[str, A
     if found["sheet"] == "survey" and found["row"]:
         found["question"] = name_in(survey, found["row"])
     return found
+
+
+def quoted_choice(said: str, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    quoted = _CHOICE.search(said)
+    row = choice_rows_of(choices).get(quoted[2], {}).get(quoted[1]) if quoted else None
+    return {"sheet": "choices", "row": row, "column": "name"} if row else {}
 
 
 def quoted_cell(said: str, survey: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from forms.errors import Problem, ProtectedWorkbook, TextNotUtf8, UnreadableWorkbook, WorkbookTooLarge
 from forms.fault import broken
+from forms.reworded import reworded
 
 MAX_BYTES = 5_000_000
 MAX_INFLATED_BYTES = 64_000_000
@@ -158,7 +159,7 @@ def _conversion(answer: Mapping[str, Any]) -> Conversion:
     if "unreadable" in answer:
         raise UnreadableWorkbook(answer["unreadable"])
     if "fault" in answer:
-        raise broken([answer["fault"]])
+        raise broken([reworded(answer["fault"])])
     itemsets = answer["itemsets"]
     return Conversion(
         answer["xform"].encode("utf-8"),

@@ -16,6 +16,7 @@ from forms.errors import Problem
 from forms.finding import UNDECIDED
 from forms.kind import KINDS
 from forms.notice import SENTENCES
+from forms.reworded import SENTENCES as CONVERSION
 from forms.sentence import MEANT
 from forms.versions import SENTENCES as CHANGES
 
@@ -45,7 +46,8 @@ def extracted() -> Catalog:
         ROOT, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",), directory_filter=_is_ours
     ):
         found.add(message, locations=[(name, line)], auto_comments=comments, context=context)
-    for sentence in (MEANT, *SENTENCES.values(), *CHANGES.values(), *KINDS.values(), *UNDECIDED.values()):
+    ours = (MEANT, *SENTENCES.values(), *CHANGES.values(), *KINDS.values(), *UNDECIDED.values(), *CONVERSION)
+    for sentence in ours:
         found.add(sentence, locations=[("forms/notice.py", 1)])
     for problem in refusals():
         found.add(problem.title(), locations=[(problem.__module__.replace(".", "/") + ".py", 1)])

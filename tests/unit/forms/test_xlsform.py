@@ -77,7 +77,7 @@ def test_the_study_converts_in_one_process() -> None:
         ([("integr", "age", "Age", "")], "survey", 2, "type", "age"),
         ([("text", "a", "A", ""), ("text", "b", "B", "${zz} = 1")], "survey", 3, "relevant", "b"),
         ([("text", "a b", "A", "")], "survey", 2, "name", "a b"),
-        ([("text", "a", "A", ""), ("begin_group", "g", "G", "")], "survey", 3, "", "g"),
+        ([("text", "a", "A", ""), ("begin_group", "g", "G", "")], "survey", 3, "type", "g"),
         ([("text", "a", "A", ""), ("text", "a", "A", "")], "survey", 3, "name", "a"),
     ],
 )
