@@ -39,6 +39,14 @@ class AppUserSchema(Schema):
     enrolled_at = Moment(data_key="createdAt")
     updated_at = fields.Constant(None, data_key="updatedAt")
     last_seen_at = Moment(data_key="lastUsed")
+    properties = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class AppUserChangeSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    properties = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
 class NewAppUserSchema(Schema):

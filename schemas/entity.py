@@ -13,7 +13,9 @@ class EntityListSchema(Schema):
     name = fields.String()
     project_number = fields.Integer(data_key="projectId")
     created_at = Moment(data_key="createdAt")
-    approval_required = fields.Constant(False, data_key="approvalRequired")
+    approval_required = fields.Function(lambda told: told["rules"].needs_approval, data_key="approvalRequired")
+    owner_only = fields.Function(lambda told: told["rules"].is_owner_only, data_key="ownerOnly")
+    filters = fields.Function(lambda told: dict(told["rules"].filters))
     properties = fields.Function(lambda told: [_property(name, told["rules"].of(name)) for name in told["properties"]])
     entities = fields.Integer()
 
@@ -37,6 +39,7 @@ class EntitySchema(Schema):
     created_at = Moment(data_key="createdAt")
     updated_at = Moment(data_key="updatedAt")
     is_deleted = fields.Boolean(data_key="isDeleted")
+    is_waiting = fields.Boolean(data_key="isWaiting")
     conflict = fields.Function(lambda row: "hard" if row.conflicts else None)
     current = fields.Function(
         lambda row: {"label": row.label, "version": row.version, "data": dict(row.data)}, data_key="currentVersion"
@@ -49,14 +52,21 @@ class EntityFilterSchema(Schema):
 
     limit = fields.Integer(load_default=1000, validate=validate.Range(1, 10_000))
     offset = fields.Integer(load_default=0, validate=validate.Range(0))
+    is_waiting = fields.Boolean(data_key="waiting", load_default=False)
 
 
-class NamedSchema(Schema):
-    """A new list, or a new property of one."""
+class ListAccessSchema(Schema):
+    """Who gets the entities of a list; None says nothing. `filters`: property of the list -> that of a device."""
 
     class Meta:
         unknown = EXCLUDE
 
+    needs_approval = fields.Boolean(data_key="approvalRequired", load_default=None)
+    is_owner_only = fields.Boolean(data_key="ownerOnly", load_default=None)
+    filters = fields.Dict(keys=fields.String(), values=fields.String(), load_default=None)
+
+
+class NewListSchema(ListAccessSchema):
     name = fields.String(required=True)
 
 

@@ -37,6 +37,7 @@ class MediaFile:
     hash: str
     download_url: str
     integrity_url: str = ""
+    needs_approval: bool = False
 
 
 def form_list(forms: Iterable[ListedForm]) -> bytes:
@@ -59,7 +60,8 @@ def manifest(files: Iterable[MediaFile]) -> bytes:
     for file in files:
         entry = _child(root, "mediaFile")
         if file.integrity_url:
-            entry.set("type", "entityList")
+            # Of the second kind Collect adds nothing by itself: what it registers waits for an approval.
+            entry.set("type", "approvalEntityList" if file.needs_approval else "entityList")
         _child(entry, "filename", file.name)
         _child(entry, "hash", f"md5:{file.hash}")
         _child(entry, "downloadUrl", file.download_url)

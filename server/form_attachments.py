@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Response, request
 
+from server.auth import actor
 from server.db import session
 from server.files import send_blob
 from sync import entity_lists, publish
+from sync.entity_scope import scope_of
 from sync.errors import NoSuchAttachment
 from sync.models import FormVersion, Project
 from sync.publish import FormMedia
@@ -16,7 +18,8 @@ CSV = "text/csv; charset=utf-8"
 
 def media(row: FormVersion) -> list[FormMedia]:
     """The files that this version names, by name, filled or not."""
-    return publish.form_attachments(session(), row.project_id, row.form_id, row.version)
+    scope = scope_of(session(), row.project_id, actor())
+    return publish.form_attachments(session(), row.project_id, row.form_id, row.version, scope=scope)
 
 
 def send(found: Project, row: FormVersion, name: str) -> Response:
@@ -31,7 +34,8 @@ def send(found: Project, row: FormVersion, name: str) -> Response:
 
 def send_list(found: Project, list_name: str, file_name: str) -> Response:
     """The entity list as CSV. Refuses NoSuchList."""
-    content, md5 = entity_lists.csv(session(), found, list_name)
+    scope = scope_of(session(), found.project_id, actor())
+    content, md5 = entity_lists.csv(session(), found, list_name, scope=scope)
     response = Response(content, content_type=CSV)
     response.headers.set("Content-Disposition", "attachment", filename=file_name)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -16,6 +16,7 @@ from forms.finding import Finding, Rule, Severity
 from forms.instance import entity_elements
 from forms.policy import Policy
 from sync import list_rules
+from sync.apply_reviews import was_approved
 from sync.clashes import lay_clashes
 from sync.filling import Filling
 from sync.identity import derived
@@ -23,7 +24,7 @@ from sync.lay import LONGEST_VALUE
 from sync.ledger import Act, Ledger, Record, Row
 from sync.merge import View, closure, fold, seen_by
 from sync.models import EntityVersion
-from sync.rows import ENTITY, ENTITY_VERSION
+from sync.rows import ENTITY, ENTITY_VERSION, OPERATION
 from sync.verdict import Why
 
 LABEL = "label"
@@ -137,7 +138,7 @@ def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
     row = ledger.entities.get(record.record_id) or _new_entity(ledger, record, act)
     view = record.folded(policies=_policies(ledger, row["list_name"]))
     row.update(
-        _shown(record, view),
+        _shown(ledger, row, record, view),
         version=len(record.ready),
         vector=dict(view.vector),
         op_id=act.op_id,
@@ -152,17 +153,26 @@ def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
     return view
 
 
-def refold(ledger: Ledger, list_name: str) -> None:
-    """Every entity of the list is what its rules make of it now; those that come out different are told of again."""
-    ledger.write_entities()
-    mine = ENTITY.c.project_id == ledger.project_id, ENTITY.c.list_name == list_name, ENTITY.c.version > 1
-    ids = sorted(ledger.session.scalars(select(ENTITY.c.entity_id).where(*mine)))
-    ledger.load_records(("entity",), ids)
-    policies = _policies(ledger, list_name)
-    for entity_id in ids:
+def entities_of(ledger: Ledger, instance_id: str) -> list[str]:
+    """The entities that the record has made or changed and whose list asks for approval."""
+    if not ledger.asks_for_approval():
+        return []
+    causes = [act.op_id for act in ledger.record("submission", instance_id).acts]
+    mine = OPERATION.c.project_id == ledger.project_id, OPERATION.c.kind == "entity", OPERATION.c.cause_id.in_(causes)
+    found = set(ledger.session.scalars(select(OPERATION.c.record_id).where(*mine)))
+    found |= {act.row["record_id"] for act in ledger.acts.values() if act.row["cause_id"] in causes}
+    ledger.load_records(("entity",), found)
+    known = (ledger.entities.get(entity_id) for entity_id in sorted(found))
+    return [row["entity_id"] for row in known if row is not None and _needs_approval(ledger, row["list_name"])]
+
+
+def refold(ledger: Ledger, entity_ids: Sequence[str]) -> None:
+    """These entities are what the rules of their list make of them now; the feed tells of those that are different."""
+    ledger.load_records(("entity",), entity_ids)
+    for entity_id in entity_ids:
         record, row = ledger.record("entity", entity_id), ledger.entities[entity_id]
-        view = fold(record.standing(ledger.head), policies=policies)
-        shown = _shown(record, view)
+        view = fold(record.standing(ledger.head), policies=_policies(ledger, row["list_name"]))
+        shown = _shown(ledger, row, record, view)
         if any(row[name] != value for name, value in shown.items()):
             row.update(shown, updated_at=ledger.now, seq=ledger.head)
             ledger.touched_entities.add(entity_id)
@@ -170,14 +180,47 @@ def refold(ledger: Ledger, list_name: str) -> None:
             record.view = None
 
 
-def _shown(record: Record, view: View) -> Row:
+def entities_in(ledger: Ledger, list_name: str) -> list[str]:
+    """The ids of all entities of the list."""
+    ledger.write_entities()
+    mine = ENTITY.c.project_id == ledger.project_id, ENTITY.c.list_name == list_name
+    return sorted(ledger.session.scalars(select(ENTITY.c.entity_id).where(*mine)))
+
+
+def _shown(ledger: Ledger, row: Row, record: Record, view: View) -> Row:
+    makers = _makers(ledger, record)
+    maker = min(makers, key=lambda act: (act.row["at"], act.row["origin"], act.row["n"]), default=None)
     return {
         "label": (view.values.get(LABEL) or record.record_id)[:255],
         "data": {path: value for path, value in view.values.items() if path != LABEL and value is not None},
         "is_deleted": view.is_deleted,
         "conflicts": len(view.clashes),
         "heads": sum(1 for op in view.heads if op.set or op.is_delete),
+        "account_id": maker.row["account_id"] if maker is not None else None,
+        "device_id": maker.row["device_id"] if maker is not None else None,
+        "is_waiting": _needs_approval(ledger, row["list_name"]) and not _is_approved(ledger, record, makers),
     }
+
+
+def _makers(ledger: Ledger, record: Record) -> list[Act]:
+    """The operations whose authors had seen none of the others: they register it."""
+    standing = (act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head)
+    return [act for act in standing if not act.row["prev"] and not act.row["context"]]
+
+
+def _needs_approval(ledger: Ledger, list_name: str) -> bool:
+    row = ledger.known_list(list_name)
+    return row is not None and list_rules.read(row["settings"]).needs_approval
+
+
+def _is_approved(ledger: Ledger, record: Record, makers: Sequence[Act]) -> bool:
+    """Somebody has written it by hand, or a record that registers it was approved and is not rejected now.
+
+    It follows from the set of operations alone: whatever comes first, every server comes to the same."""
+    acts = (act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head)
+    if any(not act.row["cause_id"] for act in acts):
+        return True
+    return any(was_approved(ledger, act.row["instance_id"]) for act in makers)
 
 
 def _policies(ledger: Ledger, list_name: str) -> Mapping[str, Policy]:

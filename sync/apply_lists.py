@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from forms.policy import Policy
 from sync import list_rules
-from sync.apply_entities import refold
+from sync.apply_entities import entities_in, refold
 from sync.ledger import Act, Ledger, Record
 from sync.merge import View
 
@@ -22,6 +22,7 @@ def settle_list(ledger: Ledger, record: Record, act: Act) -> View:
     added = [name for name in rules.properties if name not in row["properties"]]
     row["properties"] = [*row["properties"], *added]
     ledger.changed_lists.add(row["name"])
-    if rules.policies != before.policies:
-        refold(ledger, row["name"])
+    ledger.asking = None
+    if rules.policies != before.policies or rules.needs_approval != before.needs_approval:
+        refold(ledger, entities_in(ledger, row["name"]))
     return view

@@ -62,6 +62,13 @@ def stands(ledger: Ledger, record: Record) -> str:
     return review_state((act.op for act in record.ready), [act.op for act in reviews if act.state != "held"])
 
 
+def was_approved(ledger: Ledger, instance_id: str) -> bool:
+    """Whether somebody has approved the record, and it is not rejected now. Later edits do not matter."""
+    ops = ledger.record("review", ledger.root(instance_id)).standing(ledger.head)
+    has_been = any(op.set.get("state") == "approved" for op in ops)
+    return has_been and fold(ops, derived=NOT_JUDGED).values.get("state") != "rejected"
+
+
 def settle_review(ledger: Ledger, record: Record) -> View:
     """The submission is in the state that was decided."""
     view = record.folded(derived=NOT_JUDGED)

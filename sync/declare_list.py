@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from forms.compared import choices_of
 from forms.definition import FormDefinition, Question
 from forms.errors import Kind, Problem
+from forms.expression.names import nearest
 from forms.policy import POLICIES, Policy
 from sync import access, author, entity_lists, list_rules
 from sync.access import Actor
@@ -60,6 +61,12 @@ class BadType(Problem):
     """This is no type that a property can have. Choose one of those that are listed."""
 
     slug = "entity/bad-type"
+
+
+class BadFilter(Problem):
+    """A filter names a property of the list, and the property of a device that it must be equal to."""
+
+    slug = "entity/bad-filter"
 
 
 class BadMerge(Problem):
@@ -136,9 +143,51 @@ def declare(
     rules, wanted = list_rules.read(found.settings), dict[str, str | None]()
     for name, said in properties.items():
         if name not in found.properties:
-            raise NoSuchProperty(name[:100], field=name[:100])
+            raise _no_property(found, name)
         wanted |= list_rules.written(name, _rule(name, said, rules.of(name)))
     return _set(session, project, found, wanted, actor=actor, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who gets the entities of a list; None leaves it as it is."""
+
+    needs_approval: bool | None = None
+    is_owner_only: bool | None = None
+    filters: Mapping[str, str] | None = None
+    """Property of the list -> property of a device. All that were there before are replaced."""
+
+
+def restrict(
+    session: Session, project: Project, list_name: str, said: Access, *, actor: Actor, now: datetime
+) -> EntityList:
+    """Devices get what they are to see from now on, and drop the rest, at their next sync.
+
+    Refuses NotAllowed, NoSuchList, NoSuchProperty, BadFilter."""
+    access.require(actor, "entity_list.create", project.project_id)
+    lock_project(session, project.project_id)
+    found = entity_lists.named(session, project, list_name)
+    session.refresh(found)
+    wanted = dict[str, str | None]()
+    for path, flag in ((list_rules.APPROVAL, said.needs_approval), (list_rules.OWNER_ONLY, said.is_owner_only)):
+        if flag is not None:
+            wanted[path] = list_rules.YES if flag else None
+    if said.filters is not None:
+        wanted |= {path: None for path in found.settings if path.startswith(list_rules.FILTER)}
+        wanted |= {list_rules.FILTER + name: _filter(found, name, key) for name, key in said.filters.items()}
+    return _set(session, project, found, wanted, actor=actor, now=now)
+
+
+def _no_property(found: EntityList, name: str) -> NoSuchProperty:
+    return NoSuchProperty(f"{name[:100]}{nearest(name, map(str, found.properties))}", field=name[:100])
+
+
+def _filter(found: EntityList, name: str, key: str) -> str:
+    if name not in found.properties:
+        raise _no_property(found, name)
+    if PROPERTY_NAME.fullmatch(key) is None:
+        raise BadFilter(key[:100], field=name)
+    return key
 
 
 def take_types(

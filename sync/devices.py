@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,10 +17,13 @@ from sqlalchemy.orm import Session
 from sync import access
 from sync.access import Actor, Role
 from sync.accounts import NumbersTaken
-from sync.errors import BadCode, NoSuchDevice
+from sync.errors import BadCode, BadDeviceProperty, NoSuchDevice
 from sync.identity import digest, token, uuid7
 from sync.models import Account, Device, Enrolment, Project
 from sync.record import record
+
+PROPERTY_NAME = re.compile(r"[^\W\d][\w.-]{0,99}")
+LONGEST_PROPERTY = 1000
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """For codes that people read aloud and type: no 0 and O, no 1, I and L."""
@@ -160,6 +165,32 @@ def by_number(session: Session, project: Project, number: int) -> Device:
     if device is None:
         raise NoSuchDevice(str(number))
     return device
+
+
+def give_properties(
+    session: Session, device: Device, properties: Mapping[str, str], *, actor: Actor, now: datetime
+) -> None:
+    """What entity lists are filtered by for this device: name -> one value, or several with commas between them.
+
+    Refuses NotAllowed, BadDeviceProperty."""
+    access.require(actor, "device.create", device.project_id)
+    told = {name: " ".join(value.split()) for name, value in properties.items() if value.strip()}
+    for name, value in told.items():
+        if PROPERTY_NAME.fullmatch(name) is None or len(value) > LONGEST_PROPERTY:
+            raise BadDeviceProperty(name[:100], field="properties")
+    if told != device.properties:
+        device.properties = told
+        session.flush()
+        detail = {"name": device.name, "properties": told}
+        record(
+            session,
+            "device.update",
+            actor=actor,
+            at=now,
+            project_id=device.project_id,
+            target=("device", device.device_id),
+            detail=detail,
+        )
 
 
 def actor_for(device: Device) -> Actor:

@@ -15,9 +15,12 @@ from sqlalchemy.orm import Session
 
 from forms.definition import FormDefinition
 from forms.expression.table import Table
+from sync import list_rules
+from sync.entity_scope import EntityScope
 from sync.errors import NoSuchEntity, NoSuchList
 from sync.models import Entity, EntityList, EntityVersion, FormAttachment, Project
 
+EVERYTHING = EntityScope()
 OWN_COLUMNS = ("name", "label", "__version")
 """What every entity has in a CSV for devices (ODK entities specification); properties follow."""
 
@@ -51,6 +54,12 @@ def counts(session: Session, project: Project) -> dict[str, int]:
     return dict(rows.all())
 
 
+def count_waiting(session: Session, project: Project, list_name: str) -> int:
+    """How many entities of the list wait for an approval."""
+    mine = (*_of(project.project_id, list_name), Entity.is_deleted.is_(False), Entity.is_waiting.is_(True))
+    return session.scalar(select(func.count()).select_from(Entity).where(*mine)) or 0
+
+
 def named(session: Session, project: Project, name: str) -> EntityList:
     """Refuses NoSuchList."""
     found = session.get(EntityList, (project.project_id, name))
@@ -67,14 +76,20 @@ def entities(
     text: str = "",
     has_conflicts: bool | None = None,
     with_deleted: bool = False,
+    is_waiting: bool | None = None,
+    scope: EntityScope = EVERYTHING,
     limit: int | None = None,
     offset: int = 0,
 ) -> list[Entity]:
     """The entities of a list by label. Refuses NoSuchList."""
-    named(session, project, list_name)
+    chosen = named(session, project, list_name)
     found = select(Entity).where(Entity.project_id == project.project_id, Entity.list_name == list_name)
     if not with_deleted:
         found = found.where(Entity.is_deleted.is_(False))
+    if not scope.sees_all:
+        found = found.where(*scope.where(chosen))
+    if is_waiting is not None:
+        found = found.where(Entity.is_waiting == is_waiting)
     if has_conflicts is not None:
         found = found.where((Entity.conflicts > 0) == has_conflicts)
     if text:
@@ -83,11 +98,13 @@ def entities(
     return list(session.scalars(found if limit is None else found.limit(limit)))
 
 
-def entity(session: Session, project: Project, list_name: str, entity_id: str) -> Entity:
+def entity(
+    session: Session, project: Project, list_name: str, entity_id: str, *, scope: EntityScope = EVERYTHING
+) -> Entity:
     """Refuses NoSuchList and NoSuchEntity; a deleted one is still found."""
-    named(session, project, list_name)
+    rules = list_rules.read(named(session, project, list_name).settings)
     found = session.get(Entity, (project.project_id, entity_id))
-    if found is None or found.list_name != list_name:
+    if found is None or found.list_name != list_name or not (scope.sees_all or scope.includes(rules, found)):
         raise NoSuchEntity(entity_id)
     return found
 
@@ -103,28 +120,40 @@ def versions(session: Session, found: Entity) -> list[EntityVersion]:
     )
 
 
-def csv(session: Session, project: Project, list_name: str) -> tuple[bytes, str]:
+def csv(session: Session, project: Project, list_name: str, *, scope: EntityScope = EVERYTHING) -> tuple[bytes, str]:
     """The list as the CSV that devices attach to a form, and its MD5. Refuses NoSuchList."""
-    properties = [str(one) for one in named(session, project, list_name).properties]
+    chosen = named(session, project, list_name)
+    properties = [str(one) for one in chosen.properties]
     written = io.StringIO(newline="")
     writer = csv_.writer(written, lineterminator="\n")
     writer.writerow([*OWN_COLUMNS, *properties])
-    for row in _rows(session, _living(project.project_id, list_name)):
+    for row in _rows(session, _living(project.project_id, list_name).where(*scope.where(chosen))):
         writer.writerow([row.get(column, "") for column in (*OWN_COLUMNS, *properties)])
     content = written.getvalue().encode()
     return content, hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def deleted(session: Session, project: Project, list_name: str, entity_ids: Sequence[str]) -> dict[str, bool]:
-    """Whether each entity is gone; ids that this list never had are left out."""
-    rows = session.execute(
-        select(Entity.entity_id, Entity.is_deleted).where(
+def deleted(
+    session: Session,
+    project: Project,
+    list_name: str,
+    entity_ids: Sequence[str],
+    *,
+    scope: EntityScope = EVERYTHING,
+) -> dict[str, bool]:
+    """Whether each entity is gone, or outside the scope; ids that this list never had are left out.
+
+    So are those that wait for approval: whoever has made one keeps it."""
+    rules = list_rules.read(named(session, project, list_name).settings)
+    rows = session.scalars(
+        select(Entity).where(
             Entity.project_id == project.project_id,
             Entity.list_name == list_name,
             Entity.entity_id.in_(entity_ids),
+            Entity.is_waiting.is_(False),
         )
     )
-    return dict(rows.all())
+    return {one.entity_id: one.is_deleted or not scope.includes(rules, one) for one in rows}
 
 
 def tables(session: Session, project_id: str, definition: FormDefinition) -> dict[str, Table]:
@@ -187,7 +216,7 @@ def _uploaded(session: Session, project_id: str, definition: FormDefinition) -> 
 def _living(project_id: str, list_name: str) -> Select[str, str, int, dict[str, Any]]:
     return (
         select(Entity.entity_id, Entity.label, Entity.version, Entity.data)
-        .where(*_of(project_id, list_name), Entity.is_deleted.is_(False))
+        .where(*_of(project_id, list_name), Entity.is_deleted.is_(False), Entity.is_waiting.is_(False))
         .order_by(Entity.label, Entity.entity_id)
     )
 

@@ -121,6 +121,12 @@ class NoReason(Problem):
     slug = "review/no-reason"
 
 
+class BadDeviceProperty(Problem):
+    """A property of a device has a name of letters, digits, - and _, and a value of at most 1,000 characters."""
+
+    slug = "device/bad-property"
+
+
 class BadCode(Problem):
     """This code is wrong, has been used, or is too old. Ask the project's manager for a new one."""
 

@@ -15,7 +15,7 @@ from sync import access
 from sync.access import Actor
 from sync.epochs import Standing, standing
 from sync.models import Device, Entity, FeedRow, Project, Submission, SubmissionAttachment
-from sync.tell import Key, Reader, Record, tell
+from sync.tell import Key, Reader, Record, reader_of, tell
 
 CURSOR = re.compile(
     r"e(?P<epoch>\d{1,9})(?:\.s(?P<scope>[a-z0-9]{1,12})(?:\.(?P<known>\d{1,18}))?)?"
@@ -73,11 +73,11 @@ def pull(
     read again, and what is not its business any more is dropped. Refuses BadCursor, CursorGone."""
     access.require(actor, "sync", project.project_id)
     told = standing(session, project.project_id)
-    reader = Reader(session, project, actor, device)
+    reader = reader_of(session, project, actor, device)
     since, known, begun = _since(cursor, told, reader)
     records: dict[Key, Record] = {}
     drop: dict[Key, dict[str, str]] = {}
-    while len(records) < limit and (rows := _rows(reader, since, min(limit - len(records), ROWS_AT_ONCE))):
+    while len(records) < limit and (rows := _rows(reader, since, known, min(limit - len(records), ROWS_AT_ONCE))):
         since = rows[-1].seq
         for key, record in tell(reader, _told_by(reader, rows), may_know=since <= known):
             if record is None:
@@ -129,22 +129,25 @@ def _cursor(told: Standing, reader: Reader, since: int, known: int, begun: int) 
     return ".".join((f"e{told.epoch}", f"s{reader.scope}", *filter(None, marks)))
 
 
-def _rows(reader: Reader, since: int, limit: int) -> Sequence[FeedRow]:
+def _rows(reader: Reader, since: int, known: int, limit: int) -> Sequence[FeedRow]:
+    """The next ones, all of which the reader may know of, or none of which."""
     found = (
         select(FeedRow)
         .where(FeedRow.project_id == reader.project.project_id, FeedRow.seq > since)
         .order_by(FeedRow.seq)
         .limit(limit)
     )
+    if since < known:
+        found = found.where(FeedRow.seq <= known)
     return reader.session.scalars(found).all()
 
 
 def _told_by(reader: Reader, rows: Sequence[FeedRow]) -> Iterator[Key]:
-    """The records that these rows are about; of an entity list, the entities that came out different by it."""
+    """The records that these rows are about, and the entities that came out different by a list's rules or a review."""
     yield from dict.fromkeys((row.kind, row.record_id) for row in rows if row.kind != "list")
-    settings = [row.seq for row in rows if row.kind == "list"]
-    if settings:
-        moved = select(Entity.entity_id).where(Entity.project_id == reader.project.project_id, Entity.seq.in_(settings))
+    movers = [row.seq for row in rows if row.kind in ("list", "review")]
+    if movers:
+        moved = select(Entity.entity_id).where(Entity.project_id == reader.project.project_id, Entity.seq.in_(movers))
         yield from (("entity", entity_id) for entity_id in reader.session.scalars(moved.order_by(Entity.entity_id)))
 
 

@@ -14,7 +14,9 @@ from forms import lexical
 from forms.definition import DataType
 from forms.policy import POLICIES, Policy
 
-TYPE, CHOICES, MERGE = "type/", "choices/", "merge/"
+TYPE, CHOICES, MERGE, FILTER = "type/", "choices/", "merge/", "filter/"
+APPROVAL, OWNER_ONLY = "approval", "owner_only"
+YES = "1"
 
 
 class PropertyType(enum.Enum):
@@ -100,6 +102,12 @@ class ListRules:
     """All that has been declared about a list."""
 
     properties: Mapping[str, PropertyRule] = field(default_factory=dict)
+    needs_approval: bool = False
+    """What a record registers is served to devices once the record is approved."""
+    is_owner_only: bool = False
+    """A device sees what it, or its person, has registered."""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """Property of the list -> property of a device: it sees the entities in which the two are equal."""
 
     def of(self, name: str) -> PropertyRule:
         return self.properties.get(name, _UNDECLARED)
@@ -113,7 +121,12 @@ class ListRules:
 def read(settings: Mapping[str, Any]) -> ListRules:
     """The rules as they were declared; what this program does not know is passed over."""
     names = {path.partition("/")[2] for path in settings if path.startswith((TYPE, CHOICES, MERGE))}
-    return ListRules({name: _property(settings, name) for name in sorted(names)})
+    return ListRules(
+        {name: _property(settings, name) for name in sorted(names)},
+        needs_approval=bool(settings.get(APPROVAL)),
+        is_owner_only=bool(settings.get(OWNER_ONLY)),
+        filters={path.removeprefix(FILTER): str(key) for path, key in settings.items() if path.startswith(FILTER)},
+    )
 
 
 def written(name: str, rule: PropertyRule) -> dict[str, str | None]:

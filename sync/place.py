@@ -10,7 +10,7 @@ from forms.finding import Finding
 from forms.flat import differences, flatten, has_keys, is_keyed, unflatten
 from forms.instance import open_instance
 from sync.apply_assignments import settle_assignment
-from sync.apply_entities import declare_entities, find_base, only_changes, settle_entity
+from sync.apply_entities import declare_entities, entities_of, find_base, only_changes, refold, settle_entity
 from sync.apply_lists import settle_list
 from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
@@ -215,7 +215,9 @@ def _settle_entity(ledger: Ledger, record: Record, act: Act, _findings: object) 
 
 
 def _settle_review(ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
-    return settle_review(ledger, record)
+    view = settle_review(ledger, record)
+    refold(ledger, entities_of(ledger, ledger.root(record.record_id)))
+    return view
 
 
 def _settle_comment(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:

@@ -21,10 +21,11 @@ from forms.fault import Fault
 from forms.form_file import FormFile
 from forms.versions import conflicts
 from forms.xform import read
-from sync import attach, author, declare_list, entity_lists
+from sync import attach, author, declare_list, entity_lists, list_rules
 from sync.access import Actor
 from sync.attach import BlobStore, Stored
 from sync.definitions import compiled, definition, forget
+from sync.entity_scope import EntityScope
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
 from sync.form_table import BadTable, check_table, is_table
 from sync.lock import lock_project
@@ -72,6 +73,8 @@ class FormMedia:
     """Of what devices download; "" when there is nothing yet."""
     media_type: str
     entity_list: str = ""
+    needs_approval: bool = False
+    """Devices may not add to the entity list by themselves: what a record registers waits for its approval."""
     """The list that stands in, "" when none does."""
 
     @property
@@ -246,8 +249,10 @@ def attach_form_file(
     return slot
 
 
-def form_attachments(session: Session, project_id: str, form_id: str, version: str) -> list[FormMedia]:
-    """The files that this version names, by name, filled or not."""
+def form_attachments(
+    session: Session, project_id: str, form_id: str, version: str, *, scope: EntityScope = entity_lists.EVERYTHING
+) -> list[FormMedia]:
+    """The files that this version names, by name, filled or not; entity lists as somebody with this scope gets them."""
     slots = session.scalars(
         select(FormAttachment)
         .where(
@@ -257,17 +262,19 @@ def form_attachments(session: Session, project_id: str, form_id: str, version: s
         )
         .order_by(FormAttachment.name)
     ).all()
-    lists = set(session.scalars(select(EntityList.name).where(EntityList.project_id == project_id))) if slots else set()
-    return [_media(session, slot, lists) for slot in slots]
+    lists = session.scalars(select(EntityList).where(EntityList.project_id == project_id)).all() if slots else ()
+    named = {one.name: one for one in lists}
+    return [_media(session, slot, named, scope) for slot in slots]
 
 
-def _media(session: Session, slot: FormAttachment, lists: set[str]) -> FormMedia:
+def _media(session: Session, slot: FormAttachment, lists: Mapping[str, EntityList], scope: EntityScope) -> FormMedia:
     list_name = slot.name.removesuffix(".csv")
     if slot.sha256 is not None or list_name == slot.name or list_name not in lists:
         return FormMedia(slot.name, slot.sha256, slot.md5, slot.media_type)
     project = session.get_one(Project, slot.project_id)
-    _content, md5 = entity_lists.csv(session, project, list_name)
-    return FormMedia(slot.name, None, md5, "text/csv", entity_list=list_name)
+    _content, md5 = entity_lists.csv(session, project, list_name, scope=scope)
+    needs_approval = list_rules.read(lists[list_name].settings).needs_approval
+    return FormMedia(slot.name, None, md5, "text/csv", entity_list=list_name, needs_approval=needs_approval)
 
 
 def _form(session: Session, project_id: str, read_form: FormDefinition, now: datetime) -> Form:

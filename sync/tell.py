@@ -11,14 +11,17 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, false, or_, select, true
 from sqlalchemy.orm import Session
 
-from sync import access
+from sync import access, list_rules
 from sync.access import Actor
+from sync.entity_scope import EntityScope, scope_of
 from sync.models import (
     Account,
     Assignment,
     Comment,
     Device,
     Entity,
+    EntityList,
+    EntityVersion,
     Form,
     FormVersion,
     Operation,
@@ -44,6 +47,9 @@ class Reader:
     project: Project
     actor: Actor
     device: Device | None
+    entities: EntityScope
+    lists: Mapping[str, EntityList]
+    """All entity lists of the project, by name."""
 
     @property
     def sees_all(self) -> bool:
@@ -55,6 +61,7 @@ class Reader:
         if self.sees_all:
             return "all"
         who = f"{self.device.device_id if self.device else ''} {self.actor.account_id or ''}"
+        who += self.entities.word(self.lists.values())
         return hashlib.sha256(who.encode()).hexdigest()[:8]
 
     def is_assignee(self, assignee_id: str) -> bool:
@@ -73,6 +80,13 @@ class Reader:
         )
 
 
+def reader_of(session: Session, project: Project, actor: Actor, device: Device | None) -> Reader:
+    """The reader, with what is in scope at this moment."""
+    lists = session.scalars(select(EntityList).where(EntityList.project_id == project.project_id))
+    scope = scope_of(session, project.project_id, actor, device)
+    return Reader(session, project, actor, device, scope, {one.name: one for one in lists})
+
+
 def tell(reader: Reader, keys: Iterable[Key], *, may_know: bool) -> Iterator[tuple[Key, Record | None]]:
     """The latest state of what rows of the feed tell of, in their order; None where it is not in scope any more.
 
@@ -89,6 +103,7 @@ def tell(reader: Reader, keys: Iterable[Key], *, may_know: bool) -> Iterator[tup
         "entity": _by_id(entities_among(reader, Entity.entity_id.in_(ids["entity"])) if ids["entity"] else ()),
         "submission": _by_id(submissions_among(reader, Submission.instance_id.in_(about)) if about else ()),
     }
+    lost = _lost(reader, set(ids["entity"]) - found["entity"].keys(), may_know=may_know)
     gone = _ended(reader, ids["assignment"], may_know=may_know) if ids["assignment"] else frozenset()
     found["assignment"] = _by_id(assignments_among(reader, ids["assignment"]) if ids["assignment"] else ())
     for kind, record_id in wanted:
@@ -96,6 +111,9 @@ def tell(reader: Reader, keys: Iterable[Key], *, may_know: bool) -> Iterator[tup
             told = found[kind].get(record_id)
             if told is not None or record_id in gone:
                 yield (kind, record_id), told
+        elif kind == "entity" and record_id not in found[kind]:
+            if record_id in lost:
+                yield (kind, record_id), None
         elif kind != "comment":
             key = kind if kind in found else "submission", record_id
             yield from _state(reader.project, found, key, may_know=may_know)
@@ -155,6 +173,7 @@ def forms_among(reader: Reader, chosen: ColumnElement[bool]) -> list[Record]:
 
 
 def entities_among(reader: Reader, chosen: ColumnElement[bool]) -> list[Record]:
+    """Those of them that are in scope."""
     rows = reader.session.scalars(select(Entity).where(Entity.project_id == reader.project.project_id, chosen))
     return [
         {
@@ -170,7 +189,24 @@ def entities_among(reader: Reader, chosen: ColumnElement[bool]) -> list[Record]:
             "seq": entity.seq,
         }
         for entity in rows
+        if reader.entities.includes(list_rules.read(reader.lists[entity.list_name].settings), entity)
     ]
+
+
+def _lost(reader: Reader, ids: Set[str], *, may_know: bool) -> Set[str]:
+    """Entities outside the scope that this reader may have from a time when they were in it."""
+    if may_know or not ids:
+        return ids
+    entity, version = Entity, EntityVersion
+    rows = reader.session.execute(
+        select(entity, version)
+        .join(version, (version.project_id == entity.project_id) & (version.entity_id == entity.entity_id))
+        .where(entity.project_id == reader.project.project_id, entity.entity_id.in_(sorted(ids)))
+    )
+    rules = {name: list_rules.read(one.settings) for name, one in reader.lists.items()}
+    return {
+        one.entity_id for one, earlier in rows if reader.entities.may_have_had(rules[one.list_name], one, [earlier])
+    }
 
 
 def assignments_among(reader: Reader, ids: Iterable[str] | None = None) -> list[Record]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 from flask.typing import ResponseReturnValue
 
-from schemas.account import AppUserSchema, NewAppUserSchema
+from schemas.account import AppUserChangeSchema, AppUserSchema, NewAppUserSchema
 from server.address import project_url
 from server.api.blueprint import body, bp, done, shown
 from server.auth import actor
@@ -63,6 +63,16 @@ def show_qr_code(number: int, device_number: int) -> ResponseReturnValue:
     return Response(qr_svg(told), content_type="image/svg+xml")
 
 
+@bp.patch("/projects/<int:number>/app-users/<int:device_number>")
+def change_app_user(number: int, device_number: int) -> ResponseReturnValue:
+    """`properties`, by which entity lists are filtered: {"rt": "03, 04"}. All that were there before are replaced."""
+    found = project(number)
+    device = _app_user(found, device_number)
+    properties = body(AppUserChangeSchema())["properties"]
+    devices.give_properties(session(), device, properties, actor=actor(), now=now())
+    return shown(AppUserSchema(), _told(found, device))
+
+
 @bp.delete("/projects/<int:number>/app-users/<int:device_number>")
 def revoke_app_user(number: int, device_number: int) -> ResponseReturnValue:
     """Its address is no longer valid; what it still sends is kept in quarantine."""
@@ -88,4 +98,5 @@ def _told(found: Project, device: Device) -> dict[str, Any]:
         "token": token or None,
         "enrolled_at": device.enrolled_at,
         "last_seen_at": device.last_seen_at,
+        "properties": device.properties,
     }

@@ -15,8 +15,9 @@ from schemas.entity import (
     EntityListSchema,
     EntitySchema,
     EntityVersionSchema,
-    NamedSchema,
+    ListAccessSchema,
     NewEntitySchema,
+    NewListSchema,
     NewPropertySchema,
     PropertySchema,
     TakenSchema,
@@ -28,7 +29,8 @@ from server.db import session
 from server.form_attachments import send_list
 from server.projects import project
 from sync import access, declare_list, entity_lists, find, list_rules, register, review, take_csv
-from sync.models import EntityList, Project
+from sync.entity_scope import EntityScope, scope_of
+from sync.models import Entity, EntityList, Project
 
 DATASET = "/projects/<int:number>/datasets/<name>"
 
@@ -55,26 +57,40 @@ def download_entities(number: int, name: str) -> ResponseReturnValue:
 
 @bp.get(DATASET + "/entities")
 def list_entities(number: int, name: str) -> ResponseReturnValue:
-    wanted = query(EntityFilterSchema())
-    return shown(EntitySchema(), entity_lists.entities(session(), _readable(number), name, **wanted), many=True)
+    """Those that wait for an approval only with `waiting`, as ODK Central knows none of them."""
+    wanted, found = query(EntityFilterSchema()), _readable(number)
+    return shown(
+        EntitySchema(), entity_lists.entities(session(), found, name, scope=_scope(found), **wanted), many=True
+    )
 
 
 @bp.get(DATASET + "/entities/<entity_id>")
 def show_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
-    return shown(EntitySchema(), entity_lists.entity(session(), _readable(number), name, entity_id))
+    return shown(EntitySchema(), _one(_readable(number), name, entity_id))
 
 
 @bp.get(DATASET + "/entities/<entity_id>/versions")
 def list_entity_versions(number: int, name: str, entity_id: str) -> ResponseReturnValue:
-    found = entity_lists.entity(session(), _readable(number), name, entity_id)
+    found = _one(_readable(number), name, entity_id)
     return shown(EntityVersionSchema(), entity_lists.versions(session(), found), many=True)
 
 
 @bp.post("/projects/<int:number>/datasets")
 def create_dataset(number: int) -> ResponseReturnValue:
     found = project(number)
-    made = declare_list.create_list(session(), found, body(NamedSchema())["name"], actor=actor(), now=now())
+    told = body(NewListSchema())
+    name = told.pop("name")
+    declare_list.create_list(session(), found, name, actor=actor(), now=now())
+    made = declare_list.restrict(session(), found, name, declare_list.Access(**told), actor=actor(), now=now())
     return shown(EntityListSchema(), _told(found, made, {}))
+
+
+@bp.patch(DATASET)
+def change_dataset(number: int, name: str) -> ResponseReturnValue:
+    """Who gets its entities: `approvalRequired`, `ownerOnly` and `filters`; what is not named stays."""
+    found, said = project(number), declare_list.Access(**body(ListAccessSchema()))
+    one = declare_list.restrict(session(), found, name, said, actor=actor(), now=now())
+    return shown(EntityListSchema(), _told(found, one, entity_lists.counts(session(), found)))
 
 
 @bp.post(DATASET + "/properties")
@@ -142,6 +158,14 @@ def _declared(told: dict[str, Any]) -> declare_list.Declared:
 
 def _entry(told: dict[str, Any]) -> register.Entry:
     return register.Entry(told["label"], told["data"], told.get("entity_id", ""))
+
+
+def _scope(found: Project) -> EntityScope:
+    return scope_of(session(), found.project_id, actor())
+
+
+def _one(found: Project, name: str, entity_id: str) -> Entity:
+    return entity_lists.entity(session(), found, name, entity_id, scope=_scope(found))
 
 
 def _settle(found: Project, entity_id: str) -> None:

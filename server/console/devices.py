@@ -11,6 +11,7 @@ from server.address import base_url, project_url
 from server.auth import actor
 from server.clock import now
 from server.console.blueprint import bp
+from server.console.properties import properties
 from server.console.words import language
 from server.db import session
 from server.openrosa.settings import collect_settings, qr_svg
@@ -18,6 +19,7 @@ from server.problems import InvalidRequest
 from server.projects import project
 from server.services import services
 from sync import devices as registry
+from sync import entity_lists, list_rules
 from sync.access import may, require
 from sync.errors import NoSuchDevice
 from sync.models import Device, Project
@@ -42,6 +44,7 @@ def devices(number: int) -> ResponseReturnValue:
         people=_people(found),
         skew_in_words=skew_in_words,
         is_skewed=is_skewed,
+        filters=_filters(found),
     )
 
 
@@ -118,6 +121,25 @@ def revoke_device_now(number: int, device_number: int) -> ResponseReturnValue:
     return redirect(url_for("console.devices", number=number), 303)
 
 
+@bp.get("/projects/<int:number>/devices/<int:device_number>/registries")
+def device_registries(number: int, device_number: int) -> ResponseReturnValue:
+    """Which entries of the filtered registries it gets."""
+    found = project(number)
+    require(actor(), "device.create", found.project_id)
+    device = registry.by_number(session(), found, device_number)
+    return render_template("console/device_registries.html", project=found, device=device, filters=_filters(found))
+
+
+@bp.post("/projects/<int:number>/devices/<int:device_number>/registries")
+def change_device_registries(number: int, device_number: int) -> ResponseReturnValue:
+    found = project(number)
+    device = registry.by_number(session(), found, device_number)
+    told = {key.removeprefix("p-"): value for key, value in request.form.items() if key.startswith("p-")}
+    registry.give_properties(session(), device, {**device.properties, **told}, actor=actor(), now=now())
+    flash(gettext("Saved. The device gets it, and drops the rest, at its next sync."), "good")
+    return redirect(url_for("console.devices", number=number), 303)
+
+
 def skew_in_words(device: Device) -> str:
     """ "3 min ahead", "right", "" when it is not known."""
     if device.skew_ms is None:
@@ -139,6 +161,17 @@ def _rounded(seconds: float) -> str:
     if seconds < 48 * 3600:
         return str(gettext("%(count)s h", count=round(seconds / 3600)))
     return str(gettext("%(count)s days", count=round(seconds / 86400)))
+
+
+def _filters(found: Project) -> dict[str, str]:
+    """What registries are filtered by: the property of a device, and the column in words."""
+    keys: dict[str, str] = {}
+    for one in entity_lists.lists(session(), found):
+        filters = list_rules.read(one.settings).filters
+        words = properties(found, one.name) if filters else None
+        for column, key in filters.items():
+            keys.setdefault(key, words.label(column) if words is not None else column)
+    return keys
 
 
 def _name() -> str:

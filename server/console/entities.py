@@ -20,6 +20,7 @@ from server.db import session
 from server.projects import project
 from sync import entity_lists, find
 from sync.access import require
+from sync.entity_scope import scope_of
 from sync.errors import NoSuchEntity
 from sync.models import Entity, EntityVersion, Operation, Project, Submission
 
@@ -52,13 +53,14 @@ def registries(number: int) -> ResponseReturnValue:
 def entities(number: int, name: str) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "entity.list", found.project_id)
-    text = request.args.get("text", "").strip()
+    text, mark = request.args.get("text", "").strip(), request.args.get("mark", "")
     rows = entity_lists.entities(
         session(),
         found,
         name,
         text=text,
-        has_conflicts=True if request.args.get("mark") == "conflicts" else None,
+        has_conflicts=True if mark == "conflicts" else None,
+        is_waiting=True if mark == "waiting" else None,
         limit=PAGE + 1,
         offset=offset(),
     )
@@ -74,6 +76,8 @@ def entities(number: int, name: str) -> ResponseReturnValue:
         limit=PAGE,
         total=entity_lists.counts(session(), found).get(name, 0),
         text=text,
+        mark=mark,
+        waiting=entity_lists.count_waiting(session(), found, name),
         words=properties(found, name),
         columns=_columns([row.data for row in rows], [str(one) for one in chosen.properties]),
     )
@@ -96,7 +100,8 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "entity.read", found.project_id)
     names = Names.of(session(), found)
-    one = entity_lists.entity(session(), found, name, entity_id)
+    one = entity_lists.entity(session(), found, name, entity_id, scope=scope_of(session(), found.project_id, actor()))
+    changes = _changes(found, entity_lists.versions(session(), one), names)
     declared = [str(each) for each in entity_lists.named(session(), found, name).properties]
     words = properties(found, name)
     return render_template(
@@ -106,7 +111,8 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
         words=words,
         properties=[*declared, *(key for key in one.data if key not in declared)],
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
-        changes=_changes(found, entity_lists.versions(session(), one), names),
+        changes=changes,
+        registering=list({each.record.instance_id: each.record for each in changes if each.record}.values()),
         related=_records(found, entity_id),
         names=names,
     )

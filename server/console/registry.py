@@ -33,6 +33,8 @@ def change_registry(number: int, name: str) -> ResponseReturnValue:
     columns = [str(one) for one in entity_lists.named(session(), found, name).properties]
     said = {column: _declared(column) for column in columns if f"type-{column}" in request.form}
     try:
+        if "access" in request.form:
+            declare_list.restrict(session(), found, name, _access(columns), actor=actor(), now=now())
         declare_list.declare(session(), found, name, said, actor=actor(), now=now())
     except (declare_list.BadMerge, declare_list.BadType) as problem:
         return _page(found, name, fault_of(problem)), STATUS[problem.kind]
@@ -53,6 +55,14 @@ def _declared(column: str) -> declare_list.Declared:
     told = {part: request.form.get(f"{part}-{column}") for part in ("type", "choices", "merge")}
     choices = told["choices"].replace(",", " ").split() if told["choices"] is not None else None
     return declare_list.Declared(told["type"], choices, told["merge"])
+
+
+def _access(columns: list[str]) -> declare_list.Access:
+    return declare_list.Access(
+        needs_approval=bool(request.form.get("needs_approval")),
+        is_owner_only=bool(request.form.get("is_owner_only")),
+        filters={column: column for column in request.form.getlist("filter") if column in columns},
+    )
 
 
 def _page(found: Project, name: str, fault: Fault | None = None) -> str:

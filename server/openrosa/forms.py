@@ -18,6 +18,7 @@ from server.form_attachments import media, send
 from server.openrosa.blueprint import KEY, OPEN, bp, xml
 from server.projects import project
 from sync import access, entity_lists, form_list, publish
+from sync.entity_scope import scope_of
 from sync.form_list import Listed
 from sync.models import FormVersion, Project
 from sync.publish import FormMedia
@@ -69,8 +70,9 @@ def show_integrity(number: int, name: str, token: str = "") -> ResponseReturnVal
     """Which of the entities that only the device still has are deleted. Of an unknown one nothing is said."""
     found = project(number)
     access.require(actor(), "entity.read", found.project_id)
+    scope = scope_of(session(), found.project_id, actor())
     ids = [wanted for wanted in request.args.get("id", "").split(",") if wanted][:MOST_IDS]
-    return xml(written_integrity(entity_lists.deleted(session(), found, name, ids)))
+    return xml(written_integrity(entity_lists.deleted(session(), found, name, ids, scope=scope)))
 
 
 def _current(found: Project, form_id: str) -> FormVersion:
@@ -91,7 +93,7 @@ def _media_file(found: Project, file: FormMedia, form_id: str, token: str) -> Me
     if not file.entity_list:
         return MediaFile(file.name, file.md5, download)
     integrity = f"{project_url(found.number, token)}/datasets/{quote(file.entity_list, safe='')}/integrity"
-    return MediaFile(file.name, file.md5, download, integrity)
+    return MediaFile(file.name, file.md5, download, integrity, needs_approval=file.needs_approval)
 
 
 def _form_url(found: Project, form_id: str, token: str) -> str:

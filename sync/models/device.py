@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -40,6 +41,8 @@ class Device(Base):
     waiting: Mapped[int | None] = mapped_column(Integer)
     """What it said was still in its outbox after its last sync."""
     user_agent: Mapped[str] = mapped_column(Name, default="")
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What entity lists are filtered by: "rt" -> "03, 04"."""
 
 
 class Enrolment(Base):

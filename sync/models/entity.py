@@ -42,6 +42,11 @@ class Entity(Base):
     version: Mapped[int] = mapped_column(Integer)
     vector: Mapped[dict[str, Any]] = mapped_column(default=dict)
     op_id: Mapped[str] = mapped_column(Id)
+    account_id: Mapped[str | None] = mapped_column(Id)
+    """Who registered it, with which device; of several who did so without seeing each other, the first."""
+    device_id: Mapped[str | None] = mapped_column(Id)
+    is_waiting: Mapped[bool] = mapped_column(default=False)
+    """Its list asks for an approval that no record of it has yet: devices do not get it."""
     is_deleted: Mapped[bool] = mapped_column(default=False)
     conflicts: Mapped[int] = mapped_column(Integer, default=0)
     heads: Mapped[int] = mapped_column(Integer, default=1)

@@ -86,6 +86,13 @@ class Operation(Base):
         Index(None, "project_id", "kind", "record_id"),
         Index(None, "project_id", "batch_id"),
         Index(
+            "ix_operation_cause",
+            "project_id",
+            "cause_id",
+            postgresql_where=text("cause_id <> ''"),
+            sqlite_where=text("cause_id <> ''"),
+        ),
+        Index(
             "ix_operation_held",
             "project_id",
             "state",

@@ -43,6 +43,7 @@ class Media:
     hash: str
     download_url: str
     is_entity_list: bool
+    needs_approval: bool
     integrity_url: str | None
 
 
@@ -171,7 +172,8 @@ class Collect:
             str(told["filename"]),
             str(told["hash"]),
             str(told["downloadUrl"]),
-            entry.get("type") == "entityList",
+            entry.get("type") in ("entityList", "approvalEntityList"),
+            entry.get("type") == "approvalEntityList",
             told.get("integrityUrl"),
         )
 

@@ -503,6 +503,15 @@ def test_a_manager_makes_and_fills_a_registry(full_desk: Team, reader: Reader) -
     assert answer.status_code == 400
     assert "Write a whole number, such as 42." in answer.text
 
+    access = {"access": "yes", "needs_approval": "yes", "filter": "kios"}
+    page = reader.follow(reader.send(f"{here}/settings", f"{here}/settings", **access))
+    assert 'name="needs_approval" type="checkbox" value="yes" checked' in page
+    assert '<option value="integer" selected>' in page
+    device = re.search(r'href="(/projects/1/devices/\d+/registries)"', reader.get("/projects/1/devices"))
+    assert device is not None
+    reader.follow(reader.send(device[1], device[1], **{"p-kios": "9, 11"}))
+    assert 'value="9, 11"' in reader.get(device[1])
+
     wrong = (io.BytesIO(b"label,kois\nPasar Sapi,1\n"), "pasar.csv")
     answer = reader.send(f"{here}/csv", here, file=wrong)
     assert answer.status_code == 400
