@@ -112,7 +112,7 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
         properties=[*declared, *(key for key in one.data if key not in declared)],
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
         changes=changes,
-        registering=list({each.record.instance_id: each.record for each in changes if each.record}.values()),
+        registering=[each.record for each in changes[-1:] if each.record],
         related=_records(found, entity_id),
         names=names,
     )
