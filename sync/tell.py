@@ -103,17 +103,16 @@ def tell(reader: Reader, keys: Iterable[Key], *, may_know: bool) -> Iterator[tup
         "entity": _by_id(entities_among(reader, Entity.entity_id.in_(ids["entity"])) if ids["entity"] else ()),
         "submission": _by_id(submissions_among(reader, Submission.instance_id.in_(about)) if about else ()),
     }
-    lost = _lost(reader, set(ids["entity"]) - found["entity"].keys(), may_know=may_know)
-    gone = _ended(reader, ids["assignment"], may_know=may_know) if ids["assignment"] else frozenset()
     found["assignment"] = _by_id(assignments_among(reader, ids["assignment"]) if ids["assignment"] else ())
+    gone = {
+        "assignment": _ended(reader, ids["assignment"], may_know=may_know) if ids["assignment"] else frozenset(),
+        "entity": _lost(reader, set(ids["entity"]) - found["entity"].keys(), may_know=may_know),
+    }
     for kind, record_id in wanted:
-        if kind == "assignment":
+        if kind in gone:
             told = found[kind].get(record_id)
-            if told is not None or record_id in gone:
+            if _is_told(reader.project, told) or (told is None and record_id in gone[kind]):
                 yield (kind, record_id), told
-        elif kind == "entity" and record_id not in found[kind]:
-            if record_id in lost:
-                yield (kind, record_id), None
         elif kind != "comment":
             key = kind if kind in found else "submission", record_id
             yield from _state(reader.project, found, key, may_know=may_know)
