@@ -16,7 +16,16 @@ from sync.digest import bucket_of, digests, standing
 from sync.feed import is_at_head
 from sync.models import Comment, Device, Entity, Event, Project, Submission
 from sync.record import record as record_event
-from sync.tell import Reader, Record, assignments_among, comments_among, entities_among, forms_among, submissions_among
+from sync.tell import (
+    Reader,
+    Record,
+    assignments_among,
+    comments_among,
+    entities_among,
+    forms_among,
+    reader_of,
+    submissions_among,
+)
 
 ACTION = "device.diverge"
 MOST = 20_000
@@ -37,7 +46,7 @@ def compare(
 ) -> Compared:
     """The buckets in which the reader who has read up to `cursor` holds something else. Refuses NotAllowed."""
     access.require(actor, "sync", project.project_id)
-    reader = Reader(session, project, actor, device)
+    reader = reader_of(session, project, actor, device)
     if not is_at_head(reader, cursor) or _count(reader) > MOST:
         return Compared(is_current=False)
     ours = digests(_held(reader))
@@ -50,7 +59,7 @@ def compare(
 def bucket(session: Session, project: Project, *, device: Device | None, actor: Actor, name: str) -> list[Record]:
     """All that the reader should hold in this bucket. Refuses NotAllowed."""
     access.require(actor, "sync", project.project_id)
-    held = _held(Reader(session, project, actor, device))
+    held = _held(reader_of(session, project, actor, device))
     return [dict(one) for one in held if bucket_of(one["kind"], one["record"]) == name]
 
 
