@@ -1,11 +1,11 @@
-"""Whom work can be given to: the members of a project, devices that belong to nobody, people known by their work."""
+"""Whom work can be given to: the members of a project, devices that belong to nobody, whoever has sent records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from sync.models import Account, Device, Membership, Project, RemoteName, Submission
@@ -37,8 +37,9 @@ def assignees(session: Session, project: Project) -> list[Assignee]:
             Device.kind != "server",
         )
     )
-    # People of another server are known here by the records that it has forwarded.
-    sent = exists().where(Submission.project_id == project.project_id, Submission.account_id == RemoteName.id)
+    # Those of another server are known here by the records that it has forwarded.
+    is_author = func.coalesce(Submission.account_id, Submission.device_id) == RemoteName.id
+    sent = exists().where(Submission.project_id == project.project_id, is_author)
     strangers = session.execute(
         select(RemoteName.id, RemoteName.name).where(RemoteName.project_id == project.project_id, sent)
     )

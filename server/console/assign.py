@@ -125,7 +125,7 @@ def _entries(found: Project, form_id: str, people: Mapping[str, str]) -> list[En
     have = defaultdict(list)
     for line in listed(session(), found, Wanted(form_id=form_id, mark="to_do"), today=today(), actor=actor()):
         row = line.assignment
-        have[row.entity_id].append(people.get(row.assignee_id, row.assignee_id))
+        have[row.entity_id].append(people.get(row.assignee_id) or gettext("somebody"))
     text = request.values.get("text", "")
     entries = (
         entity

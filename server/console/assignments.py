@@ -80,6 +80,7 @@ def assignments(number: int) -> ResponseReturnValue:
     lines = listed(session(), found, wanted, today=today(), actor=actor())
     everything = lines if not asked else listed(session(), found, Wanted(), today=today(), actor=actor())
     people, forms = people_of(found), forms_of(found)
+    called = called_of(found, people)
     first = offset()
     return render_template(
         "console/assignments.html",
@@ -90,9 +91,10 @@ def assignments(number: int) -> ResponseReturnValue:
         limit=PAGE,
         asked=asked,
         all=everything,
-        by_person=_sums(((line.assignment.assignee_id, line) for line in everything), people),
+        by_person=_sums(((line.assignment.assignee_id, line) for line in everything), called, gettext("somebody")),
         by_form=_sums(((line.assignment.form_id, line) for line in everything), forms),
         people=people,
+        called=called,
         forms=forms,
         may_assign=may(actor(), "assignment.update", found.project_id),
     )
@@ -128,6 +130,12 @@ def people_of(found: Project) -> dict[str, str]:
     return {one.id: one.name for one in assignees(session(), found)}
 
 
+def called_of(found: Project, people: Mapping[str, str]) -> dict[str, str]:
+    """What people and devices are called, those too who have left since."""
+    names = Names.of(session(), found)
+    return {**names.devices, **names.accounts, **people}
+
+
 def today() -> str:
     return local_day(now()).isoformat()
 
@@ -140,7 +148,7 @@ def _page(
     names = Names.of(session(), found)
     kept = {"due": row.due, "target": str(row.target), "note": row.note, "assignee": row.assignee_id}
     people = people_of(found)
-    people.setdefault(row.assignee_id, names.accounts.get(row.assignee_id) or row.assignee_id)
+    people.setdefault(row.assignee_id, called_of(found, people).get(row.assignee_id) or gettext("somebody"))
     return render_template(
         "console/assignment.html",
         project=found,
@@ -154,9 +162,9 @@ def _page(
     )
 
 
-def _sums(lines: Iterable[tuple[str, Line]], names: Mapping[str, str]) -> Sequence[Sum]:
+def _sums(lines: Iterable[tuple[str, Line]], names: Mapping[str, str], unknown: str = "") -> Sequence[Sum]:
     """Those with something overdue first, then by name."""
     sums: dict[str, Sum] = {}
     for key, line in lines:
-        sums.setdefault(key, Sum(key, names.get(key, key))).add(line)
+        sums.setdefault(key, Sum(key, names.get(key) or unknown or key)).add(line)
     return sorted(sums.values(), key=lambda one: (-one.overdue, one.name.casefold()))

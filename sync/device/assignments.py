@@ -59,11 +59,14 @@ class _Made:
 
 def assigned(library: Library, today: date) -> list[Assigned]:
     """Overdue ones first, then what is to be done by its day, then what is done."""
+    bodies = library.inbox.bodies("assignment")
+    if not bodies:
+        return []
     titles = {form.form_id: form.title for form in library.forms() if form.is_current}
     labels = {str(body.get("record")): str(body.get("label") or "") for body in library.inbox.bodies("entity")}
     sent, waiting = list(_sent(library)), list(_waiting(library))
     found = []
-    for body in library.inbox.bodies("assignment"):
+    for body in bodies:
         one = _assigned(body, titles, labels)
         found.append(replace(one, sent=_count(one, sent), waiting=_count(one, waiting)))
     return sorted(found, key=lambda one: (not one.is_overdue(today), one.is_done, one.due or date.max, one.about))

@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from server.clock import now
 from sync import author, declare_list, register
 from sync.engine import in_transaction
-from sync.models import Assignment, Conflict, Project
+from sync.models import Account, Assignment, Conflict, Project
+from sync.projects import set_role
 from sync.register import Entry
 from tests import desk
 from tests.conftest import Team
@@ -177,6 +178,24 @@ def test_every_page_opens_in_both_languages_with_nothing_of_its_own(
                 assert words in text, page
                 assert not re.search(FOREIGN, text), page
     assert "To the assignment" in Reader(client).get(f"/projects/1/submissions?assignment={row.assignment_id}")
+
+
+def test_who_has_left_the_project_is_still_called_by_name(
+    reader: Reader, engine: Engine, a_project: Team, people: dict[str, str]
+) -> None:
+    desk.send(engine, a_project, instance(new_id()))
+    give(reader, people["Bu Siti"], assignee=people["ani"])
+
+    def leave(session: Session) -> None:
+        project, account = session.get_one(Project, a_project.project_id), session.get_one(Account, people["ani"])
+        set_role(session, project, account, None, actor=a_project.manager, now=now())
+
+    in_transaction(engine, leave)
+
+    page = reader.get(HOME)
+    assert people["ani"] not in re.sub(r'"[^"]*"', "", page)
+    assert "Enumerator" in page.partition('id="list"')[2]
+    assert "Enumerator" not in reader.get(f"{HOME}/new")
 
 
 def test_who_may_not_assign_sees_no_way_to(reader: Reader, client: FlaskClient, people: dict[str, str]) -> None:
