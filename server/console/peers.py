@@ -17,7 +17,8 @@ from server.problems import InvalidRequest
 from server.projects import project
 from server.services import services, signing_key
 from sync import devices, peers
-from sync.access import require
+from sync.access import may, require
+from sync.bundles.key import fingerprint, word
 from sync.models import Peer, Project
 
 
@@ -25,7 +26,7 @@ from sync.models import Peer, Project
 def servers(number: int) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "peer.manage", found.project_id)
-    return _page(found)
+    return page(found)
 
 
 @bp.post("/projects/<int:number>/servers/codes")
@@ -36,7 +37,7 @@ def create_server_code(number: int) -> ResponseReturnValue:
     if not 1 <= len(name) <= 255:
         raise InvalidRequest(gettext("A field office needs a name, such as “Kantor Pakis”."), field="name")
     code = devices.create_enrolment(session(), found, name=name, is_server=True, actor=actor(), now=now())
-    return _page(found, code=code, address=f"{base_url()}/enrol#{code.code}")
+    return page(found, code=code, address=f"{base_url()}/enrol#{code.code}")
 
 
 @bp.post("/projects/<int:number>/servers/above")
@@ -90,16 +91,26 @@ def remove_peer(number: int, peer_id: str) -> ResponseReturnValue:
     return redirect(url_for("console.servers", number=number), 303)
 
 
-def _page(found: Project, **more: object) -> str:
+def page(found: Project, **more: object) -> str:
+    """The page Servers, with what there is to say just now."""
     above = peers.listed(session(), found.project_id)
     below = devices.listed(session(), found, kind="server")
+    known = peers.known(session(), found.project_id) if may(actor(), "bundle.carry") else []
+    public = signing_key(services().settings).public
     return render_template(
         "console/servers.html",
         project=found,
-        above=[(peer, peers.lag(session(), peer), _is_readable(peer)) for peer in above],
+        above=[(peer, _lag(peer), _is_readable(peer)) for peer in above],
         below=[device for device in below if device.revoked_at is None],
+        known=[(peer, fingerprint(peer.public_key) if peer.public_key else "", _lag(peer)) for peer in known],
+        own_word=word(peers.own_id(session()), public),
+        own_fingerprint=fingerprint(public),
         **more,
     )
+
+
+def _lag(peer: Peer) -> peers.Lag:
+    return peers.lag(session(), peer)
 
 
 def _is_readable(peer: Peer) -> bool:

@@ -43,6 +43,7 @@ class Exchange(Talk):
         AccessEnded, ServerRefused."""
         self._pull()
         self._push()
+        self._show_itself()
         files.send_all(self, self._send)
         files.fetch_all(self)
         return self.carried
@@ -115,6 +116,13 @@ class Exchange(Talk):
                 self._send(batch, names)
             marks = [*self.peer.marks, [self.peer.epoch, self.peer.head, sent.until]]
             self.keep(sent_seq=sent.until, marks=_thinned(marks))
+
+    def _show_itself(self) -> None:
+        """Once an hour the other server hears that nothing waits here, when there is nothing else to say."""
+        last = self.peer.synced_at
+        hour = self.clock().replace(minute=0, second=0, microsecond=0)
+        if not self.carried.sent and (last is None or last < hour):
+            self._send([], {})
 
     def _next(self, session: Session) -> tuple[Sent, dict[str, str]]:
         ways, echo = ways_of(self.peer), self.peer.echo_seq

@@ -104,6 +104,8 @@ def _add(
     wanted = (name or base.partition("://")[2])[:255]
     known = session.get(Peer, (project_id, peer_id))
     peer = known or _new(session, project_id, peer_id, wanted, now)
+    if name and not _is_taken(session, project_id, wanted):
+        peer.name = wanted
     for column, value in values.items():
         setattr(peer, column, value)
     peer.token = seal(secret_key, owner(peer), str(values["token"]))

@@ -156,7 +156,8 @@ def field_office(centre: Office, office: Callable[..., Office]) -> Office:
     made = office("field", is_empty=False)
     in_transaction(made.engine, rename)
     code = server_code(centre)
-    added = peers.add(made.engine, code, centre.address, secret_key=SECRET, actor=SYSTEM, now=now())
+    told = {"public_key": key_of(made).public, "secret_key": SECRET, "actor": SYSTEM, "now": now()}
+    added = peers.add(made.engine, code, centre.address, **told)
     made.project_id = added.project_id
     made.sync()
     return made

@@ -228,3 +228,11 @@ def test_a_form_is_open_or_closed_for_the_fieldwork_of_one_server(centre: Office
 
     assert (at_the_centre, in_the_field) == ("accepted", "quarantined")
     assert field_office.shown() == centre.shown()
+
+
+def test_a_field_office_that_has_nothing_to_send_is_heard_of(centre: Office, field_office: Office) -> None:
+    with Session(centre.engine) as session:
+        (device,) = devices.listed(session, session.get_one(Project, centre.project_id), kind="server")
+
+    assert device.last_seen_at is not None
+    assert device.waiting == 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from server.clock import now
 from sync import peers
+from sync.bundles.key import fingerprint
 from sync.engine import in_transaction
 from sync.models import Peer
 from tests.conftest import make_team
-from tests.e2e.offices import Office, server_code
+from tests.e2e.carried import key_of
+from tests.e2e.offices import Office, agree, server_code
 from tests.e2e.reader import Reader
 from tests.e2e.visits import new_id
 
@@ -22,11 +28,7 @@ from tests.e2e.visits import new_id
 def village(field_office: Office) -> Office:
     """The field office, with people who may log in."""
 
-    def people(session: Session) -> None:
-        team = make_team(session)  # a second project; its administrator may see both
-        assert team.number == 2
-
-    in_transaction(field_office.engine, people)
+    field_office.team = in_transaction(field_office.engine, make_team)
     return field_office
 
 
@@ -86,6 +88,87 @@ def test_after_a_restore_with_another_key_the_page_asks_for_a_new_code(
     with Session(village.engine) as session:
         known = session.get_one(Peer, (village.project_id, peer.peer_id))
         assert (known.cursor, known.error) == (cursor, "")
+
+
+def test_a_bundle_is_downloaded_carried_and_uploaded(
+    centre: Office, village: Office, reader: Reader, tmp_path: Path
+) -> None:
+    """Two servers that were connected by a code know each other's key."""
+    village.collect(new_id(), village.keep(b"a photo"), photo="rumah.jpg")
+    above = Reader(centre.app.test_client()).log_in("administrator")
+
+    bundle = download(reader, peer=village.peer().peer_id)
+    first, again = (above.follow(upload(above, bundle)) for _time in range(2))
+
+    assert "From Field office: 2 new operations; 0 were here already." in first
+    assert "From Field office: 0 new operations; 2 were here already." in again
+    assert agree(centre, village)
+    for office in (centre, village):
+        assert list((office.app.extensions["lapangan"].settings.data_dir / "bundles").iterdir()) == []
+    audit = above.get("/projects/1/audit")
+    assert audit.count("Took a bundle") >= 2
+    assert "Made a bundle" in reader.get("/projects/1/audit")
+
+
+def test_a_stranger_is_shown_with_his_fingerprint_and_can_be_trusted(
+    centre: Office, village: Office, reader: Reader
+) -> None:
+    village.collect(new_id())
+    bundle = download(reader)
+    in_transaction(centre.engine, lambda session: session.delete(peers.named(session, "Field office")))
+    above = Reader(centre.app.test_client()).log_in("administrator")
+
+    refused = upload(above, bundle)
+    key = re.search(r'name="key" value="([^"]+)"', refused.text)
+    assert key is not None
+    trusted = above.send("/projects/1/servers/keys", "/projects/1/servers", name="Pakis", key=key[1])
+
+    assert refused.status_code == 403
+    assert fingerprint(key_of(village).public) in refused.text
+    assert "Bundles of Pakis" in above.follow(trusted)
+    assert "From Pakis: 2 new operations" in above.follow(upload(above, bundle))
+
+
+def test_what_is_no_bundle_is_refused_in_words(centre: Office) -> None:
+    above = Reader(centre.app.test_client()).log_in("administrator")
+
+    page = above.follow(upload(above, b"a photo"))
+    key = above.follow(above.send("/projects/1/servers/keys", "/projects/1/servers", name="Pakis", key="seven"))
+
+    assert "This file is no bundle" in page
+    assert "This is not the key of a server" in key
+
+
+def test_a_manager_sees_no_bundles(centre: Office, village: Office, reader: Reader) -> None:
+    bundle = download(reader)
+    manager = Reader(centre.app.test_client()).log_in("manager")
+
+    assert "bundle" not in manager.get("/projects/1/servers")
+    assert upload(manager, bundle).status_code == 403
+    assert manager.send("/projects/1/servers/bundles", "/projects/1/servers").status_code == 403
+    assert manager.send("/projects/1/servers/keys", "/projects/1/servers", name="x", key="y").status_code != 200
+
+
+def test_a_bundle_may_be_larger_than_a_submission(centre: Office, village: Office, reader: Reader) -> None:
+    """As large as a file may be."""
+    centre.app.config["MAX_CONTENT_LENGTH"] = 1000
+    village.collect(new_id(), village.keep(b"x" * 100_000), photo="rumah.jpg")
+    bundle = download(reader)
+    above = Reader(centre.app.test_client()).log_in("administrator")
+
+    assert "new operations" in above.follow(upload(above, bundle))
+
+
+def download(reader: Reader, **fields: str) -> bytes:
+    with reader.send("/projects/1/servers/bundles", "/projects/1/servers", **fields) as answer:
+        assert answer.headers["Content-Type"] == "application/zip"
+        assert "lapangan-" in answer.headers["Content-Disposition"]
+        return answer.data
+
+
+def upload(reader: Reader, bundle: bytes) -> TestResponse:
+    file = (io.BytesIO(bundle), "lapangan.zip")
+    return reader.send("/projects/1/servers/bundles/take", "/projects/1/servers", file=file)
 
 
 def test_a_code_that_is_of_no_use_is_said_so(village: Office, reader: Reader) -> None:
