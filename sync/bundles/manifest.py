@@ -56,6 +56,8 @@ class Manifest:
     """The server for which it was made: what came from there is left out. "" leaves out nothing."""
     wanted_epoch: int = 0
     """In which of its epochs that server was known to have what was left out."""
+    known: int = 0
+    """Up to here that server has said, in that epoch, that it has the feed."""
     operations: int = 0
     files: int = 0
     files_size: int = 0
@@ -95,7 +97,7 @@ def _shaped(told: Mapping[str, Any]) -> Manifest:
     known["parts"] = {
         name: Part(int(one["size"]), str(one["sha256"]), int(one["lines"])) for name, one in told["parts"].items()
     }
-    for name in ("epoch", "after", "until", "wanted_epoch", "operations", "files", "files_size"):
+    for name in ("epoch", "after", "until", "wanted_epoch", "known", "operations", "files", "files_size"):
         known[name] = int(told[name])
     if set(known["parts"]) != set(PARTS):
         raise ValueError("parts")

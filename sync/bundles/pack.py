@@ -266,6 +266,7 @@ def _manifest(
         until=after,
         wanted_by=peer.peer_id if peer is not None else "",
         wanted_epoch=peer.epoch if peer is not None else 0,
+        known=peer.sent_seq if peer is not None else 0,
         read=bundle_standing.reads(known(session, project_id)),
         lacks=_lacking(session, project_id),
     )

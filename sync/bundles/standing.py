@@ -39,16 +39,22 @@ def learned(peer: Peer, manifest: Manifest, own: Standing) -> dict[str, Any]:
     return told
 
 
-def has_gap(peer: Peer, manifest: Manifest) -> bool:
-    """Whether an earlier bundle of this maker is missing here."""
-    return manifest.epoch >= peer.epoch and manifest.after > _reached(peer.cursor, manifest.epoch, manifest.forks)
+def has_gap(peer: Peer, manifest: Manifest, own: Standing) -> bool:
+    """Whether something of this maker is missing here that came before what this bundle holds."""
+    return manifest.epoch >= peer.epoch and manifest.after > _here(peer, manifest, own)
 
 
 def _how_far_it_is_here(peer: Peer, manifest: Manifest, own: Standing) -> dict[str, Any]:
-    if not _is_whole_for(manifest, own) or has_gap(peer, manifest):
+    if not _is_whole_for(manifest, own) or has_gap(peer, manifest, own):
         return {}
-    reached = max(_reached(peer.cursor, manifest.epoch, manifest.forks), manifest.until)
-    return {"cursor": f"e{manifest.epoch}.{reached}"}
+    return {"cursor": f"e{manifest.epoch}.{max(_here(peer, manifest, own), manifest.until)}"}
+
+
+def _here(peer: Peer, manifest: Manifest, own: Standing) -> int:
+    """How far the maker's feed is here: by its bundles, or as we have acknowledged it over a line in this life."""
+    read = _reached(peer.cursor, manifest.epoch, manifest.forks)
+    is_ours = (manifest.wanted_by, manifest.wanted_epoch) == (own.server_id, own.epoch)
+    return max(read, manifest.known) if is_ours else read
 
 
 def _how_far_ours_is_there(peer: Peer, manifest: Manifest, own: Standing, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,8 +100,7 @@ def take(
         if is_new:
             peer = in_transaction(engine, lambda session: _adopt(session, manifest, name, actor=actor, now=now))
         with Session(engine.execution_options(is_reading=True)) as session:
-            number = session.get_one(Project, manifest.project).number
-        taken = Taken(manifest, peer.name if peer is not None else "", number)
+            taken = _begun(session, manifest, peer)
         _Take(engine, blobs, bundle, peer, taken, watch, now).run()
     in_transaction(engine, lambda session: _note(session, taken, peer, file, actor=actor, now=now))
     return taken
@@ -136,6 +135,13 @@ def _adopt(session: Session, manifest: Manifest, name: str, *, actor: Actor, now
     return trust(session, manifest.project, called, told, actor=actor, now=now)
 
 
+def _begun(session: Session, manifest: Manifest, peer: Peer | None) -> Taken:
+    number = session.get_one(Project, manifest.project).number
+    own = standing(session, manifest.project)
+    gap = peer is not None and has_gap(peer, manifest, own)
+    return Taken(manifest, peer.name if peer is not None else "", number, has_gap=gap)
+
+
 @dataclass(slots=True)
 class _Take:
     """One bundle that is being taken; all of it has been checked."""
@@ -154,8 +160,6 @@ class _Take:
 
     def run(self) -> None:
         """Form versions go ahead of what tells of them, attachments come last."""
-        if self.peer is not None:
-            self.taken.has_gap = has_gap(self.peer, self.bundle.manifest)
         self._take_forms()
         done, total = 0, self.bundle.manifest.operations
         for batch, names in self._batches():

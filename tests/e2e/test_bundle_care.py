@@ -17,12 +17,13 @@ from sync.access import SYSTEM, NotAllowed
 from sync.backup import back_up
 from sync.bundles.errors import UnknownProject, UnknownSigner
 from sync.bundles.key import fingerprint, word
+from sync.device.errors import ServerUnreachable
 from sync.engine import in_transaction
 from sync.models import Form, Peer, Submission
 from sync.restore import restore
 from sync.verdict import SentFile
 from tests.conftest import make_team
-from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, head, key_file, key_of, make, pack, peer_of
+from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, key_file, key_of, make, pack, peer_of
 from tests.e2e.offices import Office, agree, rename
 from tests.e2e.visits import FORM_ID, new_id, xform
 
@@ -68,11 +69,10 @@ def test_a_bundle_that_is_missing_in_between_is_said_so_and_asked_for(
 ) -> None:
     village.collect(new_id())
     lost = pack(village, tmp_path, CENTRE)
-    # The village believes that the first one has arrived.
-    peers.note(village.engine, peer_of(village, CENTRE), sent_seq=head(village))
+    since = now()
     village.collect(new_id())
 
-    taken = carry(centre, pack(village, tmp_path, CENTRE))
+    taken = carry(centre, pack(village, tmp_path, CENTRE, since=since))
     cursor = peer_of(centre, VILLAGE).cursor
     found = carry(centre, lost)
 
@@ -205,3 +205,38 @@ def test_a_bundle_names_nobody_it_was_not_made_for(centre: Office, village: Offi
     made = make(centre, tmp_path / "for-the-village.zip", VILLAGE)
 
     assert (made.wanted_by, made.wanted_epoch) == ("s-village", 1)
+
+
+def test_what_went_over_a_line_counts_for_the_stick_too(centre: Office, field_office: Office, tmp_path: Path) -> None:
+    over_the_line, by_hand = new_id(), new_id()
+    field_office.collect(over_the_line, field_office.keep(b"sent"), photo="rumah.jpg")
+    field_office.sync()
+    field_office.collect(by_hand, field_office.keep(b"carried"), photo="rumah.jpg")
+
+    made = make(field_office, tmp_path / "up.zip", field_office.peer().name)
+    taken = carry(centre, tmp_path / "up.zip")
+    answer = make(centre, tmp_path / "down.zip", "Field office")
+    carry(field_office, tmp_path / "down.zip")
+    field_office.sync()
+
+    assert (made.operations, made.files, taken.has_gap) == (2, 1, False)
+    assert answer.files == 0
+    assert agree(centre, field_office)
+
+
+def test_photos_that_a_thin_line_did_not_carry_go_by_stick(
+    centre: Office, field_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field_office.collect(new_id(), field_office.keep(b"a large photo"), photo="rumah.jpg")
+
+    def too_thin(*_arguments: object) -> None:
+        raise ServerUnreachable
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sync.peers.files.upload", too_thin)
+        with pytest.raises(ServerUnreachable):
+            field_office.sync()
+    taken = carry(centre, pack(field_office, tmp_path, field_office.peer().name))
+
+    assert (taken.files, taken.has_gap) == (1, False)
+    assert agree(centre, field_office)
