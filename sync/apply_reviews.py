@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from sync.ledger import Act, Ledger, Record
-from sync.merge import Op, View, fold
+from sync.ledger import NO_TWINS, Act, Ledger, Record
+from sync.merge import Op, Twins, View, fold, with_twins
 from sync.rows import COMMENT
 
 SEEN = "seen"
@@ -25,7 +25,7 @@ def seen_by_reviewer(vector: Mapping[str, int]) -> str:
     return orjson.dumps(dict(vector), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def review_state(written: Iterable[Op], reviews: Sequence[Op]) -> str:
+def review_state(written: Iterable[Op], reviews: Sequence[Op], twins: Twins = NO_TWINS) -> str:
     """The state that operations on a submission and on its review come to: of the set, in whatever order they came.
 
     What was decided stands as long as whoever decided it had seen all that is written."""
@@ -35,15 +35,15 @@ def review_state(written: Iterable[Op], reviews: Sequence[Op]) -> str:
     if judged is None or not state:
         return "received" if len(ops) == 1 else "edited"
     # ODK Central's word: whatever had been decided was decided about another version.
-    return state if _has_judged(judged, ops) else "edited"
+    return state if _has_judged(judged, ops, twins) else "edited"
 
 
-def _has_judged(judged: Op, ops: Iterable[Op]) -> bool:
+def _has_judged(judged: Op, ops: Iterable[Op], twins: Twins) -> bool:
     told = judged.set.get(SEEN)
     if told is None:
         # Its author could not say.
         return all(op.at <= judged.at for op in ops)
-    vector = _vector(told)
+    vector = with_twins(_vector(told), twins)
     return all(op.n <= vector.get(op.origin, 0) for op in ops)
 
 
@@ -59,7 +59,8 @@ def _vector(told: str) -> Mapping[str, int]:
 def stands(ledger: Ledger, record: Record) -> str:
     """The state of this submission's review."""
     reviews = ledger.record("review", record.record_id).acts
-    return review_state((act.op for act in record.ready), [act.op for act in reviews if act.state != "held"])
+    judged = [act.op for act in reviews if act.state != "held"]
+    return review_state((act.op for act in record.ready), judged, record.twins)
 
 
 def was_approved(ledger: Ledger, instance_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sync.draft import KINDS, Draft, fault_of_ids
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.place import place, wake
-from sync.repeat import SHOWN, line_of, new_files, repeated
+from sync.repeat import SHOWN, files_beside, line_of, new_files, repeated
 from sync.settle import settle, xml_of
 from sync.verdict import Line, Outcome, Why
 
@@ -60,7 +61,9 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
     by_kind: dict[str, list[str]] = {}
     for draft in drafts:
         by_kind.setdefault(draft.kind, []).append(draft.record_id)
-    submissions = by_kind.pop("submission", [])
+    # An edit has an instance ID of its own, under which it may have come by another way.
+    own = [item.envelope.instance_id for item in items if item.envelope is not None]
+    submissions = [*by_kind.pop("submission", []), *filter(None, own)]
     ledger.load_aliases(submissions)
     # What waits for a submission may be a review or a comment of it.
     ledger.load_records(("submission", "review", "comment"), [ledger.aliases[one] for one in submissions])
@@ -72,16 +75,19 @@ def _judge(ledger: Ledger, item: Item) -> Line:
     if item.draft is None:
         return _put_aside(ledger, item, item.why, item.detail)
     known = ledger.acts.get(item.draft.op_id)
-    if known is None and not item.sender.actor.serves:
+    twin = _same_instance(ledger, item, item.draft) if known is None else None
+    if twin is not None and item.draft.is_derived and not item.sender.actor.serves:
         # Servers exchange operations, whatever is in them: else their sets would differ.
-        known = _same_instance(ledger, item, item.draft)
+        known = twin
     if known is not None:
-        return _continue(ledger, item.draft, known)
+        return _continue(ledger, item.draft, known, new_files(item.draft, known.row))
     why, detail = _refusal(ledger, item, item.draft)
     if why is not Why.NONE:
         return _put_aside(ledger, item, why, detail)
     if item.draft.void:
         return _mark_void(ledger, item, item.draft)
+    if twin is not None and twin.state == "ready":
+        return _mark_twin(ledger, item, item.draft, twin)
     act = Act(row_of(ledger, item, item.draft), filling=item.filling)
     ledger.add(act)
     place(ledger, act, item.findings)
@@ -89,9 +95,9 @@ def _judge(ledger: Ledger, item: Item) -> Line:
 
 
 def _same_instance(ledger: Ledger, item: Item, draft: Draft) -> Act | None:
-    """An instance that somebody hands in bare may be known from the device that made it: the same XML under the same
-    instance ID is the same operation, by whichever way it comes."""
-    if not draft.is_derived or item.envelope is None:
+    """An instance that somebody hands in bare may be known from the device that made it, or the other way round: the
+    same XML under the same instance ID is the same operation, by whichever way it comes."""
+    if item.envelope is None or draft.kind != "submission" or not item.envelope.instance_id:
         return None
     instance_id = item.envelope.instance_id
     record = ledger.record("submission", ledger.root(instance_id))
@@ -111,7 +117,7 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
     if draft.void and not item.sender.actor.serves:
         return Why.NOT_PERMITTED, "void"
     taken = ledger.numbers.get((draft.origin, draft.n))
-    if taken is not None:
+    if taken is not None and not (draft.void and _may_be_void(ledger, draft)):
         return Why.NUMBER_REUSED, taken
     # Another server has taken it already: whether this one would have does not matter any more.
     return (Why.NONE, "") if draft.void or item.sender.actor.serves else refusal_of_content(ledger, item, draft)
@@ -181,6 +187,27 @@ def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
     return Line(draft.op_id, Outcome.ACCEPTED, instance_id=draft.record_id)
 
 
+def _mark_twin(ledger: Ledger, item: Item, draft: Draft, twin: Act) -> Line:
+    """It is here already, by another way. Its number is taken, and who has seen it has seen the one that is here."""
+    line = _continue(ledger, draft, twin, files_beside(draft, twin.row))
+    row = row_of(ledger, item, draft) | {
+        "record_id": twin.row["record_id"],
+        "state": "void",
+        "why": Why.SAME_INSTANCE.value,
+        "verdict": twin.row["verdict"],
+        "cause_id": twin.op_id,
+        "context": {},
+        "changes": {},
+        "xml": None,
+        "attachments": [],
+        "seq": ledger.head,
+    }
+    marker = Act(row)
+    ledger.add(marker)
+    wake(ledger, marker)
+    return replace(line, op_id=draft.op_id, why=Why.SAME_INSTANCE)
+
+
 def _may_be_void(ledger: Ledger, draft: Draft) -> bool:
     """Whether its place in a chain can be told, and is free. A number may be taken by an operation on another record:
     what was made after this one waits for it here all the same."""
@@ -228,9 +255,8 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
     }
 
 
-def _continue(ledger: Ledger, draft: Draft, act: Act) -> Line:
+def _continue(ledger: Ledger, draft: Draft, act: Act, added: Sequence[Row]) -> Line:
     """It is known: the answer is the first verdict, also when new files continue it."""
-    added = new_files(draft, act.row)
     if added:
         act.change(attachments=[*act.row["attachments"], *added])
         if act.state == "ready":
@@ -252,7 +278,7 @@ def _repeat(ledger: Ledger, item: Item) -> Line:
     draft = item.draft
     known = ledger.acts.get(draft.op_id) if draft is not None else None
     if draft is not None and known is not None:
-        return _continue(ledger, draft, known)
+        return _continue(ledger, draft, known, new_files(draft, known.row))
     op_id = draft.op_id if draft is not None else inbox.unreadable_id(item.raw)
     put_aside = inbox.quarantined(ledger.session, ledger.project_id, op_id)
     why = Why(put_aside.why) if put_aside is not None else Why.NONE

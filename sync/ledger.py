@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 from forms.policy import Policy
 from sync import list_rules
 from sync.filling import Filling
-from sync.merge import NO_POLICIES, NOTHING, Op, View, fold
+from sync.merge import NO_POLICIES, NOTHING, Op, Twins, View, fold, seeing_twins
 from sync.models import Blob, EntityList
 from sync.rows import (
     ASSIGNMENT,
@@ -52,11 +52,14 @@ from sync.rows import (
     SUBMISSION_ATTACHMENT,
     SUBMISSION_FINDING,
 )
+from sync.verdict import Why
 
 Key: TypeAlias = tuple[str, str]
 """(kind, record_id)."""
 
 Row: TypeAlias = dict[str, Any]
+
+NO_TWINS: Twins = {}
 
 COLUMNS = [
     *(column for column in OPERATION.columns if column.name != "xml"),
@@ -143,8 +146,19 @@ class Record:
 
     def folded(self, *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
         """The fold of all that is not held."""
-        self.view = fold((act.op for act in self.acts if act.state != "held"), derived=derived, policies=policies)
+        ops, twins = (act.op for act in self.acts if act.state != "held"), self.twins
+        self.view = fold((seeing_twins(op, twins) for op in ops) if twins else ops, derived=derived, policies=policies)
         return self.view
+
+    @property
+    def twins(self) -> Twins:
+        """What came by two ways: the second is a marker that names the first."""
+        markers = [act for act in self.acts if act.state == "void" and act.row["why"] == Why.SAME_INSTANCE.value]
+        if not markers:
+            return NO_TWINS
+        here = {act.op_id: act.op for act in self.ready}
+        stand = ((act.op, here[act.row["cause_id"]]) for act in markers if act.row["cause_id"] in here)
+        return {(op.origin, op.n): (other.origin, other.n) for op, other in stand}
 
     @property
     def vector(self) -> Mapping[str, int]:

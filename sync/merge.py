@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from forms.flat import is_mark
@@ -203,6 +203,23 @@ def _view_of_one(op: Op, vector: Vector, held: Sequence[Op]) -> View:
 def seen_by(ops: Iterable[Op], context: Vector, *, policies: Mapping[str, Policy] = NO_POLICIES) -> View:
     """The record as somebody with this context had it before the eyes."""
     return fold((op for op in ops if op.n <= context.get(op.origin, 0)), policies=policies)
+
+
+Twins: TypeAlias = Mapping[tuple[str, int], tuple[str, int]]
+"""Of what came by two ways: (origin, n) of the marker -> of the operation that stands for both."""
+
+
+def with_twins(vector: Vector, twins: Twins) -> Vector:
+    """Who has seen one of two that are the same has seen the other."""
+    more = {to[0]: to[1] for at, to in twins.items() if vector.get(at[0], 0) >= at[1] and vector.get(to[0], 0) < to[1]}
+    return {**vector, **more} if more else vector
+
+
+def seeing_twins(op: Op, twins: Twins) -> Op:
+    """The operation, its author having seen the twins of all that he or she had seen."""
+    known = {**op.context, op.origin: op.prev}
+    seen = with_twins(known, twins)
+    return op if seen is known else replace(op, context={o: n for o, n in seen.items() if o != op.origin})
 
 
 def closure(op: Op) -> dict[str, int]:

@@ -16,7 +16,7 @@ from sync.apply_reviews import settle_comment, settle_review
 from sync.draft import derived_origin
 from sync.filling import policies_among
 from sync.ledger import Act, Ledger, Record
-from sync.merge import Op, View, closure, missing, seen_by
+from sync.merge import Op, View, closure, missing, seen_by, with_twins
 from sync.rows import SUBMISSION_ALIAS
 from sync.settle import compiled_for, filling_of, settle, xml_of
 from sync.verdict import Outcome, Why
@@ -45,8 +45,9 @@ def outcome_of(view: View, op: Op) -> Outcome:
     """How an operation came out, when it became part of this view."""
     if any(op.op_id == sibling.op_id for clash in view.clashes for sibling in clash.siblings):
         return Outcome.CONFLICT
-    others = (other for other in view.ready if other.op_id != op.op_id and not other.is_void)
-    is_concurrent = any(not op.has_seen(other) and not other.has_seen(op) for other in others)
+    own = next((other for other in view.ready if other.op_id == op.op_id), op)
+    others = (other for other in view.ready if other is not own and not other.is_void)
+    is_concurrent = any(not own.has_seen(other) and not other.has_seen(own) for other in others)
     return Outcome.MERGED if is_concurrent else Outcome.ACCEPTED
 
 
@@ -192,7 +193,7 @@ def _by_key(ledger: Ledger, record: Record, act: Act) -> None:
 
 def _before(record: Record, act: Act, definition: FormDefinition) -> Mapping[str, str | None]:
     """What the author had before the eyes; with it, what is known of entries that were removed."""
-    seen = {**act.row["context"], act.op.origin: act.op.prev}
+    seen = with_twins({**act.row["context"], act.op.origin: act.op.prev}, record.twins)
     ready = [one.op for one in record.ready]
     paths = {path for op in ready for path in op.set}
     values = seen_by(ready, seen, policies=policies_among(definition, paths)).values

@@ -55,6 +55,11 @@ def new_files(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Files that continue a known submission: Collect sends large media in further requests with the same XML."""
     if not draft.is_derived or row["state"] == "void":
         return []
+    return files_beside(draft, row)
+
+
+def files_beside(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Files that are announced here and not there."""
     have = {attachment["name"] for attachment in row["attachments"]}
     return [dict(one) for one in draft.attachments if one["name"] not in have]
 

@@ -51,6 +51,8 @@ class Why(enum.Enum):
     NUMBER_REUSED = "number_reused"
     CONTENT_CONFLICT = "content_conflict"
     POISON = "poison"
+    # duplicate: it is here already, by another way
+    SAME_INSTANCE = "same_instance"
     # held: it applies by itself once what it waits for has arrived
     WAITS_FOR_PREDECESSOR = "waits_for_predecessor"
     WAITS_FOR_BASE = "waits_for_base"

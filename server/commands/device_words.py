@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "content_conflict": "The server has this record with other content.",
     "different_content": "The server has this record with other content.",
     "poison": "The server could not work on it.",
+    "same_instance": "It had come by another way too, and is counted once.",
     "waits_for_predecessor": "It waits for an earlier record.",
     "waits_for_base": "It waits for the record that it changes.",
     "waits_for_version": "It waits for its form version.",

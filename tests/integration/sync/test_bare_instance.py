@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
+from sync import receive, review
+from sync.access import Actor, Role
+from sync.engine import in_transaction
 from sync.models import InboxItem, Operation, Submission, SubmissionAttachment, SubmissionFinding
-from sync.verdict import Outcome, SentFile, Why
-from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id
+from sync.rebuild import rebuild
+from sync.verdict import Outcome, Sender, SentFile, Why
+from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, outcomes
 
 FILE = SentFile("rumah.jpg", PHOTO, 5, "image/jpeg")
 
@@ -92,6 +98,105 @@ def test_an_instance_known_from_its_device_is_a_duplicate(field: Field, tablet: 
 
     assert (line.outcome, line.op_id) == (Outcome.DUPLICATE, op["op"])
     assert len(field.feed()) == 2
+
+
+def test_an_instance_that_came_bare_is_a_duplicate_when_its_device_sends_it(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    op = tablet.fill_in(record, nama="Siti")
+    field.post(op["xml"])
+
+    first, again = field.push(tablet, op).lines[0], field.push(tablet, op).lines[0]
+
+    told = (Outcome.DUPLICATE, op["op"], Why.SAME_INSTANCE, Outcome.ACCEPTED)
+    assert [(line.outcome, line.op_id, line.why, line.first) for line in (first, again)] == [told, told]
+    assert len(field.feed()) == 2
+    assert (field.shown(record).review_state, field.shown(record).revision) == ("received", 1)
+    kept = [field.operation(row.op_id) for row in field.all(Operation) if row.kind == "submission"]
+    assert sorted((row.state, row.xml or "") for row in kept) == [("ready", op["xml"]), ("void", "")]
+
+
+def test_who_goes_on_after_it_has_seen_what_came_bare(field: Field, tablet: Tablet, other_tablet: Tablet) -> None:
+    record = new_id()
+    op = tablet.fill_in(record, nama="Siti", umur="41")
+    edit = tablet.op(record, set={"umur": "42"})
+    field.post(op["xml"])
+    seen = field.shown(record).vector
+
+    receipt = field.push(tablet, op, edit)
+    other = field.push(other_tablet, other_tablet.op(record, set={"nama": "Siti A."}, context=seen))
+
+    assert outcomes(receipt) == [Outcome.DUPLICATE, Outcome.ACCEPTED]
+    assert outcomes(other) == [Outcome.MERGED]
+    assert field.answers(record) == {"nama": "Siti A.", "umur": "42"}
+    assert field.conflicts(record) == {}
+    assert in_transaction(field.engine, lambda session: rebuild(session, field.project_id, now=field.now)).is_same
+
+
+def test_an_edit_by_both_ways_is_one_edit(field: Field, tablet: Tablet) -> None:
+    record, own = new_id(), new_id()
+    made = tablet.fill_in(record, nama="Siti", umur="41")
+    edit = tablet.op(record, xml=instance(own, corrects=record, nama="Siti", umur="42"))
+    after = tablet.op(record, xml=instance(new_id(), corrects=own, nama="Siti", umur="43"))
+    field.push(tablet, made)
+    field.post(edit["xml"])
+
+    receipt = field.push(tablet, edit, after)
+
+    assert outcomes(receipt) == [Outcome.DUPLICATE, Outcome.ACCEPTED]
+    assert field.answers(record) == {"nama": "Siti", "umur": "43"}
+    assert field.conflicts(record) == {}
+    assert field.operation(after["op"]).changes == {"umur": "43"}
+
+
+def test_the_files_that_its_device_announces_are_awaited(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    photo = {"name": "rumah.jpg", "sha256": PHOTO, "size": 5}
+    op = tablet.op(record, xml=instance(record, foto="rumah.jpg"), attachments=[photo])
+    field.post(op["xml"])
+
+    line = field.push(tablet, op).lines[0]
+
+    assert line.missing == (PHOTO,)
+    assert field.shown(record).attachments_missing == 1
+    field.arrive(PHOTO)
+    assert field.shown(record).attachments_missing == 0
+
+
+def test_a_decision_on_what_came_bare_stands_when_its_device_sends_it(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    op = tablet.fill_in(record, nama="Siti")
+    field.post(op["xml"])
+
+    def approve(session: Session) -> None:
+        shown = session.get_one(Submission, (field.project_id, record))
+        review.approve(session, shown, actor=field.supervisor, now=field.now)
+
+    in_transaction(field.engine, approve)
+    field.push(tablet, op)
+    state = field.shown(record).review_state
+    field.push(tablet, tablet.op(record, set={"umur": "42"}))
+
+    assert (state, field.shown(record).review_state) == ("approved", "edited")
+
+
+def test_two_servers_that_took_the_two_ways_show_the_same(field: Field, tablet: Tablet) -> None:
+    """Here the device's own operation came first, and another server forwards what came bare there."""
+    record = new_id()
+    op, edit = tablet.fill_in(record, nama="Siti", umur="41"), tablet.op(record, set={"umur": "42"})
+    field.push(tablet, op)
+    bare = receive.derive(field.project_id, op["xml"].encode(), (), None)
+    assert bare is not None
+    server = Actor("device", id="s-centre", serves="s-centre", roles={field.project_id: Role.ENUMERATOR})
+
+    sender = Sender(field.project_id, server, "server")
+    line = receive.receive(field.engine, sender, [bare.line()], size=1, now=field.now).lines[0]
+    far = field.tablet("d-jauh")
+    later = far.op(record, set={"umur": "50"}, context={bare.origin: 1})
+    field.push(far, later)
+    field.push(tablet, edit)
+
+    assert (line.outcome, field.operation(bare.op_id).state) == (Outcome.DUPLICATE, "void")
+    assert sorted(str(value) for value in field.conflicts(record)["umur"]) == ["42", "50"]
 
 
 def test_bytes_that_are_no_xml_are_kept_as_they_came(field: Field) -> None:
