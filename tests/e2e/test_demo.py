@@ -17,6 +17,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from forms.library.sample import OLD_VERSION, fieldwork_day
+from sync import assignments
+from sync.access import SYSTEM
+from sync.assignments import Wanted
 from sync.device import FieldDevice
 from sync.engine import connect
 from sync.models import Conflict, Indicator, Project, Submission, SubmissionAttachment
@@ -60,6 +63,7 @@ def test_the_day_is_played_through_the_real_door_and_kept(database_url: str, tmp
             select(func.count()).select_from(SubmissionAttachment).where(SubmissionAttachment.arrived_at.is_(None))
         )
         change = session.get_one(Indicator, (project.project_id, "income_change_pct", "all", ""))
+        tasks = assignments.listed(session, project, Wanted(), today="2000-01-01", actor=SYSTEM)
     engine.dispose()
     assert project.is_synthetic
     assert {one.instance_id for one in submissions} == {visit.instance_id for visit in day.visits}
@@ -71,6 +75,14 @@ def test_the_day_is_played_through_the_real_door_and_kept(database_url: str, tmp
     assert states["approved"] > 25
     assert change.n >= 5
     assert 20 < (change.mean or 0) < 50
+    assert [
+        (line.assignment.form_id, line.progress.done, line.assignment.target) for line in tasks if not line.is_done
+    ] == [
+        ("dokumentasi", 0, 1),
+        ("dokumentasi", 0, 1),
+        ("dokumentasi", 4, 5),
+    ]
+    assert sum(line.is_done for line in tasks) == 27
     assert "Rina Wulandari" in shown
     assert "already; its data are kept" in again
 
