@@ -8,23 +8,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from sync import access, list_rules
 from sync.access import Actor
 from sync.list_rules import ListRules
-from sync.models import Device, Entity, EntityList, EntityVersion
+from sync.models import Assignment, Device, Entity, EntityList, EntityVersion
 
 
 @dataclass(frozen=True, slots=True)
 class EntityScope:
-    """What one reader may see. `properties` are those of the device: "rt" -> "03, 04"."""
+    """What one reader may see. `properties` are those of the device: "rt" -> "03, 04".
+
+    Whom somebody is to visit is in his or her scope, whatever the rules leave."""
 
     sees_all: bool = True
     device_id: str | None = None
     account_id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    assigned: frozenset[str] = frozenset()
+    """The entities that the reader's open assignments are about."""
 
     def where(self, one: EntityList) -> list[ColumnElement[bool]]:
         """The conditions on entities of this list; what waits for approval is in nobody's scope."""
@@ -39,11 +43,15 @@ class EntityScope:
         for name, key in rules.filters.items():
             said = func.coalesce(Entity.data[name].as_string(), "")
             conditions.append(said.in_(self._values(key)))
+        waits, *rules_of_list = conditions
+        if self.assigned and rules_of_list:
+            return [waits, or_(Entity.entity_id.in_(sorted(self.assigned)), and_(*rules_of_list))]
         return conditions
 
     def includes(self, rules: ListRules, entity: Entity) -> bool:
         """Whether the entity is among what `where` finds."""
-        return not entity.is_waiting and self._owns(rules, entity) and self._passes(rules, entity.data)
+        is_left = self._owns(rules, entity) and self._passes(rules, entity.data)
+        return not entity.is_waiting and (is_left or entity.entity_id in self.assigned)
 
     def may_have_had(self, rules: ListRules, entity: Entity, versions: Iterable[EntityVersion]) -> bool:
         """Whether the entity was in scope at some time, so that the reader must be told to drop it."""
@@ -54,11 +62,12 @@ class EntityScope:
         if self.sees_all:
             return ""
         read = ((one.name, list_rules.read(one.settings)) for one in lists)
-        return " ".join(
+        restricted = " ".join(
             f"{name} {rules.is_owner_only} {[(path, key, self._values(key)) for path, key in rules.filters.items()]}"
             for name, rules in read
             if rules.is_owner_only or rules.filters
         )
+        return f"{restricted} {sorted(self.assigned)}" if restricted and self.assigned else restricted
 
     def _owns(self, rules: ListRules, entity: Entity) -> bool:
         if self.sees_all or not rules.is_owner_only:
@@ -87,4 +96,15 @@ def scope_of(session: Session, project_id: str, actor: Actor, device: Device | N
         device_id=device.device_id if device is not None else None,
         account_id=actor.account_id,
         properties=device.properties if device is not None else {},
+        assigned=_assigned(session, project_id, device.device_id if device is not None else "", actor.account_id or ""),
     )
+
+
+def _assigned(session: Session, project_id: str, *assignee_ids: str) -> frozenset[str]:
+    found = select(Assignment.entity_id).where(
+        Assignment.project_id == project_id,
+        Assignment.assignee_id.in_([one for one in assignee_ids if one]),
+        Assignment.state == "open",
+        Assignment.entity_id != "",
+    )
+    return frozenset(session.scalars(found))

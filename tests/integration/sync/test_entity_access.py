@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from sync import declare_list, devices, entity_lists, register, review
+from sync import author, declare_list, devices, entity_lists, register, review
 from sync.access import Actor, Role
 from sync.declare_list import Access
 from sync.engine import in_transaction
@@ -218,6 +218,29 @@ def test_a_device_sees_the_entities_of_its_place_and_drops_those_that_leave_it(
     assert (came, dropped) == (set(), {young})
     give(field, tablet, ages="70")
     assert pulled(field, tablet, cursor)[:2] == ({old}, {young})
+
+
+def test_whom_somebody_is_to_visit_comes_whatever_the_rules_leave(
+    field: Field, tablet: Tablet, other_tablet: Tablet, restrict: Any
+) -> None:
+    restrict(is_owner_only=True)
+    mine, theirs = registered(field, tablet), registered(field, other_tablet)
+    before = pulled(field, tablet)
+
+    def say(**changes: str) -> None:
+        def act(session: Session) -> None:
+            project = session.get_one(Project, field.project_id)
+            given = {"kind": "assignment", "record_id": theirs, "changes": changes}
+            author.write(session, project, actor=field.supervisor, now=field.now, **given)
+
+        in_transaction(field.engine, act)
+
+    say(form=WARGA, assignee="d-siti", entity=theirs, state="open")
+    came, _drop, cursor = pulled(field, tablet, before[2])
+    assert (before[0], came, csv(field, tablet)[0]) == ({mine}, {mine, theirs}, {mine, theirs})
+    say(state="withdrawn")
+    assert pulled(field, tablet, cursor)[:2] == ({mine}, {theirs})
+    assert csv(field, tablet)[0] == {mine}
 
 
 def test_the_hash_of_a_list_changes_for_those_only_who_see_the_change(
