@@ -56,6 +56,18 @@ _SENTENCES = (
         "The sheet {sheet} lacks these columns in its first row: {columns}.",
     ),
     _sentence(
+        r"different names for the same column were found: '(?P<one>[^']*)', '(?P<other>[^']*)'",
+        "The columns {one} and {other} mean the same: keep one of them.",
+    ),
+    _sentence(
+        r"accepted parameter keys for this question type are '(?P<known>[^']*)'.*key\(s\): '(?P<unknown>[^']*)'",
+        "A question of this kind has no parameter {unknown}; it has {known}.",
+    ),
+    _sentence(
+        r"Parameters must be in the form of",
+        "Parameters are written as name=value, one after the other with a space between them.",
+    ),
+    _sentence(
         r"Unknown question type '(?P<type>[^']*)'",
         "There is no question type {type}.",
         column="type",
@@ -135,8 +147,8 @@ _SENTENCES = (
         "This choice has no label: the enumerator sees nothing to choose.",
     ),
     _sentence(
-        r"File name for '(?P<type>[^']*)' should end with",
-        "The file of {type} ends in .csv, .xml or .geojson.",
+        r"File name for '(?P<kind>[^']*)' should end with",
+        "The file of {kind} ends in .csv, .xml or .geojson.",
         column="type",
     ),
     _sentence(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +18,14 @@ from forms.check import Context, compile_form
 from forms.definition import FormDefinition
 from forms.flat import flatten, unflatten
 from forms.instance import open_instance, read_answers, write
+from forms.lint import lint
 from forms.program.build import Builder, prepare
 from forms.program.load import loaders
 from forms.program.logic import logic
 from forms.program.rules import rules
 from schemas.answers import AnswersSchema, _build
 from tests.property.form_strategy import answers_to, forms, spoilt
+from tests.unit.forms.study_form import everything
 
 slowly = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -131,3 +137,35 @@ def test_a_form_compiles_to_the_same_code_every_time(definition: FormDefinition)
 
 def program(builder: Builder) -> list[ast.stmt]:
     return [*loaders(builder), *logic(builder), *rules(builder), *builder.program.functions]
+
+
+def fingerprint() -> str:
+    """Of the code of a form with every kind of rule, and of what an author is told about it."""
+    told = hashlib.sha256()
+    for expression, constraints in DEMANDING:
+        definition = everything(expression, constraints=constraints)
+        for statement in program(prepare(definition)):
+            told.update(ast.dump(statement).encode())
+        told.update(repr([(notice.path, notice.message) for notice in lint(definition)]).encode())
+    return told.hexdigest()
+
+
+DEMANDING = (
+    ("sum(/data/r/v) + count(instance('people')/root/item[group = /data/t and name != 'a'])", {"t": "regex(., 'a+')"}),
+    ("join(' ', //v, /data/r[w != '']/v, /data/s, /data/n)", {"d": ". <= today() and . > '2024-01-01'"}),
+    ("if(/data/t, /data/i + /data/n, pulldata('people', 'label', 'name', /data/s1))", {"i": ". > /data/n + /data/d"}),
+)
+
+
+def test_a_form_compiles_to_the_same_code_in_every_process() -> None:
+    """Python's hashes of texts differ from process to process, and with them the order of sets."""
+    command = [sys.executable, "-c", "from tests.property.test_answers import fingerprint; print(fingerprint())"]
+
+    seen = {
+        subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+
+    assert len(seen) == 1

@@ -61,6 +61,21 @@ REFUSED = [
     (SEVERAL, "The choice 'oh no' of the list yn has a space", "choices", 3, "name"),
     (f"{ONE}| | yn | | X |\n", "This choice has no name.", "choices", 4, "name"),
     (f"{ONE}| | yn | yes | X |\n", "The list has another choice of this name.", "choices", 4, "name"),
+    (survey(A, header="type | name | label | relevant | relevance"), "The columns relevant and", "", None, ""),
+    (
+        survey("range | a | A | strt=1", header="type | name | label | parameters"),
+        "A question of this kind has no parameter strt; it has",
+        "survey",
+        2,
+        "parameters",
+    ),
+    (
+        survey("range | a | A | start", header="type | name | label | parameters"),
+        "Parameters are written as name=value",
+        "survey",
+        2,
+        "parameters",
+    ),
     (survey("select_one_from_file a.txt | a | A | |"), "The file of select_one_from_file a.txt", "survey", 2, "type"),
     (TWO_REPEATS, "Two repeats have the same name", "survey", 6, "name"),
 ]

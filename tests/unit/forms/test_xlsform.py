@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
 
 from forms import xlsform
-from forms.errors import BrokenForm, ProtectedWorkbook, TextNotUtf8, UnreadableWorkbook, WorkbookTooLarge
+from forms.errors import BrokenForm, Problem, ProtectedWorkbook, TextNotUtf8, UnreadableWorkbook, WorkbookTooLarge
 from forms.library import STUDY
 from forms.xform import read
 from forms.xlsform import convert, convert_all
@@ -60,6 +61,30 @@ def test_several_kinds_of_workbook_are_converted_in_one_go() -> None:
     assert [node.name for node in read(one.xform).walk()] == ["who"]
     assert [node.name for node in read(two.xform).walk()] == ["age"]
     assert three.rows == {"income": 2, "income/after": 3}
+
+
+OLD = Path(__file__).with_name("old.xls")
+
+
+def test_a_workbook_in_the_format_of_excel_97_is_read() -> None:
+    definition = read(convert(OLD.read_bytes(), "lama.xls").xform)
+
+    assert (definition.form_id, definition.version) == ("lama", "1997010101")
+    assert [(one.name, one.label["Bahasa Indonesia (id)"]) for one in definition.questions()] == [
+        ("listrik", "Ada listrik?"),
+        ("umur", "Umur (tahun)"),
+        ("catatan", 'Catatan — "bebas"'),
+    ]
+    assert [choice.name for choice in definition.instances["yn"].choices] == ["1", "2"]
+
+
+@pytest.mark.parametrize("at", [512, 1_500, 3_000, 5_000])
+def test_a_damaged_workbook_of_excel_97_is_refused_or_read_never_worse(at: int) -> None:
+    content = OLD.read_bytes()
+
+    for damaged in (content[:at], content[:at] + b"\xff" * 40 + content[at + 40 :]):
+        with suppress(Problem):
+            convert(damaged, "lama.xls")
 
 
 def test_the_study_converts_in_one_process() -> None:
