@@ -180,7 +180,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _permissions(settings: Settings, _engine: Engine) -> Iterator[Seen]:
-    for name in ("secret-key", "lapangan.sqlite3"):
+    for name in ("secret-key", "signing-key", "lapangan.sqlite3"):
         file = settings.data_dir / name
         if file.exists() and os.name == "posix":
             is_open = bool(stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXO if name != "secret-key" else 0o077))

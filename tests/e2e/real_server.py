@@ -30,20 +30,23 @@ class RealServer:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """It answers."""
+    def environ(self) -> dict[str, str]:
+        """For commands about this installation."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("LAPANGAN_")}
-        environ |= {
+        return environ | {
             "LAPANGAN_DATABASE_URL": self.database_url,
             "LAPANGAN_DATA_DIR": str(self.data_dir),
             "LAPANGAN_PORT": str(self.port),
             "LAPANGAN_LOG_LEVEL": "WARNING",
             "LAPANGAN_WORKERS": str(self.workers),
         }
+
+    def start(self) -> None:
+        """It answers."""
         log = (self.data_dir / "server.log").open("ab")
         with log:
             command = [sys.executable, "-m", "server.cli", "serve"]
-            self.process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self.environ(), stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
         while not self._answers():
             if time.monotonic() > deadline or self.process.poll() is not None:
