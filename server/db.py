@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from server.services import services
-from sync.engine import writer
+from sync.engine import reader, writer
 from sync.models import Base
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,14 +41,14 @@ def engine() -> Engine:
 def session() -> Session:
     """The session of this request: writing in a view of an unsafe method, else reading (never committed)."""
     if "session" not in g:
-        g.session = Session(_reader(), expire_on_commit=False)
+        g.session = Session(reader(engine()), expire_on_commit=False)
     return cast(Session, g.session)
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
     """A reading session of its own: one snapshot on SQLite, nothing is ever committed."""
-    with Session(_reader(), expire_on_commit=False) as opened:
+    with Session(reader(engine()), expire_on_commit=False) as opened:
         yield opened
 
 
@@ -107,8 +107,3 @@ def _close(_error: BaseException | None = None) -> None:
     opened = g.pop("session", None)
     if opened is not None:
         opened.close()
-
-
-def _reader() -> Engine:
-    # postgresql_readonly makes the database itself refuse a write; SQLite ignores it and rolls back.
-    return engine().execution_options(is_reading=True, postgresql_readonly=True)

@@ -21,6 +21,7 @@ from sync.errors import BadCode, BadDeviceProperty, NoSuchDevice
 from sync.identity import digest, token, uuid7
 from sync.models import Account, Device, Enrolment, Project
 from sync.record import record
+from sync.rows import DEVICE
 
 PROPERTY_NAME = re.compile(r"[^\W\d][\w.-]{0,99}")
 LONGEST_PROPERTY = 1000
@@ -36,6 +37,9 @@ _BY_TOKEN = (
     select(Device)
     .join(Project, Project.project_id == Device.project_id)
     .where(Project.number == bindparam("number"), Device.token_sha256 == bindparam("sha256"))
+)
+_SEEN = update(DEVICE).where(
+    DEVICE.c.project_id == bindparam("of_project"), DEVICE.c.device_id == bindparam("of_device")
 )
 
 
@@ -251,20 +255,21 @@ def revoke(session: Session, device: Device, *, actor: Actor, now: datetime) -> 
 
 
 def seen(
-    session: Session, device: Device, *, skew_ms: int | None = None, waiting: int | None = None, now: datetime
+    session: Session,
+    project_id: str,
+    device_id: str,
+    *,
+    skew_ms: int | None = None,
+    waiting: int | None = None,
+    now: datetime,
 ) -> None:
     """The device has synchronised; its clock was `skew_ms` ahead of ours, `waiting` items are still in its outbox."""
-    values: dict[str, datetime | int] = {"last_seen_at": now}
+    told: dict[str, datetime | int] = {"last_seen_at": now}
     if skew_ms is not None:
-        values["skew_ms"] = max(-(2**31), min(skew_ms, 2**31 - 1))
+        told["skew_ms"] = max(-(2**31), min(skew_ms, 2**31 - 1))
     if waiting is not None:
-        values["waiting"] = waiting
-    session.execute(
-        update(Device)
-        .where(Device.project_id == device.project_id, Device.device_id == device.device_id)
-        .values(values)
-        .execution_options(synchronize_session=False)
-    )
+        told["waiting"] = waiting
+    session.execute(_SEEN, {"of_project": project_id, "of_device": device_id, **told})
 
 
 def _typed(code: str) -> str:

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -70,6 +71,13 @@ def _tune_connection(connection: Any, _record: object) -> None:
 def _begin(connection: Any) -> None:
     reading = connection.get_execution_options().get("is_reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@lru_cache(maxsize=8)
+def reader(engine: Engine) -> Engine:
+    """The engine for transactions that only read: one snapshot on SQLite, and on PostgreSQL the database itself
+    refuses a write. Nothing of theirs is ever committed."""
+    return engine.execution_options(is_reading=True, postgresql_readonly=True)
 
 
 _writers: dict[str, threading.RLock] = {}

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import BindParameter, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from sync import attach
+from sync import attach, devices
 from sync.attach import Stored
 from sync.engine import in_transaction
 from sync.identity import uuid7
@@ -39,7 +39,8 @@ def land(
     files: Sequence[SentFile] = (),
     verdicts: Mapping[str, int] = NONE_YET,
 ) -> tuple[str, list[Landed]]:
-    """The bytes are durable, in a transaction of their own; the id of the batch and its items in their order.
+    """The bytes are durable, in a transaction of their own; the id of the batch and its items in their order. It is
+    noted that the sender was here.
 
     `files` are in the blob store already: from now on their rows say so. `verdicts` are those on further items of
     the batch, which need not land."""
@@ -54,6 +55,9 @@ def land(
         for file in files:
             stored = Stored(file.sha256, "", file.size)
             attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
+        if sender.is_seen and sender.device_id is not None:
+            told = {"skew_ms": sender.skew_ms, "waiting": sender.waiting}
+            devices.seen(session, sender.project_id, sender.device_id, **told, now=now)
 
     in_transaction(engine, act)
     return batch_id, landed

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from forms.instance import Envelope, open_instance
-from sync import accounts, devices, inbox
+from sync import accounts, definitions, devices, inbox
 from sync.access import NOBODY, Actor
 from sync.author import NOT_TOLD, hybrid_time
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.identity import derived
 from sync.item import Item, Landed, prepare
@@ -44,16 +44,18 @@ def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int,
     """A batch of operations, one raw line each; `size` are the bytes on the wire. Nothing is refused:
     every item has its verdict in the receipt, in their order."""
     drafts = {raw: draft for raw in raws if len(raw) <= LARGEST_ITEM and (draft := _read(raw)) is not None}
-    known = _first_verdicts(engine, sender, drafts)
-    lines = [_too_large(raw) if len(raw) > LARGEST_ITEM else known.get(raw) for raw in raws]
-    new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
-    verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
-    batch_id, landed = inbox.land(engine, sender, new, size=size, now=now, verdicts=verdicts)
-    push = _Push(sender, batch_id, verdicts)
-    judged = iter(_judge_all(engine, push, [Landed(one.item_id, one.raw, drafts.get(one.raw)) for one in landed], now))
-    answered = tuple(line or next(judged) for line in lines)
-    with Session(engine.execution_options(is_reading=True)) as session:
-        told = standing(session, sender.project_id)
+    with _looking(engine) as reading:
+        known = _first_verdicts(reading, sender, drafts)
+        reading.rollback()
+        lines = [_too_large(raw) if len(raw) > LARGEST_ITEM else known.get(raw) for raw in raws]
+        new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
+        verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
+        batch_id, landed = inbox.land(engine, sender, new, size=size, now=now, verdicts=verdicts)
+        push = _Push(sender, batch_id, verdicts)
+        read = [Landed(one.item_id, one.raw, drafts.get(one.raw)) for one in landed]
+        judged = iter(_judge_all(engine, reading, push, read, now))
+        answered = tuple(line or next(judged) for line in lines)
+        told = standing(reading, sender.project_id)
         return Receipt(
             told.server_id,
             told.epoch,
@@ -83,17 +85,26 @@ def receive_submission(
         envelope = _opened(xml)
     except _NotDerivable as error:
         return _put_aside(engine, sender, xml, files, error.why, now)
-    raw = _derive(sender.project_id, envelope, xml, files, form_id).line()
-    batch_id, landed = inbox.land(engine, sender, [raw], size=len(xml), now=now, files=files)
-    push = _Push(sender, batch_id)
-    return _judge_all(engine, push, [Landed(one.item_id, one.raw, envelope=envelope) for one in landed], now)[0]
+    draft = _derive(sender.project_id, envelope, xml, files, form_id)
+    with _looking(engine) as reading:
+        known = first_verdicts(reading, sender.project_id, [draft]).get(draft.op_id)
+        if known is None:
+            # Asked for here, it is at hand when the instance is read.
+            definitions.compiled(reading, sender.project_id, draft.form_id, draft.version)
+        reading.rollback()
+        new = [draft.line()] if known is None else []
+        verdicts = Counter([known.outcome.value] if known is not None else [])
+        batch_id, landed = inbox.land(engine, sender, new, size=len(xml), now=now, files=files, verdicts=verdicts)
+        read = [Landed(one.item_id, one.raw, envelope=envelope) for one in landed]
+        judged = _judge_all(engine, reading, _Push(sender, batch_id, verdicts), read, now)
+    return known or judged[0]
 
 
 def sweep(engine: Engine, *, now: datetime, waited: timedelta = LANDED_LONG_AGO) -> int:
     """Judge what has landed and was never judged; how many items there were.
 
     An item over which the process died three times is put aside unparsed."""
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with _looking(engine) as session:
         found = session.execute(
             select(InboxItem.project_id, InboxItem.item_id)
             .where(InboxItem.state == "landed", InboxItem.landed_at <= now - waited)
@@ -169,6 +180,12 @@ class _Push:
     verdicts: Counter[str] = field(default_factory=Counter)
 
 
+def _looking(engine: Engine) -> Session:
+    """A session that only reads. Whoever has seen enough rolls it back before writing: a thread that holds one
+    connection never waits for another."""
+    return Session(reader(engine))
+
+
 def _read(raw: bytes) -> Draft | None:
     try:
         return read_draft(raw)
@@ -176,9 +193,8 @@ def _read(raw: bytes) -> Draft | None:
         return None
 
 
-def _first_verdicts(engine: Engine, sender: Sender, drafts: Mapping[bytes, Draft]) -> dict[bytes, Line]:
-    with Session(engine.execution_options(is_reading=True)) as session:
-        known = first_verdicts(session, sender.project_id, drafts.values())
+def _first_verdicts(session: Session, sender: Sender, drafts: Mapping[bytes, Draft]) -> dict[bytes, Line]:
+    known = first_verdicts(session, sender.project_id, drafts.values())
     return {raw: known[draft.op_id] for raw, draft in drafts.items() if draft.op_id in known}
 
 
@@ -189,12 +205,14 @@ def _put_aside(engine: Engine, sender: Sender, xml: bytes, files: Sequence[SentF
     return _judge_items(engine, _Push(sender, batch_id), items, now)[0]
 
 
-def _judge_all(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Line]:
+def _judge_all(engine: Engine, reading: Session, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Line]:
     lines: list[Line] = []
     for start in range(0, len(landed), CHUNK):
         part = landed[start : start + CHUNK]
         try:
-            lines += _judge_items(engine, push, _prepared(engine, push, part, now), now)
+            items = prepare(reading, push.sender, push.batch_id, part, now=now)
+            reading.rollback()
+            lines += _judge_items(engine, push, items, now)
         except Exception:  # noqa: BLE001  # whatever one item does to us, it costs its neighbours nothing
             lines += [_judge_alone(engine, push, one, now) for one in part]
     return lines
@@ -202,7 +220,9 @@ def _judge_all(engine: Engine, push: _Push, landed: Sequence[Landed], now: datet
 
 def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> Line:
     try:
-        return _judge_items(engine, push, _prepared(engine, push, [landed], now), now)[0]
+        with _looking(engine) as reading:
+            items = prepare(reading, push.sender, push.batch_id, [landed], now=now)
+        return _judge_items(engine, push, items, now)[0]
     except OperationalError:
         # The database is busy or away. The bytes are durable, and the sweep judges them.
         return Line(_named(landed.raw), Outcome.HELD, why=Why.BUSY)
@@ -226,11 +246,6 @@ def _named(raw: bytes) -> str:
         return read_draft(raw).op_id
     except Unreadable as error:
         return error.draft.op_id if error.draft is not None else inbox.unreadable_id(raw)
-
-
-def _prepared(engine: Engine, push: _Push, landed: Sequence[Landed], now: datetime) -> list[Item]:
-    with Session(engine.execution_options(is_reading=True)) as session:
-        return prepare(session, push.sender, push.batch_id, landed, now=now)
 
 
 def _judge_items(engine: Engine, push: _Push, items: Sequence[Item], now: datetime) -> list[Line]:

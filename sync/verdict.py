@@ -120,6 +120,10 @@ class Sender:
     account_id: str | None = None
     user_agent: str = ""
     skew_ms: int | None = None
+    waiting: int | None = None
+    """What its outbox still holds."""
+    is_seen: bool = False
+    """`device_id` is an enrolled device, and it should be noted that it was here."""
     is_revoked: bool = False
     """A device whose token was taken back: what it sends is kept, in quarantine."""
 

@@ -12,10 +12,10 @@ from server.api.shown_submission import in_rest
 from server.api.verdict import require_shown
 from server.auth import actor
 from server.clock import now
-from server.db import engine, own_transactions, reading, session
+from server.db import end_reading, engine, own_transactions, reading, session
 from server.openrosa.multipart import whole
 from server.projects import project
-from server.sender import note_seen, require_sender, sender
+from server.sender import require_sender, sender
 from sync import access, find, form_list, receive, refuse
 from sync.models import Form, Project, Submission
 
@@ -92,9 +92,10 @@ def _writable(number: int, form_id: str) -> tuple[Project, Form]:
 
 
 def _receive(found: Project, form: Form, xml: bytes) -> Response:
-    line = receive.receive_submission(engine(), sender(found, "rest"), xml, [], form_id=form.form_id, now=now())
+    by, form_id = sender(found, "rest"), form.form_id
+    end_reading()
+    line = receive.receive_submission(engine(), by, xml, [], form_id=form_id, now=now())
     require_shown(line)
-    note_seen()
     # What has been written is newer than what this request's own session sees.
     with reading() as fresh:
         return shown(

@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from forms.errors import Kind, Problem
 from schemas.openrosa import response
 from server.clock import now
-from server.db import engine, own_transactions
+from server.db import end_reading, engine, own_transactions
 from server.openrosa import multipart
 from server.openrosa.blueprint import KEY, OPEN, bp, xml
 from server.openrosa.message import said
 from server.projects import project
-from server.sender import note_seen, require_sender, sender
+from server.sender import require_sender, sender
 from server.services import services
 from sync.attach import Stored
 from sync.models import Project
@@ -52,6 +52,7 @@ def receive_openrosa(number: int, token: str = "") -> ResponseReturnValue:
     """201 for what is settled, 202 for what waits or needs a supervisor; both only once it is durable."""
     found = project(number)
     require_sender(found, "submission.create")
+    end_reading()
     sent = _read(found)
     line = receive_submission(
         engine(),
@@ -61,7 +62,6 @@ def receive_openrosa(number: int, token: str = "") -> ResponseReturnValue:
         form_id=None,
         now=now(),
     )
-    note_seen()
     return _answer(line, is_incomplete=sent.is_incomplete)
 
 

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from schemas.batch import receipt_of
 from server.auth import actor
 from server.clock import now
-from server.db import engine, own_transactions, writing
+from server.db import end_reading, engine, own_transactions, writing
 from server.projects import project
-from server.sender import note_seen, require_sender, sender
+from server.sender import require_sender, sender
 from server.tablet import batch
 from server.tablet.blueprint import bp, shown
 from sync import operations
@@ -23,11 +23,12 @@ def push(number: int) -> ResponseReturnValue:
     """Every item of the batch is kept and has its verdict; a batch that did not arrive whole changes nothing."""
     found = project(number)
     require_sender(found, "sync")
+    end_reading()
     sent = batch.read(request)
     skew_ms = sent.skew_ms(now())
     if sent.names and actor().serves:
         with writing() as opened:
             operations.keep_names(opened, found.project_id, sent.names)
-    receipt = receive(engine(), sender(found, "sync", skew_ms=skew_ms), sent.items, size=sent.size, now=now())
-    note_seen(skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
+    by = sender(found, "sync", skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
+    receipt = receive(engine(), by, sent.items, size=sent.size, now=now())
     return shown(receipt_of(receipt))

@@ -167,9 +167,8 @@ def test_a_supervisor_may_not_make_or_revoke_devices(engine: Engine, a_project: 
 def test_a_sync_leaves_its_traces_on_the_device(engine: Engine, a_project: Team, now: datetime) -> None:
     made = collect_user(engine, a_project, now)
 
-    in_transaction(
-        engine, lambda session: devices.seen(session, made, skew_ms=10**12, waiting=3, now=now + timedelta(hours=1))
-    )
+    told = {"skew_ms": 10**12, "waiting": 3, "now": now + timedelta(hours=1)}
+    in_transaction(engine, lambda session: devices.seen(session, made.project_id, made.device_id, **told))
 
     with Session(engine) as session:
         known = session.get_one(Device, (made.project_id, made.device_id))

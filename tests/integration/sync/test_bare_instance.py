@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from sync import receive, review
 from sync.access import Actor, Role
 from sync.engine import in_transaction
-from sync.models import InboxItem, Operation, Submission, SubmissionAttachment, SubmissionFinding
+from sync.models import Batch, InboxItem, Operation, Submission, SubmissionAttachment, SubmissionFinding
 from sync.rebuild import rebuild
 from sync.verdict import Outcome, Sender, SentFile, Why
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, outcomes
@@ -22,6 +22,17 @@ def test_an_instance_is_accepted(field: Field) -> None:
 
     assert (line.outcome, line.instance_id, line.instance_name) == (Outcome.ACCEPTED, record, "Siti")
     assert field.answers(record) == {"nama": "Siti", "umur": "41"}
+
+
+def test_the_same_instance_again_is_answered_from_what_is_kept_and_noted(field: Field) -> None:
+    xml = instance(new_id(), nama="Siti", umur="410")
+    first = field.post(xml)
+
+    again = field.post(xml)
+
+    assert (again.outcome, again.first, again.seq) == (Outcome.DUPLICATE, Outcome.ACCEPTED, first.seq)
+    assert (again.instance_name, again.errors) == ("Siti", 1)
+    assert sorted(str(batch.verdicts) for batch in field.all(Batch)) == ["{'accepted': 1}", "{'duplicate': 1}"]
 
 
 def test_the_same_xml_with_more_files_continues_the_submission(field: Field) -> None:

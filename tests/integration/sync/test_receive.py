@@ -281,6 +281,15 @@ def test_an_item_over_the_limit_is_rejected_and_not_kept(field: Field, tablet: T
     assert len(field.all(Operation)) == 2
 
 
+def test_it_is_noted_with_what_lands_that_the_device_was_here(field: Field, tablet: Tablet) -> None:
+    sender = replace(field.sender(tablet), is_seen=True, skew_ms=-1500, waiting=7)
+
+    receive.receive(field.engine, sender, [], size=0, now=field.now)
+
+    device = field.one(Device, tablet.device_id)
+    assert (device.last_seen_at, device.skew_ms, device.waiting) == (field.now, -1500, 7)
+
+
 def test_what_has_landed_is_judged_after_a_crash(field: Field, tablet: Tablet) -> None:
     record = new_id()
     raw = orjson.dumps(tablet.fill_in(record, nama="Siti"))
