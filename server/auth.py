@@ -23,7 +23,7 @@ from server.db import SAFE_METHODS, reading, session, writing
 from server.services import services
 from sync import accounts, devices
 from sync.access import NOBODY, Actor
-from sync.models import Account, Device
+from sync.models import Account, Device, Project
 from sync.record import record
 
 BASIC_TTL_S = 300
@@ -103,6 +103,8 @@ class Identity:
     actor: Actor = NOBODY
     person: Person | None = None
     device: Device | None = None
+    home: Project | None = None
+    """The project of the device."""
     token: str = ""
     csrf: str = ""
 
@@ -221,7 +223,10 @@ def _by_cookie() -> Identity:
 
 
 def _by_bearer(token: str, number: int | None) -> Identity:
-    found = _by_login(session(), token, Way.BEARER) or _by_device(session(), token, number, Way.BEARER)
+    if request.blueprint == "tablet":
+        found = _by_device(session(), token, number, Way.BEARER) or _by_login(session(), token, Way.BEARER)
+    else:
+        found = _by_login(session(), token, Way.BEARER) or _by_device(session(), token, number, Way.BEARER)
     if found is None:
         raise Unauthenticated
     return found
@@ -247,8 +252,9 @@ def _by_device(session: Session, token: str, number: int | None, way: Way) -> Id
     found = devices.by_token(session, number, token) if number is not None else None
     if found is None:
         return None
-    session.expunge(found)
-    return Identity(way, devices.actor_for(found), device=found, token=token)
+    own, home = found
+    session.expunge(own)
+    return Identity(way, devices.actor_for(own), device=own, home=home, token=token)
 
 
 def _by_basic(email: str, password: str) -> Identity:

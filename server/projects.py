@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forms.errors import Kind, Problem
-from server.auth import actor, device, require_login
+from server.auth import actor, device, identity, require_login
 from server.db import session
 from sync.access import may
 from sync.models import Project
@@ -23,7 +23,9 @@ def project(number: int) -> Project:
     Refuses NoSuchProject also when it exists but the actor may not read it: the number tells a stranger nothing.
     A revoked device still finds its own project, and is then refused by what it asks for."""
     require_login()
-    found = by_number(session(), number)
+    home = identity().home
+    # A view that writes has a session of its own, to which this one does not belong.
+    found = home if home is not None and home in session() else by_number(session(), number)
     if found is None or not (may(actor(), "project.read", found.project_id) or _is_home(found)):
         raise NoSuchProject
     return found

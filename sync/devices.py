@@ -34,7 +34,7 @@ CODE_TTL_S = 7 * 24 * 3600
 
 # Made once: every request of a device asks it.
 _BY_TOKEN = (
-    select(Device)
+    select(Device, Project)
     .join(Project, Project.project_id == Device.project_id)
     .where(Project.number == bindparam("number"), Device.token_sha256 == bindparam("sha256"))
 )
@@ -158,9 +158,10 @@ def app_user_token(device: Device, secret_key: str) -> str:
     return base64.urlsafe_b64encode(hmac.digest(secret_key.encode(), told, "sha256")).decode().rstrip("=")
 
 
-def by_token(session: Session, project_number: int, token_: str) -> Device | None:
-    """The device of this token, also a revoked one: what it still pushes is kept, in quarantine."""
-    return session.scalar(_BY_TOKEN, {"number": project_number, "sha256": digest(token_)})
+def by_token(session: Session, project_number: int, token_: str) -> tuple[Device, Project] | None:
+    """The device of this token and its project; also a revoked one: what it still pushes is kept, in quarantine."""
+    found = session.execute(_BY_TOKEN, {"number": project_number, "sha256": digest(token_)}).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 def by_number(session: Session, project: Project, number: int) -> Device:

@@ -55,8 +55,10 @@ def test_a_code_enrols_a_device_that_is_known_by_its_token(
     enrolled = enrol(engine, invite(), now)
 
     with Session(engine) as session:
-        known = devices.by_token(session, a_project.number, enrolled.token)
-        assert known is not None
+        found = devices.by_token(session, a_project.number, enrolled.token)
+        assert found is not None
+        known, home = found
+        assert home.project_id == a_project.project_id
         assert (known.name, known.number, known.account_id) == ("Tablet 1", 1, a_project.enumerator.account_id)
         assert enrolled.token not in (known.token, known.token_sha256)
 
@@ -119,7 +121,9 @@ def test_an_app_user_s_token_can_be_shown_again_but_is_not_kept(engine: Engine, 
     with Session(engine) as session:
         known = session.get_one(Device, (made.project_id, made.device_id))
         token = devices.app_user_token(known, SECRET)
-        assert devices.by_token(session, a_project.number, token) is known
+        found = devices.by_token(session, a_project.number, token)
+        assert found is not None
+        assert found[0] is known
         assert token not in (known.token, known.token_sha256)
         assert devices.app_user_token(known, "another secret key") != token
 
@@ -143,9 +147,9 @@ def test_a_revoked_device_is_still_known_but_may_nothing(
     in_transaction(engine, revoke)
 
     with Session(engine) as session:
-        known = devices.by_token(session, a_project.number, enrolled.token)
-        assert known is not None
-        assert not may(devices.actor_for(known), "sync", a_project.project_id)
+        found = devices.by_token(session, a_project.number, enrolled.token)
+        assert found is not None
+        assert not may(devices.actor_for(found[0]), "sync", a_project.project_id)
 
 
 def test_a_revoked_app_user_has_no_token_to_show(engine: Engine, a_project: Team, now: datetime) -> None:
