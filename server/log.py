@@ -41,6 +41,8 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [kept for kept in root.handlers if kept.get_name() != "lapangan"] + [handler]
     root.setLevel(settings.log_level)
+    # That a request waits for a thread is no news.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def install(app: Flask) -> None:

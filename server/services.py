@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from config import Settings
 from sync.attach import BlobStore
-from sync.bucket import open_bucket
 from sync.bundles.key import SigningKey, own_key
 
 
@@ -25,8 +24,13 @@ class Services:
 
 def blob_store(settings: Settings) -> BlobStore:
     """Where this installation keeps its attachments."""
-    bucket = open_bucket(settings.blob_url) if settings.blob_url else None
-    return BlobStore(settings.data_dir / "blobs", bucket=bucket)
+    folder = settings.data_dir / "blobs"
+    if not settings.blob_url:
+        return BlobStore(folder)
+    # Imported here: who has no bucket need not have what speaks with buckets in memory.
+    from sync.bucket import open_bucket
+
+    return BlobStore(folder, bucket=open_bucket(settings.blob_url))
 
 
 def signing_key(settings: Settings) -> SigningKey:

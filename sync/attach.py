@@ -18,18 +18,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
-from sync.bucket import Bucket
 from sync.durable import fsync
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 from sync.lock import lock_project
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
+
+if TYPE_CHECKING:
+    from sync.bucket import Bucket
 
 CHUNK = 256 * 1024
 RESERVE = 64 * 2**20

@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from forms.errors import Kind, Problem
+from sync.errors import BucketUnreachable
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -28,13 +28,6 @@ CHUNK = 4 * 2**20
 TIMEOUT = "30s"
 RETRY: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 """Then the device is told to come again later: a request does not wait for ever."""
-
-
-class BucketUnreachable(Problem):
-    """The place where attachments are kept cannot be reached. Nothing is lost: the device sends them again later."""
-
-    kind = Kind.UNAVAILABLE
-    slug = "attachment/bucket-unreachable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,13 @@ class StorageFull(Problem):
     slug = "attachment/storage-full"
 
 
+class BucketUnreachable(Problem):
+    """The place where attachments are kept cannot be reached. Nothing is lost: the device sends them again later."""
+
+    kind = Kind.UNAVAILABLE
+    slug = "attachment/bucket-unreachable"
+
+
 class BadName(Problem):
     """This is not the SHA-256 of a file: it needs 64 digits from 0 to 9 and a to f."""
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MARK = "sealed1:"
 NONCE = 12
@@ -26,15 +25,17 @@ class CannotUnseal(ValueError):
 def seal(secret_key: str, owner: str, secret: str) -> str:
     """The secret as it may be kept; `owner` says whose it is."""
     nonce = os.urandom(NONCE)
-    sealed = AESGCM(_key(secret_key)).encrypt(nonce, secret.encode(), owner.encode())
+    sealed = _cipher(secret_key).encrypt(nonce, secret.encode(), owner.encode())
     return MARK + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
 def unseal(secret_key: str, owner: str, sealed: str) -> str:
     """The secret. Raises CannotUnseal."""
+    from cryptography.exceptions import InvalidTag
+
     try:
         told = base64.urlsafe_b64decode(sealed.removeprefix(MARK))
-        return AESGCM(_key(secret_key)).decrypt(told[:NONCE], told[NONCE:], owner.encode()).decode()
+        return _cipher(secret_key).decrypt(told[:NONCE], told[NONCE:], owner.encode()).decode()
     except (InvalidTag, ValueError, binascii.Error) as error:
         raise CannotUnseal from error
 
@@ -43,5 +44,10 @@ def is_sealed(kept: str) -> bool:
     return kept.startswith(MARK)
 
 
-def _key(secret_key: str) -> bytes:
-    return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret_key.encode())
+def _cipher(secret_key: str) -> AESGCM:
+    # Imported here: six megabytes that a server without peers does not need.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret_key.encode()))

@@ -22,8 +22,9 @@ from server.commands.database import NoSuchProjectNumber, opened
 from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
 from sync import backup, install, tripwire
-from sync.bucket import BucketUnreachable, open_bucket
+from sync.bucket import open_bucket
 from sync.engine import connect, sqlite_driver, writer
+from sync.errors import BucketUnreachable
 from sync.models import Project
 from sync.rebuild import Rebuilt
 from sync.rebuild import rebuild as rebuild_

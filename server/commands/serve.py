@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -41,6 +42,9 @@ def _serve(settings: Settings) -> None:
     workers = _workers(settings)
     done(_("Lapangan is running at %(url)s", url=settings.base_url or server.url))
     done(_("Its data are in %(folder)s. Stop it with Ctrl-C.", folder=settings.data_dir))
+    # What there is by now stays: the collector need not walk through it, and workers go on sharing it.
+    gc.collect()
+    gc.freeze()
     if workers == 1:
         server.run()
     else:

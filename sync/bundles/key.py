@@ -10,12 +10,13 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from forms.errors import Problem
 from sync.peers.roster import Told
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 NAME = "signing-key"
 SEED = re.compile(r"[0-9a-f]{64}")
@@ -52,6 +53,9 @@ class SigningKey:
 
     @property
     def _private(self) -> Ed25519PrivateKey:
+        # Imported here: six megabytes that a server without bundles does not need.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.seed))
 
 
@@ -91,6 +95,9 @@ def _give_name(fresh: Path, file: Path) -> None:
 
 def is_signed(public_key: str, message: bytes, signature: bytes) -> bool:
     """Whether the holder of this key has signed the message."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, message)
     except (InvalidSignature, ValueError):

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import openpyxl
 import orjson
-from openpyxl.utils.exceptions import InvalidFileException
 
 from forms.definition import Answers, FormDefinition, Question, Repeat
 from sync.device.errors import UnreadableAnswers
@@ -85,6 +83,10 @@ def _csv(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answ
 
 
 def _xlsx(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answers]:
+    # Imported here: seven megabytes, and the server imports this package too.
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, SyntaxError, LookupError, ValueError, OSError) as error:

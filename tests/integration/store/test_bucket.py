@@ -15,8 +15,8 @@ from forms.errors import Kind
 from server.clock import now
 from server.commands.doctor import doctor
 from sync.attach import BlobStore
-from sync.bucket import BucketUnreachable, open_bucket
-from sync.errors import HashMismatch
+from sync.bucket import open_bucket
+from sync.errors import BucketUnreachable, HashMismatch
 
 PROJECT, LIMIT = str(uuid.UUID(int=7)), 2**20
 PHOTO = os.urandom(3000)
