@@ -40,13 +40,23 @@ LANDED_LONG_AGO = timedelta(minutes=1)
 """What has waited this long is nobody's any more: its request is over or its process is gone."""
 
 
-def receive(engine: Engine, sender: Sender, raws: Sequence[bytes], *, size: int, now: datetime) -> Receipt:
+def receive(
+    engine: Engine,
+    sender: Sender,
+    raws: Sequence[bytes],
+    *,
+    size: int,
+    now: datetime,
+    reading: Session | None = None,
+) -> Receipt:
     """A batch of operations, one raw line each; `size` are the bytes on the wire. Nothing is refused:
-    every item has its verdict in the receipt, in their order."""
+    every item has its verdict in the receipt, in their order.
+
+    `reading` is a session of the caller that only reads; it is closed."""
     drafts = {raw: draft for raw in raws if len(raw) <= LARGEST_ITEM and (draft := _read(raw)) is not None}
-    with _looking(engine) as reading:
+    with reading or _looking(engine) as reading:
         known = _first_verdicts(reading, sender, drafts)
-        reading.rollback()
+        reading.close()
         lines = [_too_large(raw) if len(raw) > LARGEST_ITEM else known.get(raw) for raw in raws]
         new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
         verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
@@ -77,21 +87,23 @@ def receive_submission(
     *,
     form_id: str | None = None,
     now: datetime,
+    reading: Session | None = None,
 ) -> Line:
     """One bare instance with files that are in the blob store already (OpenRosa, REST).
 
-    The same XML is the same operation on every server. `form_id` is that of the address, if it names one."""
+    The same XML is the same operation on every server. `form_id` is that of the address, if it names one; `reading` as
+    for `receive`."""
     try:
         envelope = _opened(xml)
     except _NotDerivable as error:
         return _put_aside(engine, sender, xml, files, error.why, now)
     draft = _derive(sender.project_id, envelope, xml, files, form_id)
-    with _looking(engine) as reading:
+    with reading or _looking(engine) as reading:
         known = first_verdicts(reading, sender.project_id, [draft]).get(draft.op_id)
         if known is None:
             # Asked for here, it is at hand when the instance is read.
             definitions.compiled(reading, sender.project_id, draft.form_id, draft.version)
-        reading.rollback()
+        reading.close()
         new = [draft.line()] if known is None else []
         verdicts = Counter([known.outcome.value] if known is not None else [])
         batch_id, landed = inbox.land(engine, sender, new, size=len(xml), now=now, files=files, verdicts=verdicts)
@@ -181,8 +193,8 @@ class _Push:
 
 
 def _looking(engine: Engine) -> Session:
-    """A session that only reads. Whoever has seen enough rolls it back before writing: a thread that holds one
-    connection never waits for another."""
+    """A session that only reads. Whoever has seen enough closes it before writing: a thread that holds one connection
+    never waits for another."""
     return Session(reader(engine))
 
 
@@ -211,7 +223,7 @@ def _judge_all(engine: Engine, reading: Session, push: _Push, landed: Sequence[L
         part = landed[start : start + CHUNK]
         try:
             items = prepare(reading, push.sender, push.batch_id, part, now=now)
-            reading.rollback()
+            reading.close()
             lines += _judge_items(engine, push, items, now)
         except Exception:  # noqa: BLE001  # whatever one item does to us, it costs its neighbours nothing
             lines += [_judge_alone(engine, push, one, now) for one in part]

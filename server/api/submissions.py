@@ -12,7 +12,7 @@ from server.api.shown_submission import in_rest
 from server.api.verdict import require_shown
 from server.auth import actor
 from server.clock import now
-from server.db import end_reading, engine, own_transactions, reading, session
+from server.db import engine, own_transactions, reading, session
 from server.openrosa.multipart import whole
 from server.projects import project
 from server.sender import require_sender, sender
@@ -93,8 +93,7 @@ def _writable(number: int, form_id: str) -> tuple[Project, Form]:
 
 def _receive(found: Project, form: Form, xml: bytes) -> Response:
     by, form_id = sender(found, "rest"), form.form_id
-    end_reading()
-    line = receive.receive_submission(engine(), by, xml, [], form_id=form_id, now=now())
+    line = receive.receive_submission(engine(), by, xml, [], form_id=form_id, now=now(), reading=session())
     require_shown(line)
     # What has been written is newer than what this request's own session sees.
     with reading() as fresh:

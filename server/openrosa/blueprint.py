@@ -5,8 +5,8 @@ from __future__ import annotations
 from email.utils import formatdate
 
 from flask import Blueprint, Response
-from flask_babel import get_locale
 
+from server.language import chosen
 from server.services import services
 
 bp = Blueprint("openrosa", __name__)
@@ -28,5 +28,5 @@ def _speak_openrosa(response: Response) -> Response:
     # Collect packs its files into requests up to this size; a larger file comes alone, and is taken as well.
     response.headers["X-OpenRosa-Accept-Content-Length"] = str(services().settings.max_submission_bytes)
     response.headers["Date"] = formatdate(usegmt=True)
-    response.headers.setdefault("Content-Language", str(get_locale() or "id"))
+    response.headers.setdefault("Content-Language", chosen())
     return response

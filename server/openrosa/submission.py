@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from forms.errors import Kind, Problem
 from schemas.openrosa import response
 from server.clock import now
-from server.db import end_reading, engine, own_transactions
+from server.db import engine, own_transactions, session
 from server.openrosa import multipart
 from server.openrosa.blueprint import KEY, OPEN, bp, xml
 from server.openrosa.message import said
@@ -52,7 +52,6 @@ def receive_openrosa(number: int, token: str = "") -> ResponseReturnValue:
     """201 for what is settled, 202 for what waits or needs a supervisor; both only once it is durable."""
     found = project(number)
     require_sender(found, "submission.create")
-    end_reading()
     sent = _read(found)
     line = receive_submission(
         engine(),
@@ -61,6 +60,7 @@ def receive_openrosa(number: int, token: str = "") -> ResponseReturnValue:
         [kept.file for kept in sent.files],
         form_id=None,
         now=now(),
+        reading=session(),
     )
     return _answer(line, is_incomplete=sent.is_incomplete)
 

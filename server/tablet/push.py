@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from schemas.batch import receipt_of
 from server.auth import actor
 from server.clock import now
-from server.db import end_reading, engine, own_transactions, writing
+from server.db import end_reading, engine, own_transactions, session, writing
 from server.projects import project
 from server.sender import require_sender, sender
 from server.tablet import batch
@@ -23,12 +23,12 @@ def push(number: int) -> ResponseReturnValue:
     """Every item of the batch is kept and has its verdict; a batch that did not arrive whole changes nothing."""
     found = project(number)
     require_sender(found, "sync")
-    end_reading()
     sent = batch.read(request)
     skew_ms = sent.skew_ms(now())
+    by = sender(found, "sync", skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
     if sent.names and actor().serves:
+        end_reading()
         with writing() as opened:
             operations.keep_names(opened, found.project_id, sent.names)
-    by = sender(found, "sync", skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
-    receipt = receive(engine(), by, sent.items, size=sent.size, now=now())
+    receipt = receive(engine(), by, sent.items, size=sent.size, now=now(), reading=session())
     return shown(receipt_of(receipt))
