@@ -56,7 +56,7 @@ SIGNATURES: Mapping[str, Signature] = {
     "pulldata": _own(T, 4, 4),
     "extract-signed": _own(T, 2, 2),
     "if": _own(Kind.ANY, 3, 3),
-    "coalesce": _own(Kind.ANY, 1, MANY),
+    "coalesce": _own(Kind.ANY, 2, 2),
     "once": _own(T, 1, 1),
     "true": _own(B, 0, 0),
     "false": _own(B, 0, 0),

@@ -41,9 +41,12 @@ def _contains(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> 
 
 
 def _selected(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
+    """Of a blank answer, the blank name is selected: so it is in JavaRosa, Web Forms and Enketo."""
     answer, name = yield each_argument(emitter, call, scope, Kind.TEXT)
     chosen, literal = code.method(emitter.to(answer, Kind.TEXT, scope), "split"), name.literal
     wanted = code.constant(literal.strip()) if literal is not None else None
+    if literal is None or not literal.strip():
+        chosen = code.either(chosen, code.listed(code.constant("")))
     tree = code.compare("in", wanted or code.method(emitter.to(name, Kind.TEXT, scope), "strip"), chosen)
     return emitter.made(tree, Kind.TRUTH, scope, answer, name, levels=4)
 
