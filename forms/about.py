@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forms.definition import Answers, FormDefinition, Path, Repeat
+from forms.definition import Answers, FormDefinition, Path, Question, Repeat
+from forms.expression.parser import parse
+from forms.expression.syntax import BadExpression, Binary, Expression, Literal, Step
+from forms.expression.syntax import Path as XPath
 
 LIST = ".csv"
 
 
 def asks_about(definition: FormDefinition, list_name: str = "") -> tuple[Path, ...]:
     """The questions that choose from a list that comes as a CSV, or from this one of them."""
+    return tuple(question.path for question in _asking(definition, list_name))
+
+
+def offers(definition: FormDefinition, list_name: str, row: Mapping[str, str]) -> bool:
+    """Whether a question can offer this row of the list: none of its filter's fixed conditions says otherwise."""
+    return any(
+        all(row.get(column, "") == value for column, value in _fixed(question.itemset.predicate))
+        for question in _asking(definition, list_name)
+        if question.itemset is not None
+    )
+
+
+def _asking(definition: FormDefinition, list_name: str) -> Iterator[Question]:
     wanted = f"/{list_name}{LIST}" if list_name else LIST
     lists = {instance.id for instance in definition.instances.values() if instance.src.endswith(wanted)}
-    return tuple(
-        question.path
-        for question in definition.questions()
-        if question.itemset is not None and question.itemset.instance in lists
-    )
+    for question in definition.questions():
+        if question.itemset is not None and question.itemset.instance in lists:
+            yield question
+
+
+def _fixed(predicate: str) -> list[tuple[str, str]]:
+    """The conditions of a filter that no answer changes: (column, value) of each "column = 'value'"."""
+    try:
+        return list(_fixed_in(parse(predicate))) if predicate else []
+    except BadExpression:
+        return []
+
+
+def _fixed_in(expression: Expression) -> Iterator[tuple[str, str]]:
+    match expression:
+        case Binary("and", left, right):
+            yield from (*_fixed_in(left), *_fixed_in(right))
+        case Binary("=", XPath(None, (Step("child", column, ()),), ()), Literal(value)) | Binary(
+            "=", Literal(value), XPath(None, (Step("child", column, ()),), ())
+        ):
+            yield column, value
 
 
 def before_repeat(definition: FormDefinition, path: Path) -> Path:

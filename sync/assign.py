@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from forms.about import asks_about
+from forms.about import asks_about, offers
 from forms.errors import Kind, Problem
 from sync import access, assignments, author, definitions
 from sync.access import Actor
@@ -39,6 +39,12 @@ class FormDoesNotAsk(Problem):
     """This form does not ask whom it is about, so nothing could ever be counted. Choose another form, or nobody."""
 
     slug = "assignment/form-does-not-ask"
+
+
+class NotOffered(Problem):
+    """This form does not offer this entry: its own filter leaves it out. Choose another form, or another entry."""
+
+    slug = "assignment/not-offered"
 
 
 class BadDue(Problem):
@@ -87,7 +93,7 @@ def give(session: Session, project: Project, tasks: Sequence[Task], *, actor: Ac
     """These tasks are assigned, all or none.
 
     What somebody has to do already and has not done gets its new day, target and note; it is not given twice. Refuses
-    NotAllowed, NoSuchForm, NoSuchAssignee, NoSuchEntity, FormDoesNotAsk, BadDue, BadTarget."""
+    NotAllowed, NoSuchForm, NoSuchAssignee, NoSuchEntity, FormDoesNotAsk, NotOffered, BadDue, BadTarget."""
     access.require(actor, "assignment.update", project.project_id)
     people = {one.id for one in assignees(session, project)}
     for task in tasks:
@@ -181,6 +187,16 @@ def require_sound(session: Session, project: Project, task: Task, people: Collec
     definition = definitions.definition(session, project.project_id, form.form_id, form.version)
     if definition is None or not asks_about(definition, entity.list_name):
         raise FormDoesNotAsk(task.form_id, field="form")
+    if not offers(definition, entity.list_name, row_of(entity)):
+        raise NotOffered(entity.label, field="entity")
+
+
+def row_of(entity: Entity) -> dict[str, str]:
+    """The entity as forms look it up."""
+    return {name: str(value or "") for name, value in entity.data.items()} | {
+        "name": entity.entity_id,
+        "label": entity.label,
+    }
 
 
 def _is_assignee(session: Session, project: Project, assignee_id: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Problem
 from sync import access, assign, form_table
 from sync.access import Actor
-from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, Task
+from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
 from sync.assignees import Assignee, assignees, named
 from sync.errors import NoSuchEntity, NoSuchForm
 from sync.models import Entity, Form, Project
@@ -33,6 +33,7 @@ WHY: Mapping[type[Problem], tuple[str, str]] = {
     NoSuchAssignee: (PERSON, "no_such_person"),
     NoSuchEntity: (ENTITY, "no_such_entity"),
     FormDoesNotAsk: (FORM, "form_does_not_ask"),
+    NotOffered: (ENTITY, "not_offered"),
     BadDue: (DUE, "bad_due"),
     BadTarget: (TARGET, "bad_target"),
 }

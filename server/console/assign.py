@@ -10,7 +10,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
-from forms.about import asks_about
+from forms.about import asks_about, offers
 from forms.errors import Problem
 from server.auth import actor
 from server.clock import now
@@ -29,13 +29,14 @@ from sync.models import Entity, Form, Project
 MOST_ENTRIES = 300
 """On the page; of a longer registry those that fit the words."""
 
-REFUSALS = (assign.BadDue, assign.BadTarget, assign.NoSuchAssignee, assign.FormDoesNotAsk)
+REFUSALS = (assign.BadDue, assign.BadTarget, assign.NoSuchAssignee, assign.FormDoesNotAsk, assign.NotOffered)
 
 WHY: Mapping[str, str] = {
     "no_such_form": lazy_gettext("There is no such form."),
     "no_such_person": lazy_gettext("Nobody here is called so, or more than one."),
     "no_such_entity": lazy_gettext("No entry is called so, or more than one."),
     "form_does_not_ask": lazy_gettext("This form does not ask about an entry of this list."),
+    "not_offered": lazy_gettext("This form does not offer this entry: its own filter leaves it out."),
     "bad_due": lazy_gettext("Not a day. Write it as 2026-11-30."),
     "bad_target": lazy_gettext("Not a number from 1 to 10000."),
 }
@@ -116,7 +117,7 @@ def _page(found: Project, form_id: str, fault: Fault | None = None) -> str:
 
 
 def _entries(found: Project, form_id: str, people: Mapping[str, str]) -> list[Entry]:
-    """The entries of the lists that this form asks about."""
+    """The entries of the lists that this form asks about, if it can offer them."""
     form = session().get(Form, (found.project_id, form_id))
     definition = publish.definition(session(), found.project_id, form_id, (form.version if form else "") or "")
     if definition is None:
@@ -132,4 +133,5 @@ def _entries(found: Project, form_id: str, people: Mapping[str, str]) -> list[En
         for name in lists
         for entity in entity_lists.entities(session(), found, name, text=text, limit=MOST_ENTRIES + 1)
     )
-    return [Entry(entity, have[entity.entity_id]) for entity in entries]
+    offered = (entity for entity in entries if offers(definition, entity.list_name, assign.row_of(entity)))
+    return [Entry(entity, have[entity.entity_id]) for entity in offered]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from sync import assign, assign_csv, assignments, declare_list, find, rebuild, register, review
 from sync.access import Actor, NotAllowed, Role
-from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, Task
+from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
 from sync.assignments import Line, Wanted
 from sync.engine import in_transaction
 from sync.errors import NoSuchEntity, NoSuchForm, StaleEdit
@@ -201,6 +201,15 @@ def test_what_could_never_be_done_is_refused(desk: Field, tablet: Tablet) -> Non
     assert lines(desk) == []
     with pytest.raises(NotAllowed):
         do(desk, assign.give, [Task(VISIT, "d-siti")], by=Actor("account", roles={desk.project_id: Role.ENUMERATOR}))
+
+
+def test_whom_the_form_itself_leaves_out_is_not_assigned(desk: Field, tablet: Tablet) -> None:
+    of_one = XFORM.replace('root/item"', "root/item[code = 'W-01']\"").replace(f'id="{VISIT}"', 'id="inti"')
+    desk.publish(of_one.encode())
+
+    assert len(give(desk, Task("inti", "d-siti", SITI)).created) == 1
+    with pytest.raises(NotOffered):
+        give(desk, Task("inti", "d-siti", BUDI))
 
 
 def test_a_file_says_it_in_words_and_the_same_file_again_changes_nothing(desk: Field, tablet: Tablet) -> None:
