@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import select
 
 from server.auth import actor
 from server.clock import now
@@ -24,10 +26,12 @@ from sync.access import may
 from sync.assignees import assignees
 from sync.assignments import Line, Wanted, listed, one
 from sync.errors import StaleEdit
-from sync.models import Project
+from sync.models import Operation, Project
 
 PAGE = 50
 KEYS = ("who", "form", "mark", "state")
+FIELDS = ("assignee", "due", "target", "note", "state")
+"""What of an assignment may be changed."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,15 @@ class Sum:
         self.wanted += line.assignment.target
         self.done += min(line.progress.done, line.assignment.target)
         self.overdue += line.is_overdue
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One line of an assignment's history: what somebody said, as (field, value) in words."""
+
+    at: datetime
+    who: str
+    said: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +123,7 @@ def change_assignment(number: int, assignment_id: str) -> ResponseReturnValue:
     """What was typed stays on the page when it cannot be, or when somebody else was faster."""
     found = project(number)
     line = one(session(), found, assignment_id, today=today(), actor=actor())
-    named = ("due", "target", "note", "assignee", "state")
-    changes = {name: request.form[name] for name in named if name in request.form}
+    changes = {name: request.form[name] for name in FIELDS if name in request.form}
     base = request.form.get("seq", "")
     seq = int(base) if base.isascii() and base.isdigit() else None
     try:
@@ -157,9 +169,33 @@ def _page(
         fault=fault,
         people=people,
         names=names,
+        history=_history(found, assignment_id, names),
         forms=forms_of(found),
         may_assign=may(actor(), "assignment.update", found.project_id),
     )
+
+
+def _history(found: Project, assignment_id: str, names: Names) -> list[Deed]:
+    """The newest first, whichever server it was said on."""
+    rows = session().scalars(
+        select(Operation)
+        .where(
+            Operation.project_id == found.project_id,
+            Operation.kind == "assignment",
+            Operation.record_id == assignment_id,
+            Operation.state == "ready",
+        )
+        .order_by(Operation.seq.desc())
+    )
+    words = AssignmentWords(names={**names.devices, **names.accounts})
+    return [
+        Deed(
+            row.received_at,
+            names.who(row.account_id, row.device_id),
+            [(words.label(name), words.value(name, row.changes[name])) for name in FIELDS if name in row.changes],
+        )
+        for row in rows
+    ]
 
 
 def _sums(lines: Iterable[tuple[str, Line]], names: Mapping[str, str], unknown: str = "") -> Sequence[Sum]:

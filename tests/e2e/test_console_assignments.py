@@ -115,6 +115,8 @@ def test_an_assignment_is_changed_and_withdrawn(reader: Reader, engine: Engine, 
     assert "pagi" in stale.text, "what was typed is not lost"
     (row,) = kept(engine)
     assert (row.due, row.target, row.note) == ("2026-12-24", 3, "sore")
+    history = reader.get(here).partition("History")[2]
+    assert history.index("2026-12-24") < history.index("open"), "the newest first"
     assert "Withdrawn." in reader.follow(reader.send(here, page=here, state="withdrawn"))
     assert "Assign again" in reader.get(here)
     assert "Bu Siti" in reader.get(f"{HOME}?state=withdrawn")
