@@ -28,7 +28,7 @@ from sync.epochs import standing
 from sync.identity import derived
 from sync.item import Item, Landed, prepare
 from sync.judge import judge
-from sync.models import Account, Batch, Device, InboxItem
+from sync.models import Account, Batch, Device, InboxItem, Peer
 from sync.repeat import first_verdicts
 from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
 
@@ -292,10 +292,11 @@ def _push_of(session: Session, item: InboxItem) -> _Push:
     """Who sent it, as far as that was noted."""
     batch = session.get(Batch, (item.project_id, item.batch_id))
     device = session.get(Device, (item.project_id, item.device_id)) if item.device_id else None
+    door = batch.door if batch else "sync"
     sender = Sender(
         item.project_id,
-        _actor_of(session, item, device),
-        batch.door if batch else "sync",
+        _actor_of(session, item, device, door),
+        door,
         device_id=item.device_id,
         account_id=item.account_id,
         is_revoked=device is not None and device.revoked_at is not None,
@@ -303,11 +304,20 @@ def _push_of(session: Session, item: InboxItem) -> _Push:
     return _Push(sender, item.batch_id, Counter(batch.verdicts if batch else {}))
 
 
-def _actor_of(session: Session, item: InboxItem, device: Device | None) -> Actor:
+def _actor_of(session: Session, item: InboxItem, device: Device | None, door: str) -> Actor:
     if device is not None:
         return devices.actor_for(device)
+    if door == "server":
+        return _server_of(session, item.project_id)
     account = session.get(Account, item.account_id) if item.account_id else None
     return accounts.actor_for(session, account) if account is not None else NOBODY
+
+
+def _server_of(session: Session, project_id: str) -> Actor:
+    """What was fetched from another server is taken as that has taken it. Which one it was is noted nowhere: where
+    there are several, it is told of what it brought itself, once more."""
+    known = session.scalars(select(Peer.peer_id).where(Peer.project_id == project_id)).all()
+    return Actor("server", id=known[0] if len(known) == 1 else "", serves=project_id)
 
 
 def _too_large(raw: bytes) -> Line:

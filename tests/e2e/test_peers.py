@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sync.access import SYSTEM
 from sync.backup import back_up
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.engine import in_transaction
-from sync.models import Conflict, Form, Peer, Project, RemoteName, Submission
+from sync.models import Conflict, Form, InboxItem, Peer, Project, RemoteName, Submission
 from sync.restore import restore
 from tests.e2e.offices import QUICK, SECRET, Office, agree
 from tests.e2e.serving import serving
@@ -85,6 +86,25 @@ def test_what_was_put_aside_here_blocks_no_successor_there(centre: Office, field
 
     assert agree(centre, field_office)
     assert centre.shown()["records"][record][0]["umur"] == "44"
+
+
+def test_of_two_with_one_number_the_same_counts_on_both(centre: Office, field_office: Office) -> None:
+    known, first = new_id(), new_id()
+    field_office.push("d-rina", field_office.tablet("d-rina").op(known, form=FORM_ID, xml=instance(known).decode()))
+    field_office.sync()
+    made = field_office.tablet("d-siti").op(first, form=FORM_ID, xml=instance(first).decode())
+    twin = made | {"op": str(uuid.uuid4()), "record": known, "xml": None, "set": {"umur": "50"}}
+    edit = field_office.tablet("d-rina").op(known, form=FORM_ID, set={"nama": "Bu Sri"})
+
+    assert field_office.push("d-siti", made, twin) == ["accepted", "quarantined"]
+    field_office.push("d-rina", edit)
+    field_office.sync()
+
+    assert agree(centre, field_office)
+    assert set(centre.shown()["records"]) == {known, first}
+    assert centre.operations()[twin["op"]]["state"] == "void"
+    with Session(centre.engine) as session:
+        assert not session.scalars(select(InboxItem)).all()
 
 
 def test_a_resolution_keeps_its_rank_and_its_author(centre: Office, field_office: Office) -> None:

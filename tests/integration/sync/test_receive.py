@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from sync import inbox, install, receive
+from sync.access import Actor
 from sync.draft import read_draft
 from sync.engine import in_transaction
 from sync.item import Item
 from sync.judge import judge
 from sync.ledger import KNOWN
 from sync.models import Batch, Device, InboxItem, Operation, Submission
-from sync.verdict import Outcome, Why
+from sync.verdict import Outcome, Sender, Why
 from tests.integration.sync.field import FORM, Field, Tablet, instance, new_id, outcomes, xform
 
 
@@ -423,3 +424,16 @@ def test_a_record_belongs_to_one_form(field: Field, tablet: Tablet) -> None:
 
     assert receipt.lines[0].why is Why.OTHER_FORM
     assert field.shown(record).form_id == FORM
+
+
+def test_what_was_fetched_from_another_server_is_taken_after_a_crash_as_well(field: Field, tablet: Tablet) -> None:
+    op = tablet.fill_in(new_id(), nama="Siti") | {"rank": 0, "device": "d-elsewhere"}
+    server = Actor("server", id="s-centre", serves=field.project_id)
+    sender = Sender(field.project_id, server, "server")
+    inbox.land(field.engine, sender, [orjson.dumps(op)], size=1, now=field.now)
+
+    receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    assert field.all(InboxItem) == []
+    kept = field.operation(op["op"])
+    assert (kept.state, kept.device_id, kept.via is not None) == ("ready", "d-elsewhere", True)
