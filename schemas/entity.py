@@ -34,13 +34,20 @@ class EntityVersionSchema(Schema):
     instance_id = fields.Function(lambda row: row.instance_id or None, data_key="source")
 
 
+def _conflict(row: Any) -> str | None:
+    """In ODK Central's words: of several changes side by side, "hard" when one property has two values."""
+    if row.conflicts:
+        return "hard"
+    return "soft" if row.heads > 1 else None
+
+
 class EntitySchema(Schema):
     entity_id = fields.String(data_key="uuid")
     created_at = Moment(data_key="createdAt")
     updated_at = Moment(data_key="updatedAt")
     is_deleted = fields.Boolean(data_key="isDeleted")
     is_waiting = fields.Boolean(data_key="isWaiting")
-    conflict = fields.Function(lambda row: "hard" if row.conflicts else None)
+    conflict = fields.Function(_conflict)
     current = fields.Function(
         lambda row: {"label": row.label, "version": row.version, "data": dict(row.data)}, data_key="currentVersion"
     )

@@ -111,8 +111,17 @@ def find_base(ledger: Ledger, act: Act) -> Why:
     return Why.NONE
 
 
-BASE, BRANCH = "@base", "@branch"
-"""In the context of an entity operation that waits: the version it starts from, the number before it in its branch."""
+BASE, BRANCH, TRUNK = "@base", "@branch", "@trunk"
+"""In the context of an entity operation that waits: the version it starts from; or the number before it in its branch,
+and the version from which that branch went off."""
+
+
+def seen_before(ledger: Ledger, record: Record, act: Act) -> dict[str, int]:
+    """What of the entity as it is here the author of a change that still waits has seen for sure."""
+    context, entity = act.row["context"], ledger.entities.get(record.record_id)
+    # A branch without a trunk begins with the registration itself.
+    version = context.get(BASE, context.get(TRUNK, 1 if BRANCH in context else 0))
+    return _vector_at(ledger, record, min(version, entity["version"])) if version and entity is not None else {}
 
 
 def _continue_branch(record: Record, act: Act) -> Why:
@@ -214,11 +223,11 @@ def _needs_approval(ledger: Ledger, list_name: str) -> bool:
 
 
 def _is_approved(ledger: Ledger, record: Record, makers: Sequence[Act]) -> bool:
-    """Somebody has written it by hand, or a record that registers it was approved and is not rejected now.
+    """Somebody has written something by hand, or a record that registers it was approved and is not rejected now.
 
     It follows from the set of operations alone: whatever comes first, every server comes to the same."""
     acts = (act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head)
-    if any(not act.row["cause_id"] for act in acts):
+    if any(not act.row["cause_id"] and act.row["changes"] for act in acts):
         return True
     return any(was_approved(ledger, act.row["instance_id"]) for act in makers)
 
@@ -269,7 +278,9 @@ def _place(ledger: Ledger, op_id: str, element: EntityElement) -> tuple[str, int
     branch = f"b~{element.branch_id}~{element.id}"[:255]
     if (branch, base) in ledger.numbers or _is_taken(ledger, branch, base):
         return *alone, {BASE: base}
-    return branch, base, 0 if starts else base - 1, {BASE: base} if starts else {BRANCH: base - 1}
+    if starts:
+        return branch, base, 0, {BASE: base}
+    return branch, base, base - 1, {BRANCH: base - 1} | ({TRUNK: trunk} if trunk is not None else {})
 
 
 def _is_taken(ledger: Ledger, origin: str, n: int) -> bool:

@@ -195,9 +195,13 @@ def quarantine_reasons(session: Session, project: Project) -> dict[str, int]:
     return dict(session.execute(wanted).all())
 
 
-def held(session: Session, project: Project, *, limit: int = 500) -> list[Operation]:
-    """What waits for something that has not arrived, the oldest first; `why` says for what."""
+def held(
+    session: Session, project: Project, *, kind: str = "", record_id: str = "", limit: int = 500
+) -> list[Operation]:
+    """What waits for something that has not arrived, the oldest first; `why` says for what. All, or of one record."""
     wanted = select(Operation).where(Operation.project_id == project.project_id, Operation.state == "held")
+    if record_id:
+        wanted = wanted.where(Operation.kind == kind, Operation.record_id == record_id)
     return list(session.scalars(wanted.order_by(Operation.received_at, Operation.op_id).limit(limit)))
 
 

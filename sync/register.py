@@ -126,6 +126,23 @@ def update(
     return found
 
 
+def agree(session: Session, found: Entity, *, actor: Actor, now: datetime) -> None:
+    """What stands is right, although people changed it without seeing each other; open conflicts stay open.
+
+    Refuses NotAllowed, NoSuchEntity when it is gone."""
+    access.require(actor, "conflict.resolve", found.project_id)
+    lock_project(session, found.project_id)
+    session.refresh(found)
+    if found.is_deleted:
+        raise NoSuchEntity(found.entity_id)
+    if found.heads < 2:
+        return
+    project = session.get_one(Project, found.project_id)
+    write(session, project, found.list_name, {found.entity_id: {}}, actor=actor, now=now)
+    session.refresh(found)
+    note(session, "entity.agree", project, ("entity", found.entity_id), {"label": found.label}, actor, now)
+
+
 def delete(session: Session, found: Entity, *, actor: Actor, now: datetime) -> None:
     """Devices drop the entity; its history stays. Refuses NotAllowed, NoSuchEntity when it is gone already."""
     access.require(actor, "entity.delete", found.project_id)

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from forms.errors import Kind, Problem
 from sync import access
 from sync.access import Actor
+from sync.apply_entities import seen_before
 from sync.author import own_row
 from sync.draft import Draft, Unreadable, read_draft
 from sync.engine import in_transaction
 from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of
-from sync.ledger import Act, open_ledger
+from sync.ledger import Act, Ledger, Record, open_ledger
+from sync.merge import closure
 from sync.models import InboxItem, Operation
 from sync.place import place, wake
 from sync.receive import derive
@@ -140,9 +142,7 @@ def apply_without(session: Session, held: Operation, *, actor: Actor, now: datet
     if waiting is None or waiting.state != "held":
         raise NotWaiting
     record = ledger.record(held.kind, held.record_id)
-    seen = {**waiting.row["context"], waiting.row["origin"]: waiting.row["prev"]}
-    known = {origin: min(n, record.vector[origin]) for origin, n in seen.items() if n and origin in record.vector}
-    row = own_row(ledger, kind=held.kind, record_id=held.record_id, actor=actor, context=known)
+    row = own_row(ledger, kind=held.kind, record_id=held.record_id, actor=actor, context=_seen(ledger, record, waiting))
     authored = {name: waiting.row[name] for name in SHARED if name != "xml"} | {"xml": xml_of(ledger, waiting)}
     place_ = {"origin": f"r~{row['op_id']}", "n": 1, "prev": 0}
     act = Act(row | authored | place_ | {"rank": 0, "cause_id": held.op_id, "batch_id": held.batch_id})
@@ -157,6 +157,18 @@ def apply_without(session: Session, held: Operation, *, actor: Actor, now: datet
     target = ("operation", held.op_id)
     record_event(session, "held.apply", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
     return act.op_id
+
+
+def _seen(ledger: Ledger, record: Record, waiting: Act) -> dict[str, int]:
+    """What the author had before the eyes, as far as it is here; also under another name, if somebody applied it."""
+    row, vector = waiting.row, record.vector
+    seen = {**row["context"], row["origin"]: row["prev"]}
+    known = {origin: min(n, vector[origin]) for origin, n in seen.items() if n and origin in vector}
+    before = ledger.numbers.get((row["origin"], row["prev"]))
+    released = [closure(one.op) for one in record.ready if before is not None and one.row["cause_id"] == before]
+    for more in (seen_before(ledger, record, waiting) if row["kind"] == "entity" else {}, *released):
+        known |= {origin: max(n, known.get(origin, 0)) for origin, n in more.items()}
+    return known
 
 
 SHARED = (

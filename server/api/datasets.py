@@ -171,6 +171,8 @@ def _one(found: Project, name: str, entity_id: str) -> Entity:
 def _settle(found: Project, entity_id: str) -> None:
     for conflict in find.conflicts(session(), found, "entity", entity_id):
         review.keep_shown(session(), conflict, actor=actor(), now=now())
+    one = session().get_one(Entity, (found.project_id, entity_id))
+    register.agree(session(), one, actor=actor(), now=now())
 
 
 def _readable(number: int) -> Project:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import select
 
 from server.auth import actor
+from server.clock import now
 from server.console.blueprint import bp
 from server.console.names import Names
 from server.console.properties import properties
+from server.console.quarantine import PATIENCE
 from server.console.review import resolve
 from server.console.siblings import clash
 from server.console.submissions import offset
 from server.db import session
 from server.projects import project
-from sync import entity_lists, find
+from sync import entity_lists, find, register
 from sync.access import require
 from sync.entity_scope import scope_of
 from sync.errors import NoSuchEntity
@@ -110,12 +113,23 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
         entity=one,
         words=words,
         properties=[*declared, *(key for key in one.data if key not in declared)],
+        held=find.held(session(), found, kind="entity", record_id=entity_id),
+        overdue=now() - PATIENCE,
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
         changes=changes,
         registering=[each.record for each in changes[-1:] if each.record],
         related=_records(found, entity_id),
         names=names,
     )
+
+
+@bp.post("/projects/<int:number>/entities/<name>/<entity_id>/agree")
+def agree_to_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
+    """What stands after a merge is right."""
+    one = entity_lists.entity(session(), project(number), name, entity_id)
+    register.agree(session(), one, actor=actor(), now=now())
+    flash(gettext("Noted: what stands is right."), "good")
+    return redirect(url_for("console.entity", number=number, name=name, entity_id=entity_id), 303)
 
 
 @bp.get("/projects/<int:number>/entity/<entity_id>")

@@ -324,6 +324,23 @@ def test_a_list_is_made_and_filled_by_a_script(manager: Client) -> None:
     assert (wrong.status_code, "kios" in wrong.text) == (400, True)
 
 
+def test_a_soft_conflict_is_told_until_it_is_resolved(manager: Client) -> None:
+    entity_id = "11111111-1111-4111-8111-111111111111"
+    here = f"datasets/rumah/entities/{entity_id}"
+    manager.send(instance(new_id(), entity_id=entity_id))
+    manager.ask("POST", "datasets/rumah/properties", json={"name": "kios"}).raise_for_status()
+    manager.ask("PATCH", f"{here}?baseVersion=1", json={"data": {"kios": "9"}}).raise_for_status()
+    update = instance(new_id(), name="Bu Siti A.", entity_id=entity_id)
+    manager.send(update.replace(b'create="1"', b'update="1" baseVersion="1"')).raise_for_status()
+
+    merged = manager.ask("GET", here).json()
+    resolved = manager.ask("PATCH", f"{here}?resolve=true", json={}).json()
+
+    assert (merged["conflict"], merged["currentVersion"]["version"]) == ("soft", 3)
+    assert merged["currentVersion"]["data"] == {"nama": "Bu Siti A.", "kios": "9"}
+    assert (resolved["conflict"], resolved["currentVersion"]["data"]) == (None, merged["currentVersion"]["data"])
+
+
 def test_a_scripts_properties_have_types_and_policies(manager: Client) -> None:
     manager.ask("POST", "datasets", json={"name": "pasar"}).raise_for_status()
     new = {"name": "kios", "type": "integer", "merge": "max"}

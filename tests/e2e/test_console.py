@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -312,6 +313,31 @@ def test_an_entry_names_the_record_that_made_it(full_desk: Team, reader: Reader,
     assert "Version 1" in page
     assert f"/projects/1/submissions/{GOOD}" in page
     assert led.headers["Location"] == f"/projects/1/entities/rumah/{entity_id}"
+
+
+def test_an_entry_shows_what_was_merged_and_what_waits(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    with Session(engine) as session:
+        entity_id = session.scalars(select(Entity.entity_id).where(Entity.label == "Bu Siti")).one()
+    reader.log_in("manager")
+    here = f"/projects/1/entities/rumah/{entity_id}"
+    reader.send("/projects/1/entities/rumah/columns", "/projects/1/entities/rumah/settings", name="kios", type="text")
+    reader.send(f"{here}/edit", f"{here}/edit", label="Bu Siti", version="1", **{"p-kios": "9"})
+    for name, base in (("Bu Siti Aminah", "1"), ("Bu Ani", "7")):
+        told = instance(str(uuid.uuid4()), name=name, entity_id=entity_id)
+        desk.send(engine, full_desk, told.replace(b'create="1"', f'update="1" baseVersion="{base}"'.encode()))
+
+    merged = reader.get(here)
+    agreed = reader.follow(reader.send(f"{here}/agree", here))
+
+    assert "people changed different things" in merged
+    assert "Changes that wait" in merged
+    assert "Bu Ani" in merged
+    assert "people changed different things" not in agreed
+    held = re.search(r'action="(/projects/1/held/[^"]+/apply)"', agreed)
+    assert held is not None
+    reader.send(held[1], here)
+    assert "Bu Ani" in reader.get(here)
+    assert "Changes that wait" not in reader.get(here)
 
 
 def test_quarantine_says_why_and_shows_the_bytes(full_desk: Team, reader: Reader, engine: Engine) -> None:

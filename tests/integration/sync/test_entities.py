@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import review
+from sync import register, release, review
 from sync.engine import in_transaction
 from sync.models import Conflict, Entity, EntityList, EntityVersion, Operation
 from sync.verdict import Outcome
@@ -139,6 +139,75 @@ def test_a_branch_that_left_an_older_version_merges_with_what_came_since(
     entity = field.one(Entity, entity_id)
     assert entity.data == {"nama": "Siti Aminah", "umur": "43"}
     assert entity.conflicts == 0
+
+
+def test_a_merge_is_soft_until_somebody_says_that_it_is_right(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    entity_id = registered(field, tablet)
+    field.push(tablet, tell(tablet, update(entity_id, 1), nama="Siti", umur="42"))
+    alone = field.one(Entity, entity_id).heads
+    field.push(other_tablet, tell(other_tablet, update(entity_id, 1), nama="Siti Aminah", umur="41"))
+    merged = field.one(Entity, entity_id)
+
+    def agree(session: Session) -> None:
+        one = session.get_one(Entity, (field.project_id, entity_id))
+        register.agree(session, one, actor=field.supervisor, now=field.now)
+
+    in_transaction(field.engine, agree)
+    settled = field.one(Entity, entity_id)
+    field.push(tablet, tell(tablet, update(entity_id, 2), nama="Siti", umur="43"))
+
+    assert (alone, merged.heads, merged.conflicts) == (1, 2, 0)
+    assert settled.heads < 2
+    assert settled.data == merged.data == {"nama": "Siti Aminah", "umur": "42"}
+    assert field.one(Entity, entity_id).data == {"nama": "Siti Aminah", "umur": "43"}
+
+
+def test_a_change_whose_base_never_comes_is_applied_when_a_supervisor_says_so(field: Field, tablet: Tablet) -> None:
+    entity_id = registered(field, tablet)
+    early = update(entity_id, 5)
+    field.push(tablet, tell(tablet, early, nama="Siti", umur="42"))
+    (held,) = [one for one in field.all(Operation) if one.state == "held"]
+    before = (held.why, held.record_id, field.one(Entity, entity_id).data["umur"])
+
+    apply_without(field, held.op_id)
+
+    assert before == ("waits_for_base", entity_id, "41")
+    assert field.one(Entity, entity_id).data == {"nama": "Siti", "umur": "42"}
+    assert field.operation(held.op_id).state == "void"
+    assert field.one(Entity, entity_id).conflicts == 0
+    assert held.op_id not in field.feed()
+
+
+def test_a_branch_whose_beginning_never_comes_goes_on_when_a_supervisor_says_so(field: Field, tablet: Tablet) -> None:
+    entity_id, branch = registered(field, tablet), str(uuid.uuid4())
+    more = {"trunkVersion": "1", "branchId": branch}
+    second, third, first = (update(entity_id, base, **more) for base in (2, 3, 1))
+    for one, age in ((second, "43"), (third, "44")):
+        field.push(tablet, tell(tablet, one, nama="Siti", umur=age))
+    held = sorted((one for one in field.all(Operation) if one.state == "held"), key=lambda one: one.n)
+    waiting = [one.why for one in held], field.one(Entity, entity_id).data["umur"]
+
+    for one in held:
+        apply_without(field, one.op_id)
+    going_on = field.one(Entity, entity_id)
+    field.push(tablet, tell(tablet, first, nama="Siti", umur="42"))
+
+    assert waiting == (["waits_for_predecessor", "waits_for_predecessor"], "41")
+    assert (going_on.data["umur"], going_on.conflicts) == ("44", 0)
+    assert not [one for one in field.all(Operation) if one.state == "held"]
+    # Nobody can say any more that the first came before the others: both are shown.
+    (conflict,) = field.all(Conflict)
+    assert {one["value"] for one in conflict.siblings} == {"42", "44"}
+
+
+def apply_without(field: Field, op_id: str) -> None:
+    def act(session: Session) -> str:
+        held = session.get_one(Operation, (field.project_id, op_id))
+        return release.apply_without(session, held, actor=field.supervisor, now=field.now)
+
+    in_transaction(field.engine, act)
 
 
 def test_an_edit_of_a_submission_does_not_apply_its_entities_again(field: Field, tablet: Tablet) -> None:
