@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 LONGEST_PAGE = 1000
+MOST_RECORDS = 200
 MOST_BLOBS = 1000
 """Hashes in one question."""
 
@@ -33,6 +34,17 @@ class OperationsSchema(Schema):
     cursor = fields.String(load_default="", validate=validate.Length(max=64))
     limit = fields.Integer(load_default=200, validate=validate.Range(1, LONGEST_PAGE))
     whole = fields.Boolean(load_default=False)
+
+
+class RecordsSchema(Schema):
+    """`{"records": [instance ID]}`: another server lacks files of these, and does not know which."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    records = fields.List(
+        fields.String(validate=validate.Length(1, 255)), required=True, validate=validate.Length(max=MOST_RECORDS)
+    )
 
 
 class PageSchema(Schema):

@@ -72,6 +72,18 @@ def after(
     return Sent([*_voids(session, project_id, chosen), *chosen], until)
 
 
+def of_records(session: Session, project_id: str, record_ids: Sequence[str]) -> list[Operation]:
+    """What servers have made of bare instances on these records: their files may have come after they were told."""
+    found = select(Operation).where(
+        Operation.project_id == project_id,
+        Operation.kind == "submission",
+        Operation.record_id.in_(record_ids),
+        Operation.state == "ready",
+        Operation.origin.like("x~%"),
+    )
+    return list(session.scalars(found.order_by(Operation.op_id).options(undefer(Operation.xml))))
+
+
 def versions_of(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The form versions that these operations tell of, each once."""
     told = (

@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from schemas.sync import OperationsSchema
+from schemas.sync import OperationsSchema, RecordsSchema
 from server.auth import actor, device
 from server.clock import now
 from server.db import own_transactions, session, writing
@@ -19,6 +19,7 @@ from sync.epochs import standing
 from sync.models import Device, Peer
 from sync.peers.lag import ways_of
 
+LARGEST_QUESTION = 256 * 1024
 LARGEST_PARCEL = 32 * 2**20
 
 
@@ -44,6 +45,18 @@ def read_operations(number: int) -> ResponseReturnValue:
         "names": operations.names_of(session(), found.project_id, sent.operations),
     }
     return shown(page)
+
+
+@bp.post("/projects/<int:number>/sync/operations/of")
+@own_transactions
+def read_operations_of(number: int) -> ResponseReturnValue:
+    """The operations that name files of these records, as they are now: Collect sends files after their record."""
+    found = project(number)
+    access.require(actor(), "operation.forward", found.project_id)
+    request.max_content_length = LARGEST_QUESTION
+    asked = RecordsSchema().load(request.get_json(force=True, silent=True) or {})
+    written = operations.of_records(session(), found.project_id, asked["records"])
+    return shown({"operations": [operations.shape_of(one) for one in written]})
 
 
 @bp.get("/projects/<int:number>/sync/blobs/<sha256>")

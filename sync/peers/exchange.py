@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from schemas.sync import MOST_RECORDS
 from sync import operations, parcel, receive
 from sync.access import Actor
 from sync.device.errors import ServerRefused, ServerUnreachable
@@ -45,6 +46,7 @@ class Exchange(Talk):
         self._push()
         self._show_itself()
         files.send_all(self, self._send)
+        self._ask_for_late_names()
         files.fetch_all(self)
         return self.carried
 
@@ -92,6 +94,20 @@ class Exchange(Talk):
         if not all(line.safe for line in receipt.lines):
             raise ServerRefused(next(line.detail or line.why.value for line in receipt.lines if not line.safe))
         self.carried.received += sum(1 for line in receipt.lines if line.first is None)
+
+    def _ask_for_late_names(self) -> None:
+        """Which files belong to the records that lack some is asked anew: they may have come to the peer after these
+        were told. A peer of an earlier version does not know the question."""
+        lacking = self.reading(partial(files.unnamed, project_id=self.project_id))
+        for start in range(0, len(lacking), MOST_RECORDS):
+            asked = {"records": lacking[start : start + MOST_RECORDS]}
+            known = frozenset({404, 405})
+            answer = self.link.ask("POST", f"{self.path}/operations/of", expected=known, json=asked)
+            if answer.status in known:
+                return
+            lines = [orjson.dumps(line) for line in self.json(answer.json)["operations"]]
+            if lines:
+                self._receive(lines, {})
 
     def _fetch_forms(self, lines: Iterable[Mapping[str, Any]]) -> None:
         for form_id, version in versions_of(lines):

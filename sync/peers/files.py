@@ -51,6 +51,17 @@ def fetch_all(talk: Talk) -> None:
         fetch(talk, str(sha256), media_type)
 
 
+def unnamed(session: Session, project_id: str) -> list[str]:
+    """The records that lack a file of which only the name is known."""
+    found = select(SubmissionAttachment.instance_id).where(
+        SubmissionAttachment.project_id == project_id,
+        SubmissionAttachment.sha256.is_(None),
+        SubmissionAttachment.is_expected,
+        SubmissionAttachment.arrived_at.is_(None),
+    )
+    return sorted(session.scalars(found.distinct()))
+
+
 def fetch(talk: Talk, sha256: str, media_type: str = "") -> None:
     """The file is here, unless the other server lacks it too."""
     if talk.reading(lambda session: attach.blob(session, talk.project_id, sha256)) is not None:

@@ -147,6 +147,19 @@ def test_photos_that_come_after_their_record_follow(centre: Office, field_office
     assert centre.shown()["records"][record][4] == 0
 
 
+def test_photos_that_come_to_the_centre_after_their_record_follow(centre: Office, field_office: Office) -> None:
+    record = new_id()
+    centre.collect(record, photo="rumah.jpg")
+    field_office.sync()
+    centre.collect(record, centre.keep(b"late"), photo="rumah.jpg")
+
+    carried = field_office.sync()
+
+    assert carried.files_received == 1
+    assert field_office.shown()["records"][record][4] == 0
+    assert agree(centre, field_office)
+
+
 def test_what_waits_and_what_went_wrong_is_noted(centre: Office, field_office: Office) -> None:
     field_office.collect(new_id())
     with Session(field_office.engine) as session:
