@@ -1,7 +1,8 @@
 """How fast the doors are: submissions a second and CPU a submission, beside the machine's own limit in the same run.
 
 python -m tests.bench.doors                one device on SQLite, both doors; under a minute
-python -m tests.bench.doors --full         by size of the batch and number of devices, on SQLite and PostgreSQL
+python -m tests.bench.doors --full         then by size of the batch and number of devices, on SQLite and PostgreSQL;
+                                           some minutes
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from tests.bench.questionnaire import form_file, instance, instance_id
 from tests.postgres import cluster, make_database
 
 BATCH, BATCHES, SINGLES = 100, 15, 150
+WARM = range(1_000_000, 1_000_000 + BATCH)
+"""Instances that go before what is measured: the first of a form compiles it, the first of a door its statements."""
 SIZES, DEVICES = (1, 10, 100, 500), (1, 4, 16)
-REQUESTS_EACH, RECORDS_EACH = 6, 600
-"""Of one device in one row of the table: at least so many requests or so many records, whichever is less."""
+REQUESTS, RECORDS = (2, 30), 2000
+"""Of one row of the table: the fewest and the most requests of each device, and about so many records in all."""
 ROWS_OF = ("operation", "submission", "feed")
 """What a plain submission leaves behind."""
 
@@ -85,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--quick", action="store_true", help="one device on SQLite (the default)")
-    kind.add_argument("--full", action="store_true", help="by batch size and devices, on both databases; some minutes")
+    kind.add_argument("--full", action="store_true", help="then by batch size and devices, on both databases")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _print_doors(Path(folder))
@@ -103,6 +106,8 @@ def _print_doors(folder: Path) -> None:
         instances = [instance(number) for number in range(BATCH * BATCHES + SINGLES)]
         print(f"{len(instances)} instances of {sum(map(len, instances)) / len(instances):.0f} bytes, 40 questions\n")
         several, single = range(BATCH * BATCHES), instances[BATCH * BATCHES :]
+        in_batches(server, WARM, "")
+        one_by_one(server, [instance(WARM.stop + number) for number in range(10)], "")
         floor = raw([instances[number] for number in several], folder)
         print(floor.line(floor))
         print(in_batches(server, several, "sync door, batches of 100, checks on").line(floor))
@@ -122,9 +127,10 @@ def _print_table(name: str, folder: Path, database_url: str) -> None:
     print(f"\n{name}\n{'devices':>9}{'batch':>7}{'records/s':>12}{'ms CPU each':>13}{'slowest push':>15}")
     with running(folder, database_url) as server:
         numbers = itertools.count(1)
+        in_batches(server, WARM, "")
         for count, size in itertools.product(DEVICES, SIZES):
-            each = min(REQUESTS_EACH * size, max(RECORDS_EACH // count, size))
-            mine = [[next(numbers) for _ in range(each)] for _ in range(count)]
+            requests_each = max(REQUESTS[0], min(REQUESTS[1], RECORDS // (count * size)))
+            mine = [[next(numbers) for _ in range(requests_each * size)] for _ in range(count)]
             pushed, slowest_s = at_once(server, mine, size)
             wall, cpu = pushed.count / pushed.wall_s, pushed.cpu_s / pushed.count * 1000
             print(f"{count:>9}{size:>7}{wall:>12.0f}{cpu:>13.3f}{slowest_s * 1000:>12.0f} ms", flush=True)
