@@ -18,7 +18,7 @@ from forms.expression.syntax import BadExpression, Expression
 from forms.expression.table import Table
 from forms.program.layout import Layout, lay_out
 from forms.program.order import Cycle, Order, Task, Unit
-from forms.program.run import NoList
+from forms.program.run import LABEL, NoList
 from forms.program.source import Sources
 
 _ENTITY_NODES = {"entity_create": ("@create",), "entity_update": ("@update",), "entity_label": ("label",)}
@@ -206,6 +206,6 @@ def tables_of(definition: FormDefinition) -> dict[str, Table]:
 
 
 def _row(choice: Choice, definition: FormDefinition) -> Mapping[str, str]:
-    labels = {f"label::{language}": words for language, words in choice.label.items()}
+    labels = {f"{LABEL}{language}": words for language, words in choice.label.items()}
     label = choice.label.get(definition.default_language) or next(iter(choice.label.values()), "")
     return {"name": choice.name, "label": label, **labels, **choice.columns}

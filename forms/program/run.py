@@ -24,6 +24,8 @@ Slots: TypeAlias = list[Any]
 LONGEST_VALUE = 1_000
 BUDGET = 2_000_000
 """Rows and occurrences that the logic of a form may look through one by one for one record."""
+LABEL = "label::"
+"""Before the language, in the name of the column that holds a choice's label in it."""
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -166,7 +168,8 @@ class Run:
         rows = self.table(itemset.instance).where(itemset.value_column, name)
         if not rows:
             return ""
-        return rows[0].get(f"label::{self.language}") or rows[0].get(itemset.label_column) or rows[0].get("label", "")
+        labels = {name.removeprefix(LABEL): words for name, words in rows[0].items() if name.startswith(LABEL)}
+        return say(labels, self.language) or rows[0].get(itemset.label_column) or rows[0].get("label", "")
 
     # What rules report
 

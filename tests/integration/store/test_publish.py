@@ -218,6 +218,19 @@ def test_a_new_draft_takes_the_uploaded_files_along(desk: Desk) -> None:
     assert desk.media("2")["rt.csv"].sha256 == desk.media("1")["rt.csv"].sha256
 
 
+def test_each_version_is_judged_with_the_very_bytes_that_it_was_published_with(desk: Desk) -> None:
+    desk.draft(xform())
+    desk.attach(RT)
+    desk.publish()
+    desk.draft(xform(version="2"))
+
+    desk.attach(b"name,label\n03,RT 03\n", version="2")
+    desk.publish()
+
+    assert (desk.choices("01", "1"), desk.choices("03", "1")) == ([], ["choice"])
+    assert (desk.choices("01", "2"), desk.choices("03", "2")) == (["choice"], [])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "refusal"),
     [("other.csv", RT, publish.NotNamed), ("rt.csv", b"name\n\xff\xfe", publish.BadTable)],

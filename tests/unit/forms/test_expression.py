@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from forms.check import compile_form
-from forms.definition import DataType
+from forms.definition import DataType, Instance, Itemset
 from forms.errors import BrokenForm
 from forms.expression.lexer import tokens
 from forms.expression.patterns import BadPattern, compiled
 from forms.expression.syntax import BadExpression
-from forms.expression.table import Table
+from forms.expression.table import Row, Table
+from forms.finding import Rule
 from tests.unit.forms.study_form import CONTEXT, ask, calculate, everything, form, group, repeat
 
 
@@ -171,3 +174,28 @@ def test_a_table_finds_rows_by_any_column_in_their_order() -> None:
     assert [row["name"] for row in table.where("group", "x")] == ["a", "c"]
     assert table.where("group", "z") == ()
     assert len(table.where("nothing", "")) == 3
+
+
+class Walked(list[Row]):
+    """Rows that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_list_of_a_hundred_thousand_rows_is_gone_through_once_for_each_column() -> None:
+    rows = Walked({"name": f"n{number}", "label": f"L{number}", "rt": str(number % 9)} for number in range(100_000))
+    choice = ask("who", DataType.SELECT1, control="select1", itemset=Itemset("far", "rt = /data/rt"))
+    look_up = calculate("label", "instance('far')/root/item[name = /data/who]/label")
+    definition = form(ask("rt"), choice, look_up, instances=[Instance("far", src="jr://file-csv/far.csv")])
+    compiled_form = compile_form(definition, {"far": Table(rows)})
+
+    for number in range(0, 100_000, 1_000):
+        answers = {"rt": str(number % 9), "who": f"n{number}", "label": f"L{number}"}
+        assert compiled_form.check(answers, CONTEXT) == ()
+    assert [one.rule for one in compiled_form.check({"rt": "1", "who": "n0", "label": "L0"}, CONTEXT)] == [Rule.CHOICE]
+
+    assert rows.times == 1
