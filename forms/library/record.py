@@ -70,7 +70,7 @@ def interview(
         "business": _business(resident, setting, turnover, rng),
         "aid": _aid(resident, money, rng),
         **credit,
-        "income": _income(resident, money, turnover, rng),
+        "income": {**({} if old else {"income_told": "yes"}), **_income(resident, money, turnover, rng)},
         "open_questions": _open_questions(resident),
         "closing": _closing(setting, rng),
         "status": "interviewed",

@@ -17,7 +17,7 @@ from forms.library import record
 from forms.library.profile import Cast, Enumerator, Official, Person, Resident, cast
 from forms.library.record import Money, Setting
 
-VERSION = "2026110101"
+VERSION = "2026112601"
 OLD_VERSION = "2026100101"
 WIB = timezone(timedelta(hours=7), "WIB")
 

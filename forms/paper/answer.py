@@ -102,10 +102,9 @@ class Room:
                 continue
             if claim.operator in ("<", "<=") and isinstance(claim.right, Number):
                 return _length(claim.right.value)
-            if claim.operator in ("<", "<="):
-                other = self.told.nodes.get(self.told.at(claim.right, question.path) or ())
-                if isinstance(other, Question) and depth < 2:
-                    return self._digits(other, depth + 1)
+            other = self.told.nodes.get(self.told.at(claim.right, question.path) or ())
+            if isinstance(other, Question) and depth < 2:
+                return self._digits(other, depth + 1)
             if claim.operator in (">", ">=") and isinstance(claim.right, Number):
                 least = int(claim.right.value)
         # From a year on: up to this one, most often.

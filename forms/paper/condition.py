@@ -15,7 +15,7 @@ from forms.paper.paper import plain
 from forms.paper.words import Voice, styled
 from forms.versions import readable
 
-DEEPEST = 6
+DEEPEST = 12
 """Calculations that stand in one another are told so far."""
 LONGEST = 2000
 """Characters of an expression that is told in words; a longer one is no sentence any more."""
@@ -32,6 +32,10 @@ _NAMED = re.compile(r"\$\{([^{}]+)\}")
 
 class Untellable(Exception):
     """No plain words for this."""
+
+
+class TooDeep(Untellable):
+    """Calculations stand in one another without an end in sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ class Told:
 
     def _thing(self, thing: Expression, path: Path, depth: int = 0) -> str:
         if depth > DEEPEST:
-            raise Untellable
+            raise TooDeep
         if isinstance(thing, Number):
             return self.voice.number(thing.value)
         if isinstance(thing, Literal):
@@ -224,11 +228,10 @@ class Told:
     def _sum(self, thing: Binary, path: Path, depth: int) -> str:
         if thing.operator not in _SIGNS:
             raise Untellable
-        sides = []
-        for side in (thing.left, thing.right):
-            said = self._thing(side, path, depth + 1)
-            sides.append(f"({said})" if _is_sum(said) else said)
-        return f"{sides[0]} {_SIGNS[thing.operator]} {sides[1]}"
+        left, right = (self._thing(side, path, depth + 1) for side in (thing.left, thing.right))
+        if _is_sum(left) and thing.operator in ("*", "div"):
+            left = f"({left})"
+        return f"{left} {_SIGNS[thing.operator]} {f'({right})' if _is_sum(right) else right}"
 
     def _result(self, call: Call, path: Path, depth: int) -> str:
         if call.name == "today":
@@ -240,13 +243,25 @@ class Told:
         if not call.arguments:
             raise Untellable
         if call.name == "if":
-            return self._thing(_single(call), path, depth + 1)
+            return self._where(call, path, depth)
         inner = call.arguments[0]
         if call.name == "format-date" and isinstance(call.arguments[-1], Literal) and call.arguments[-1].value == "%Y":
             return self.voice.gettext("the year of {what}", what=self._thing(inner, path, depth + 1))
         if call.name in _TRANSPARENT:
             return self._thing(inner, path, depth + 1)
         return self._aggregate(call.name, self._thing(inner, path, depth + 1))
+
+    def _where(self, call: Call, path: Path, depth: int) -> str:
+        """if(known, price * 2, '') is "price × 2"; if(kind = 'credit', amount, 0) is the amount where that is so."""
+        if len(call.arguments) != 3:
+            raise Untellable
+        condition, then, otherwise = call.arguments
+        said = self._thing(then, path, depth + 1)
+        if isinstance(otherwise, Literal) and not otherwise.value:
+            return said
+        if not (isinstance(otherwise, Number) and otherwise.value == 0):
+            raise Untellable
+        return self.voice.gettext("{what} where {condition}", what=said, condition=self._claim(condition, path))
 
     def _aggregate(self, name: str, what: str) -> str:
         voice = self.voice
@@ -271,8 +286,16 @@ class Told:
             if not node.calculate:
                 raise Untellable
             # What the tablet works out silently is told by how it is worked out.
-            return self._thing(_parsed(node.calculate), target, depth + 1)
+            return self._worked_out(node, depth)
         return self.named(target)
+
+    def _worked_out(self, node: Question, depth: int) -> str:
+        try:
+            return self._thing(_parsed(node.calculate), node.path, depth + 1)
+        except TooDeep:
+            raise
+        except Untellable:
+            return self.voice.gettext("what the tablet works out as “{name}”", name=node.name)
 
     def _value(self, value: Expression, beside: Expression, path: Path) -> str:
         """What something is compared with; the name of a choice is told by its label."""
@@ -353,13 +376,6 @@ def _is_claim(claim: Expression) -> bool:
 
 def _is_sum(said: str) -> bool:
     return any(f" {sign} " in said for sign in _SIGNS.values())
-
-
-def _single(call: Call) -> Expression:
-    """What if() gives where it gives anything: if(known, price * 2, '')."""
-    if len(call.arguments) == 3 and isinstance(call.arguments[2], Literal) and not call.arguments[2].value:
-        return call.arguments[1]
-    raise Untellable
 
 
 def _alternatives(claim: Expression) -> list[Expression]:

@@ -173,7 +173,7 @@ class Paper:
     language: str
     """Its code, "" when the form does not say."""
     edition: str
-    """ "wawancara, version 2026110101, English"."""
+    """ "wawancara, version 2026112601, English"."""
     head: tuple[Space, ...]
     """What is filled in about the interview itself."""
     legend: Legend

@@ -261,7 +261,7 @@ def test_an_enumerator_works_through_the_commands(
     inbox = run("device", "inbox")
 
     assert enrolled.exit_code == 0, enrolled.output
-    assert "New form: wawancara, version 2026110101" in enrolled.output
+    assert "New form: wawancara, version 2026112601" in enrolled.output
     assert "Kept: INF-01 Siti Aminah" in added.output
     assert "Records that wait on this device: 1" in waiting.output
     assert sent.exit_code == 0, sent.output

@@ -65,7 +65,7 @@ def test_an_enrolled_device_has_the_forms_of_its_project(enrol: Enrol) -> None:
 
     current = {form.form_id: form.version for form in device.forms() if form.is_current}
     assert len(current) == 5
-    assert current["wawancara"] == "2026110101"
+    assert current["wawancara"] == "2026112601"
     assert device.membership().project_name == "P2KP Pakis"
 
 

@@ -49,7 +49,7 @@ def _record(study: Team, number: int, before: str, after: str | None, review_sta
         project_id=study.project_id,
         instance_id=f"uuid:{number}",
         form_id="wawancara",
-        version="2026110101",
+        version="2026112601",
         instance_name=f"Wawancara {number}",
         answers=answers,
         op_id=f"op-{number}",
@@ -163,15 +163,15 @@ def test_an_xlsform_becomes_a_draft_and_then_a_version(reader: Reader, a_project
     workbook = (io.BytesIO(STUDY[0].read()), "pendaftaran.xlsx")
 
     page = reader.follow(reader.send("/projects/1/forms", "/projects/1/forms/new", file=workbook))
-    assert "Publish version 2026110101" in page
+    assert "Publish version 2026112601" in page
     page = reader.follow(
         reader.send("/projects/1/forms/pendaftaran/publish", "/projects/1/forms/pendaftaran", confirmed="yes")
     )
 
     assert "in use" in page
     with Session(engine) as session:
-        assert session.get_one(Form, (a_project.project_id, "pendaftaran")).version == "2026110101"
-    got = reader.client.get("/projects/1/forms/pendaftaran/download.xlsx?version=2026110101")
+        assert session.get_one(Form, (a_project.project_id, "pendaftaran")).version == "2026112601"
+    got = reader.client.get("/projects/1/forms/pendaftaran/download.xlsx?version=2026112601")
     assert got.data == STUDY[0].read()
 
 
@@ -231,7 +231,7 @@ def test_what_is_no_form_at_all_is_refused_in_words(reader: Reader, a_project: T
 def test_a_forms_questions_can_be_read_in_both_languages(reader: Reader, study: Team) -> None:
     page = reader.log_in("viewer").get("/projects/1/forms/wawancara/preview")
 
-    assert "Pendapatan bersih per bulan sebelum P2KP (Rp)" in page
+    assert "Berapa pendapatan bersih per bulan sebelum P2KP? (Rp)" in page
     assert "Raw material" in page
     assert "Bahan baku" in page
 

@@ -43,7 +43,7 @@ def keep(engine: Engine, study: Team, now: datetime) -> Keep:
         values: dict[str, Any] = {
             "instance_id": kept[-1],
             "form_id": "wawancara",
-            "version": "2026110101",
+            "version": "2026112601",
             "instance_name": f"Wawancara {len(kept)}",
             "answers": answers,
             "op_id": f"op-{len(kept)}",

@@ -57,7 +57,7 @@ def test_a_row_says_where_it_came_from(keep: Keep, consolidated: RunIt, exports:
     (row,) = read(exports, consolidated(), "wawancara.csv")
 
     assert row["SubmitterName"] == "Enumerator"
-    assert (row["DeviceID"], row["Edits"], row["FormVersion"], row["OperationID"]) == ("d-1", "2", "2026110101", "op-1")
+    assert (row["DeviceID"], row["Edits"], row["FormVersion"], row["OperationID"]) == ("d-1", "2", "2026112601", "op-1")
     assert row["SubmissionDate"] == "2026-11-23T12:01:00.000Z"
 
 
@@ -102,7 +102,7 @@ def test_records_of_an_older_version_stand_in_the_same_table(keep: Keep, consoli
 
     rows = read(exports, consolidated(), "wawancara.csv")
 
-    assert [row["FormVersion"] for row in rows] == ["2026100101", "2026110101"]
+    assert [row["FormVersion"] for row in rows] == ["2026100101", "2026112601"]
 
 
 def test_the_indicators_come_from_the_same_records(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
 from openpyxl import load_workbook
 
-from forms.check import CompiledForm, compile_form
-from forms.definition import DataType, FormDefinition, Group, Question, Text
+from forms.check import CompiledForm, Context, compile_form
+from forms.definition import Answers, DataType, FormDefinition, Group, Question, Text
+from forms.finding import Rule
 from forms.library import ENTITY_LIST, STUDY, TITLE, StudyForm
 from forms.xform import read
 from forms.xlsform import convert
@@ -128,11 +130,18 @@ def test_the_newest_version_of_a_form_is_named_last() -> None:
         assert len(set(versions)) == len(versions)
 
 
-def test_the_earlier_interview_asks_one_question_less_and_admits_younger_informants() -> None:
+def test_the_earlier_interview_asks_less_and_admits_younger_informants() -> None:
     earlier = {question.path: question for question in definition("wawancara", "wawancara.2026100101.xlsx").questions()}
     current = {question.path: question for question in definition("wawancara").questions()}
 
-    assert set(current) - set(earlier) == {("credit", "repayment", "service_pct")}
+    assert set(current) - set(earlier) == {
+        ("opening", "refusal_thanks"),
+        ("aid", "received", "infra_other"),
+        ("credit", "repayment", "service_pct"),
+        ("income", "income_told"),
+        ("income", "income_check"),
+        ("open_questions", "q_more"),
+    }
     assert set(earlier) < set(current)
     changed = [path for path in earlier if earlier[path].constraint != current[path].constraint]
     assert changed == [("identity", "age")]
@@ -146,6 +155,43 @@ def test_what_tells_who_somebody_is_is_marked_as_personal_data(form: StudyForm) 
 
     assert personal & asked <= set(marked)
     assert set(marked.values()) <= {"name", "contact", "address", "place", "other"}
+
+
+@pytest.mark.parametrize("form", STUDY, ids=[form.form_id for form in STUDY])
+def test_who_declines_is_thanked_and_asked_nothing_more(form: StudyForm) -> None:
+    compiled = compile_form(definition(form.form_id))
+    visit = {
+        "visited_on": "2026-11-23",
+        "interviewer": "Rina",
+        "observed_from": "09:00:00.000+07:00",
+        "place": "Gang III",
+    }
+    visit |= {"subject": "programme" if form.form_id == "dokumentasi" else "infrastructure", "informant": "x"}
+    asked = {question.name for question in definition(form.form_id).questions() if question.path[0] == "visit"}
+    answers: Answers = {
+        "visit": {name: value for name, value in visit.items() if name in asked},
+        "opening": {"consent": "no"},
+    }
+    if form.form_id in ("observasi", "dokumentasi"):
+        del answers["visit"]["informant"]
+    moment = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+    found = compiled.check(answers, Context(moment, moment, moment))
+
+    assert [finding for finding in found if finding.rule is Rule.REQUIRED] == []
+    thanks = definition(form.form_id).at(("opening", "refusal_thanks"))
+    assert thanks is not None
+    assert "consent" in thanks.relevant
+
+
+def test_nobody_must_tell_what_the_business_earns() -> None:
+    interview = {question.name: question for question in definition("wawancara").questions()}
+    amounts = [name for name in interview if name.endswith(("_before", "_after")) and interview[name].control]
+
+    assert len(amounts) == 6
+    assert all("income_told" in interview[name].relevant for name in amounts)
+    told = definition("wawancara").instances["told"]
+    assert [choice.name for choice in told.choices] == ["yes", "unknown", "refused"]
 
 
 def test_a_workbook_that_is_not_shipped_is_refused_by_name() -> None:

@@ -133,6 +133,23 @@ def test_a_calculation_is_told_by_what_it_is_made_of(every: FormDefinition) -> N
     assert note.only_if == "Only if question 2 + question 10 is more than 3."
 
 
+def test_a_condition_within_a_calculation_is_told_with_it() -> None:
+    table = """
+    | survey |
+    | | type | name | label | calculation | relevant |
+    | | integer | a | A | | |
+    | | calculate | part | | if(${a} > 5, ${a} * 2, 0) | |
+    | | calculate | odd | | if(${a} > 5, 'x', 'y') | |
+    | | text | why | Why? | | ${part} - ${a} > 1 |
+    | | text | so | So? | | ${odd} = 'x' |
+    """
+    found = paper(form(table), "")
+
+    where = "question 1 × 2 where question 1 is more than 5"
+    assert ask(found, "Why?").only_if == f"Only if {where} − question 1 is more than 1."
+    assert ask(found, "So?").only_if == "Only if what the tablet works out as “odd” is “x”."
+
+
 def test_what_no_sentence_can_say_is_told_as_it_is_written() -> None:
     ring = """
     | survey |

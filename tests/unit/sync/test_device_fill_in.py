@@ -98,7 +98,7 @@ def test_what_is_sent_says_what_was_answered(device: FieldDevice) -> None:
     assert (envelope.instance_id, envelope.instance_name) == (visit.instance_id, "INF-01 Siti Aminah")
     assert answers["informant"]["name"] == "Siti Aminah"
     assert line["set"]["informant/name"] == "Siti Aminah"
-    assert (line["form"], line["version"], line["record"]) == ("pendaftaran", "2026110101", visit.instance_id)
+    assert (line["form"], line["version"], line["record"]) == ("pendaftaran", "2026112601", visit.instance_id)
 
 
 def test_calculations_need_not_be_answered(device: FieldDevice) -> None:
