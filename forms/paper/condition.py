@@ -10,6 +10,7 @@ from forms.definition import Choice, FormDefinition, Node, Path, Question, Repea
 from forms.expression.parser import parse
 from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number
 from forms.expression.syntax import Path as Way
+from forms.output import reached
 from forms.paper.number import Numbering, numbering
 from forms.paper.paper import plain
 from forms.paper.words import Voice, styled
@@ -324,22 +325,10 @@ class Told:
 
     def _resolved(self, way: Way, path: Path) -> Path:
         """Where a path leads, seen from the node at `path`. Untellable with predicates, or out of the form."""
-        if (isinstance(way.start, Call) and way.start.name == "current") or way.start is None:
-            at = list(path)
-        elif way.start == "/":
-            at = []
-        else:
+        found = reached(way, path, self.form.root_name)
+        if not found or not isinstance(self.nodes.get(found), Question | Repeat):
             raise Untellable
-        for index, step in enumerate(way.steps):
-            if step.predicates or step.axis == "descendant":
-                raise Untellable
-            if step.axis == "parent":
-                at = at[:-1]
-            elif step.axis == "child" and not (index == 0 and way.start == "/" and step.name == self.form.root_name):
-                at.append(step.name.rpartition(":")[2])
-        if not at or not isinstance(self.nodes.get(tuple(at)), Question | Repeat):
-            raise Untellable
-        return tuple(at)
+        return found
 
 
 def conjuncts(source: str) -> list[Expression]:

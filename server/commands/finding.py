@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from forms.definition import FormDefinition, say
 from forms.finding import Finding, Rule, Severity, undecided
+from forms.output import unfilled
 from server.commands.screen import gettext as _
 from server.commands.screen import language, out, table
 
@@ -47,7 +48,7 @@ def show(definition: FormDefinition, findings: Sequence[Finding]) -> None:
 
 def sentence(finding: Finding) -> str:
     """The form's own words where it has some, else ours."""
-    own = say(finding.message, language())
+    own = unfilled(say(finding.message, language()))
     why = undecided(finding.params, _) if finding.rule is Rule.UNDECIDABLE else ""
     return own or why or _(SENTENCES[finding.rule.value])
 
@@ -57,6 +58,6 @@ def question(definition: FormDefinition, path: str) -> str:
     if not path:
         return _("The whole record")
     node = definition.at(tuple(re.sub(r"\[\d+\]", "", path).split("/")))
-    label = say(node.label, language()) if node is not None else ""
+    label = unfilled(say(node.label, language())) if node is not None else ""
     words = re.sub(r"<[^>]*>|\s+", " ", label).strip()
     return f"{words} ({path})" if words else path

@@ -9,6 +9,7 @@ from flask_babel import gettext, lazy_gettext
 
 from forms.definition import Question, say
 from forms.finding import Rule, undecided
+from forms.output import unfilled
 from server.console.answers import Reader
 from server.console.blueprint import bp
 from server.console.property_types import TYPES
@@ -118,6 +119,7 @@ def told(reader: Reader | None, rows: Sequence[SubmissionFinding], language: str
 
 def _told(reader: Reader | None, row: SubmissionFinding, language: str) -> Told:
     own = say(row.message or {}, language)
+    own = reader.filled(own, row.path) if reader else unfilled(own)
     return Told(
         row=row,
         question=reader.question(row.path) if reader and row.path else row.path,

@@ -145,7 +145,7 @@ def reader_of(found: Project, record: Submission) -> Reader | None:
     definition = publish.definition(session(), found.project_id, record.form_id, record.version)
     if definition is None:
         return None
-    return Reader(definition, language(), _entity_names(found, record.answers))
+    return Reader(definition, language(), _entity_names(found, record.answers), record.answers or {})
 
 
 def _entity_names(found: Project, answers: object) -> dict[str, str]:

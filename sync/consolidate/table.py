@@ -9,6 +9,7 @@ from typing import Any
 
 from forms.definition import Answers, DataType, FormDefinition, Path, Question, Text, say
 from forms.kind import is_note
+from forms.output import unfilled
 
 GEOPOINT_PARTS = ("Latitude", "Longitude", "Altitude", "Accuracy")
 
@@ -54,7 +55,7 @@ class Column:
 
     def title(self, language: str, default: str) -> str:
         """The question in words, with what tells this column from its neighbours."""
-        words = " ".join(say(self.label, language, default).split()) or self.header
+        words = " ".join(unfilled(say(self.label, language, default)).split()) or self.header
         if self.part is not None:
             return f"{words}: {GEOPOINT_PARTS[self.part]}"
         if self.code is not None:

@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 import xlsxwriter
 
 from forms.definition import DataType, FormDefinition, say
+from forms.output import unfilled
 from sync.consolidate.cell import inert, workbook_cell
 from sync.consolidate.table import Column, Table, language_tag
 
@@ -89,7 +90,7 @@ class Workbook:
         for table in tables:
             for column in _asked(table):
                 home, type = table.name or "-", column.question.type.value if column.question else ""
-                labels = [say(column.label, language, default) for language in languages]
+                labels = [unfilled(say(column.label, language, default)) for language in languages]
                 rest = [*_rules(column), _versions(table, column, versions)]
                 self._texts("codebook", [home, column.header, type, *labels, *rest])
                 for code, words in column.choices.items():

@@ -95,10 +95,21 @@ def test_notes_are_not_answers_and_calculations_stand_apart(interview: FormDefin
 def test_a_path_is_named_by_its_questions(interview: FormDefinition) -> None:
     reader = Reader(interview, "en")
 
-    assert reader.question("business/product[2]/price") == "Product or service 2 › Price of one unit (Rp)"
+    assert reader.question("business/product[2]/price") == "Product or service 2 › What is the price of one unit? (Rp)"
     assert reader.question("business/product[1]") == "Product or service 1"
     assert reader.question("no/such/path") == "no/such/path"
 
 
 def _headings(page: Sheet) -> int:
     return sum(line.kind != "answer" for line in page.lines)
+
+
+def test_labels_show_the_answers_of_their_record(interview: FormDefinition) -> None:
+    answers: Answers = {
+        "aid": {"credit_amount": "2000000", "aid_types": "credit"},
+        "credit": {"used_total": "1500000", "unspent": "0"},
+    }
+    page = sheet(Reader(interview, "en", {}), answers)
+
+    hint = next(line.hint for line in page.lines if line.path == "credit/unspent")
+    assert hint == "Recorded as used: Rp 1500000 of Rp 2000000. If all is used, enter 0."
