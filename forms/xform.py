@@ -51,7 +51,7 @@ def read(xform: bytes) -> FormDefinition:
     reader = _Reader.of(parts)
     root = Group("", (), tuple(reader.nodes(parts.root, ())))
     definition = _definition(parts, reader, root)
-    faults = [*reader.faults, *reader.unknown(), *_misnamed(definition.media)]
+    faults = [*reader.faults, *reader.unknown(), *_misnamed(definition)]
     if faults:
         raise broken(faults)
     return definition
@@ -247,15 +247,21 @@ class _Reader:
         return path[-1].startswith("@") or path[-2:-1] == ("entity",) or META in path[:-1]
 
 
-def _misnamed(names: Iterable[str]) -> Iterator[Fault]:
+def _misnamed(definition: FormDefinition) -> Iterator[Fault]:
     """Devices put the files of a form side by side into one folder, and must not be led out of it."""
-    for name in names:
+    for name in definition.media:
         try:
             file_name_of(name)
         except ValueError:
-            yield fault(
-                "The form names a file '{name}'. Use a plain file name, without folders.", params={"name": name}
-            )
+            said = "The form names a file '{name}'. Use a plain file name, without folders."
+            path = next(_users(definition, name), ())
+            yield fault(said, params={"name": name}, path=path, column="type" if path else "")
+
+
+def _users(definition: FormDefinition, name: str) -> Iterator[Path]:
+    """The questions that choose from a file."""
+    lists = {instance.id for instance in definition.instances.values() if file_name(instance.src) == name}
+    return (one.path for one in definition.questions() if one.itemset is not None and one.itemset.instance in lists)
 
 
 def _templates_first(parent: etree._Element) -> list[etree._Element]:

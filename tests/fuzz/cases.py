@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from io import BytesIO
+from pathlib import Path
 from random import Random
 
+from forms import form_file, xlsform
 from forms.check import CompiledForm, compile_form
 from forms.definition import FormDefinition
 from forms.errors import Problem
@@ -14,6 +17,7 @@ from forms.form_file import read_form_file
 from forms.instance import open_instance, read_answers, write
 from forms.library import STUDY
 from forms.lint import lint
+from forms.workbook_child import answer
 from forms.xform import read
 from schemas.answers import answers_schema, judge
 from tests.fuzz import mutate
@@ -60,7 +64,29 @@ def instance(random: Random) -> None:
     assert unflatten(definition, flatten(definition, reading.answers)) == reading.answers
 
 
-KINDS: Mapping[str, Callable[[Random], None]] = {"expression": expression, "form": form, "instance": instance}
+def workbook(random: Random) -> None:
+    """A form written as a table, with accidents. It is converted here and not in the process of its own that a
+    server starts for it: whatever goes wrong there is a refusal."""
+    content = mutate.bytes_of(random, random.choice(_tables()))
+    try:
+        kind = xlsform.kind_of(content, "form.md")
+        plain = xlsform._plain(content, kind)
+        converted = answer(BytesIO(plain), {"kind": kind, "size": len(plain)})
+    except Exception:  # noqa: BLE001 - it would have ended the process of its own
+        return
+    try:
+        read_file = form_file._from_workbook(content, "form.md", xlsform._conversion(converted))
+    except Problem:
+        return
+    _judged(random, compile_form(read_file.definition), [node.name for node in read_file.definition.walk()] or ["x"])
+
+
+KINDS: Mapping[str, Callable[[Random], None]] = {
+    "expression": expression,
+    "form": form,
+    "instance": instance,
+    "workbook": workbook,
+}
 
 
 def run(kind: str, seed: int) -> None:
@@ -80,15 +106,20 @@ def _judged(random: Random, compiled: CompiledForm, names: list[str] | tuple[str
 
 
 @cache
+def _tables() -> tuple[bytes, ...]:
+    return tuple(file.read_bytes() for file in sorted((Path(__file__).parents[1] / "differential/forms").glob("*.md")))
+
+
+@cache
 def _xforms() -> tuple[bytes, ...]:
-    return tuple(_definition(form_file.read(form_file.files[-1]), form_file.files[-1])[1] for form_file in STUDY)
+    return tuple(_definition(study_form.read(study_form.files[-1]), study_form.files[-1])[1] for study_form in STUDY)
 
 
 @cache
 def _records() -> tuple[tuple[CompiledForm, bytes], ...]:
     found = []
-    for form_file in STUDY:
-        definition, _ = _definition(form_file.read(form_file.files[-1]), form_file.files[-1])
+    for study_form in STUDY:
+        definition, _ = _definition(study_form.read(study_form.files[-1]), study_form.files[-1])
         compiled = compile_form(definition)
         content = write(definition, compiled.complete({}, CONTEXT), instance_id=INSTANCE_ID).encode()
         found += [(compiled, content), (compiled, definition.model.encode())]

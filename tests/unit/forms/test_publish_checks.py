@@ -99,3 +99,12 @@ def test_a_choice_with_a_space_stops_a_question_that_takes_several() -> None:
     (fault,) = faults(DOUBTFUL.replace("select_one uses", "select_multiple uses"))
 
     assert (fault["sheet"], fault["row"], fault["column"]) == ("choices", 3, "name")
+
+
+def test_a_file_outside_its_folder_is_named_at_the_question_that_reads_it() -> None:
+    table = f"| survey |\n| | type | name | label |\n| | select_one_from_file ../x.csv | a | A |\n{SETTINGS}"
+
+    (fault,) = faults(table)
+
+    assert (fault["sheet"], fault["row"], fault["column"]) == ("survey", 2, "type")
+    assert fault["message"] == "The form names a file '../x.csv'. Use a plain file name, without folders."
