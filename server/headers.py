@@ -17,7 +17,10 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Answers about people stay out of shared caches and off the disk of a borrowed laptop.
+    "Cache-Control": "no-store",
 }
+SECURE = ALWAYS | {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def install(app: Flask) -> None:
@@ -25,11 +28,8 @@ def install(app: Flask) -> None:
 
 
 def _add(response: Response) -> Response:
-    for name, value in ALWAYS.items():
-        response.headers.setdefault(name, value)
-    if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if "Cache-Control" not in response.headers:
-        # Answers about people stay out of shared caches and off the disk of a borrowed laptop.
-        response.headers["Cache-Control"] = "no-store"
+    own = {name.lower() for name, _value in response.headers}
+    for name, value in (SECURE if request.is_secure else ALWAYS).items():
+        if name.lower() not in own:
+            response.headers.add(name, value)
     return response

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from sync import attach, devices
@@ -48,10 +48,11 @@ def land(
     landed = [Landed(uuid7(), raw) for raw in raws]
 
     def act(session: Session) -> None:
-        session.execute(_ADD_BATCH, _batch(sender, batch_id, len(raws), size, verdicts, now))
+        connection = session.connection()
+        connection.execute(_ADD_BATCH, _batch(sender, batch_id, len(raws), size, verdicts, now))
         if landed:
             rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
-            session.execute(_ADD_ITEMS, rows)
+            connection.execute(_ADD_ITEMS, rows)
         for file in files:
             stored = Stored(file.sha256, "", file.size)
             attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
@@ -63,17 +64,17 @@ def land(
     return batch_id, landed
 
 
-def still_landed(session: Session, project_id: str, item_ids: Iterable[str]) -> set[str]:
+def still_landed(connection: Connection, project_id: str, item_ids: Iterable[str]) -> set[str]:
     """Those that nobody has judged meanwhile."""
-    rows = session.execute(_STATES, {"of_project": project_id, "item_ids": list(item_ids)})
+    rows = connection.execute(_STATES, {"of_project": project_id, "item_ids": list(item_ids)})
     return {item_id for item_id, state in rows if state == "landed"}
 
 
-def leave(session: Session, project_id: str, item_ids: Iterable[str]) -> None:
+def leave(connection: Connection, project_id: str, item_ids: Iterable[str]) -> None:
     """Their operations are written: the bytes live there from now on."""
     gone = list(item_ids)
     if gone:
-        session.execute(_LEAVE, {"of_project": project_id, "item_ids": gone})
+        connection.execute(_LEAVE, {"of_project": project_id, "item_ids": gone})
 
 
 def quarantine(
@@ -95,9 +96,9 @@ def quarantined(session: Session, project_id: str, op_id: str) -> InboxItem | No
     return session.scalars(found.limit(1)).first()
 
 
-def note_verdicts(session: Session, project_id: str, batch_id: str, verdicts: Mapping[str, int]) -> None:
+def note_verdicts(connection: Connection, project_id: str, batch_id: str, verdicts: Mapping[str, int]) -> None:
     """How many items of the batch got which verdict."""
-    session.execute(_NOTE, {"of_project": project_id, "of_batch": batch_id, "verdicts": dict(verdicts)})
+    connection.execute(_NOTE, {"of_project": project_id, "of_batch": batch_id, "verdicts": dict(verdicts)})
 
 
 def unreadable_id(raw: bytes) -> str:

@@ -42,7 +42,7 @@ def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Lin
         if item.form_key and item.filling:
             definitions.take(session, item.form_key, item.filling.compiled)
     _load(ledger, items)
-    waiting = inbox.still_landed(session, project_id, [item.item_id for item in items])
+    waiting = inbox.still_landed(ledger.connection, project_id, [item.item_id for item in items])
     lines = [_judge(ledger, item) if item.item_id in waiting else _repeat(ledger, item) for item in items]
     ledger.write()
     judged = zip(items, lines, strict=True)
@@ -50,7 +50,7 @@ def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Lin
     gone = [
         item.item_id for item, line in judged if line.outcome is not Outcome.QUARANTINED and item.item_id in waiting
     ]
-    inbox.leave(session, project_id, gone)
+    inbox.leave(ledger.connection, project_id, gone)
     return [_after(ledger, line) for line in lines]
 
 

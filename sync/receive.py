@@ -264,7 +264,7 @@ def _judge_items(engine: Engine, push: _Push, items: Sequence[Item], now: dateti
     def act(session: Session) -> tuple[list[Line], Counter[str]]:
         lines = judge(session, items, now=now)
         verdicts = Counter(line.outcome.value for line in lines)
-        inbox.note_verdicts(session, push.sender.project_id, push.batch_id, push.verdicts + verdicts)
+        inbox.note_verdicts(session.connection(), push.sender.project_id, push.batch_id, push.verdicts + verdicts)
         return lines, verdicts
 
     lines, verdicts = in_transaction(engine, act)
