@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from sync import inbox, install, receive
 from sync.access import Actor
 from sync.draft import read_draft
-from sync.engine import in_transaction
+from sync.engine import in_transaction, options, reader, tune
 from sync.item import Item
 from sync.judge import judge
 from sync.ledger import KNOWN
@@ -280,6 +281,22 @@ def test_an_item_over_the_limit_is_rejected_and_not_kept(field: Field, tablet: T
     assert outcomes(receipt) == [Outcome.REJECTED, Outcome.ACCEPTED]
     assert not receipt.lines[0].safe
     assert len(field.all(Operation)) == 2
+
+
+def test_a_push_never_holds_one_connection_while_it_waits_for_another(field: Field, tablet: Tablet) -> None:
+    url = field.engine.url
+    bounded = options(url.render_as_string(hide_password=False)) | {"pool_size": 1, "max_overflow": 0}
+    narrow = create_engine(url, **bounded, pool_timeout=0.5)
+    tune(narrow)
+    raws = [orjson.dumps(tablet.fill_in(new_id(), nama="Siti")) for _ in range(receive.CHUNK + 1)]
+
+    with Session(reader(narrow)) as reading:
+        reading.get_one(Device, (field.project_id, tablet.device_id))
+        receipt = receive.receive(narrow, field.sender(tablet), raws, size=1, now=field.now, reading=reading)
+    line = receive.receive_submission(narrow, field.sender(tablet), instance(new_id()).encode(), now=field.now)
+    narrow.dispose()
+
+    assert set(outcomes(receipt)) == {line.outcome} == {Outcome.ACCEPTED}
 
 
 def test_it_is_noted_with_what_lands_that_the_device_was_here(field: Field, tablet: Tablet) -> None:
