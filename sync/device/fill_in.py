@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from forms import flat, instance
 from forms.check import CompiledForm, Context, compile_form
-from forms.definition import Answers, DataType, EntityDeclaration, FormDefinition, Group, Node, Question
+from forms.definition import (
+    Answers,
+    DataType,
+    EntityDeclaration,
+    FormDefinition,
+    Group,
+    Node,
+    Path,
+    Question,
+    Repeat,
+)
 from forms.derived import Derived
 from forms.entity_element import EntityElement
 from forms.expression.table import Table
@@ -20,6 +30,7 @@ from sync.device.errors import BreaksRules, FileNotHere, SealedForm
 from sync.device.outbox import Draft, EntityChange
 
 META = "meta"
+Branch: TypeAlias = Group | Repeat
 SAID_BY_SERVER = (Rule.CLOCK, Rule.VERSION)
 """Rules that only mean something where the record arrives."""
 
@@ -120,14 +131,11 @@ def fill_in(
     completer = _completer(definition)
     # An edit adds no defaults: what its author saw blank was left blank.
     whole = (completer.calculate if work.is_edited else completer.complete)(given, context)
-    meta = whole.pop(META, None) or {}
+    whole, told = _lifted(definition, whole)
+    meta = told.get("", {})
     instance_id = f"uuid:{uuid.uuid4()}" if work.deprecated_id or not work.instance_id else work.instance_id
-    entities = tuple(
-        element
-        for index, declared in enumerate(definition.entities)
-        if not work.is_edited  # the record has spoken of its entities when it was made
-        and (element := _entity(declared, _text(meta, f"entity_{index}"), work.entity_id))
-    )
+    # An edit says nothing of them: the record has spoken of its entities when it was made.
+    entities = () if work.is_edited else tuple(_entities(definition, told, work.entity_id))
     findings = judge(compiled, whole, context)
     name = str(meta.get("instanceName") or "")
     xml = instance.write(
@@ -198,21 +206,61 @@ def _stamp(at: datetime) -> str:
 
 
 def _with_meta(definition: FormDefinition) -> CompiledForm:
-    """The form with what its meta block calculates (name, entities) as questions, so that `complete` answers them."""
-    told: list[Node] = [_calculated((META, "instanceName"), definition.instance_name)]
-    told += [
-        Group(f"entity_{index}", (META, f"entity_{index}"), tuple(_of_entity(declared, index)))
-        for index, declared in enumerate(definition.entities)
+    """The form with what its meta blocks calculate (name, entities) as questions, so that `complete` answers them.
+
+    The block of an entity stands where the form has it: in a repeat there is one for each turn."""
+    planted: dict[Path, list[Node]] = {path: [] for path in _places(definition)}
+    if definition.instance_name:
+        planted[()].append(_calculated((META, "instanceName"), definition.instance_name))
+    for index, declared in enumerate(definition.entities):
+        path = (*declared.path[:-2], META, f"entity_{index}")
+        planted[path[:-2]].append(Group(path[-1], path, tuple(_of_entity(declared, path))))
+    root = replace(definition.root, children=_with_blocks(definition.root, planted))
+    return compile_form(replace(definition, root=root))
+
+
+def _places(definition: FormDefinition) -> frozenset[Path]:
+    """The parts of the form with a meta block: the form itself, and wherever it declares an entity."""
+    return frozenset({(), *(declared.path[:-2] for declared in definition.entities)})
+
+
+def _with_blocks(branch: Branch, planted: Mapping[Path, Sequence[Node]]) -> tuple[Node, ...]:
+    """The children of the branch, with what is planted in it and below it."""
+    children: list[Node] = [
+        child if isinstance(child, Question) else replace(child, children=_with_blocks(child, planted))
+        for child in branch.children
     ]
-    meta = Group(META, (META,), tuple(one for one in told if isinstance(one, Group) or definition.instance_name))
-    return compile_form(replace(definition, root=replace(definition.root, children=(*definition.root.children, meta))))
+    if branch.path in planted:
+        children.append(Group(META, (*branch.path, META), tuple(planted[branch.path])))
+    return tuple(children)
+
+
+def _lifted(definition: FormDefinition, answers: Answers) -> tuple[Answers, dict[str, Answers]]:
+    """The answers without the meta blocks, and these by where they stood: "", "household[1]/person[2]"."""
+    told: dict[str, Answers] = {}
+    places = _places(definition)
+
+    def without(branch: Branch, given: Answers, where: str) -> Answers:
+        rest = dict(given)
+        if branch.path in places:
+            told[where] = rest.pop(META, None) or {}
+        for child in branch.children:
+            inner = rest.get(child.name)
+            here = f"{where}/{child.name}" if where else child.name
+            if isinstance(child, Group) and isinstance(inner, dict):
+                rest[child.name] = without(child, inner, here)
+            elif isinstance(child, Repeat) and isinstance(inner, list):
+                rest[child.name] = [without(child, one, f"{here}[{turn}]") for turn, one in enumerate(inner, 1)]
+        return rest
+
+    return without(definition.root, answers, ""), told
 
 
 _completer: Derived[CompiledForm] = Derived(_with_meta)
 """Made once for each form version."""
 
 
-def _of_entity(declared: EntityDeclaration, index: int) -> list[Question]:
+def _of_entity(declared: EntityDeclaration, path: Path) -> list[Question]:
     sources = {
         "create": declared.create,
         "update": declared.update,
@@ -222,7 +270,7 @@ def _of_entity(declared: EntityDeclaration, index: int) -> list[Question]:
         "trunk_version": declared.trunk_version,
         "branch_id": declared.branch_id,
     }
-    return [_calculated((META, f"entity_{index}", name), source) for name, source in sources.items() if source]
+    return [_calculated((*path, name), source) for name, source in sources.items() if source]
 
 
 def _calculated(path: tuple[str, ...], source: str) -> Question:
@@ -233,8 +281,18 @@ def _text(meta: Mapping[str, Any], name: str) -> dict[str, str]:
     return {key: str(value or "") for key, value in (meta.get(name) or {}).items()}
 
 
+def _entities(definition: FormDefinition, told: Mapping[str, Answers], entity_id: str) -> Iterator[EntityElement]:
+    """What the record says about entities, in each of its meta blocks."""
+    for where, meta in told.items():
+        for index, declared in enumerate(definition.entities):
+            said = _text(meta, f"entity_{index}")
+            element = _entity(declared, said, "" if where else entity_id) if said else None
+            if element is not None:
+                yield replace(element, scope=where)
+
+
 def _entity(declared: EntityDeclaration, told: Mapping[str, str], entity_id: str) -> EntityElement | None:
-    """What the record says about an entity, None where it says nothing."""
+    """What a block says about its entity, None where it says nothing."""
     creates, updates = _is_true(told.get("create", "")), _is_true(told.get("update", ""))
     if not creates and not updates:
         return None

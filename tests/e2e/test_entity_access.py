@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from server.clock import now
+from sync import devices
+from sync.device import Work
+from sync.engine import in_transaction
+from sync.models import Project
 from tests.conftest import Team
 from tests.e2e.collect import Collect, Media
+from tests.e2e.fieldwork import code, enrolled
 from tests.e2e.test_api import Client, LogIn
 from tests.e2e.visits import FORM_ID, instance, new_id
+from tests.houses import FOLLOW_UP, REGISTER
+from tests.unit.forms.sheet import converted
 
 NewPhone = Callable[..., Collect]
 
@@ -119,3 +130,43 @@ def test_an_enumerator_reads_by_rest_what_the_devices_get(manager: Client, log_i
     assert enumerator.ask("GET", "datasets/rumah/entities").json() == []
     assert enumerator.ask("GET", "datasets/rumah/entities.csv").text == "name,label,__version,nama\n"
     assert enumerator.ask("PATCH", "datasets/rumah", json={"ownerOnly": False}).status_code == 403
+
+
+def code_of_nobody(engine: Engine, team: Team) -> str:
+    """Of a shared device: what the first person registers is not its own."""
+
+    def create(session: Session) -> str:
+        project = session.get_one(Project, team.project_id)
+        return devices.create_enrolment(session, project, name="b", actor=team.manager, now=now()).code
+
+    return str(in_transaction(engine, create))
+
+
+def test_a_field_client_registers_in_turns_and_drops_what_is_not_its_own_any_more(
+    manager: Client, engine: Engine, visits: Team, address: str, tmp_path: Path
+) -> None:
+    for table in (REGISTER, FOLLOW_UP):
+        form = {"Content-Type": "application/xml"}
+        manager.ask("POST", "forms?publish=true", data=converted(table), headers=form).raise_for_status()
+    house = {"address": "Jl. Ikan 3", "person": [{"name": "Ani", "age": "30"}, {"name": "Budi", "age": "12"}]}
+
+    with (
+        enrolled(tmp_path / "a", code(engine, visits, "a"), address) as first,
+        enrolled(tmp_path / "b", code_of_nobody(engine, visits), address) as second,
+    ):
+        first.add("rumah", house, {}, Work())
+        first.sync()
+        second.sync()
+        known = {row["label"]: row["name"] for row in second.inbox.entities("people")}
+        turns = [{"who": known[name], "age": age} for name, age in (("Ani", "31"), ("Budi", "13"))]
+        second.add("susulan", {"turn": turns}, {}, Work())
+        second.sync()
+        manager.ask("PATCH", "datasets/people", json={"ownerOnly": True}).raise_for_status()
+        first.sync()
+        second.sync()
+
+        assert {row["label"]: row["age"] for row in first.inbox.entities("people")} == {"Ani": "31", "Budi": "13"}
+        assert second.inbox.entities("people") == []
+        assert [row["label"] for row in second.inbox.entities("houses")] == ["Jl. Ikan 3"]
+    told = manager.ask("GET", "datasets/people/entities").json()
+    assert [(one["currentVersion"]["version"], one["conflict"]) for one in told] == [(2, None), (2, None)]

@@ -13,42 +13,12 @@ from sync import rebuild
 from sync.engine import in_transaction
 from sync.models import Conflict, Entity, EntityList, Operation, Submission, SubmissionFinding
 from sync.verdict import Outcome
+from tests.houses import FOLLOW_UP, REGISTER
 from tests.integration.sync.field import Field, Tablet, new_id, outcomes
 from tests.unit.forms.sheet import converted
 
 FORM = "rumah"
 NAMESPACE = "http://www.opendatakit.org/xforms/entities"
-REGISTER = """
-| survey |              |         |         |                  |
-|        | type         | name    | label   | save_to          |
-|        | text         | address | Address | houses#address   |
-|        | begin_repeat | person  | Person  |                  |
-|        | text         | name    | Name    | people#full_name |
-|        | integer      | age     | Age     | people#age       |
-|        | end_repeat   |         |         |                  |
-| entities |           |            |
-|          | list_name | label      |
-|          | houses    | ${address} |
-|          | people    | ${name}    |
-| settings |           |            |
-|          | form_id   | version    |
-|          | rumah     | 1          |
-"""
-FOLLOW_UP = """
-| survey |              |      |        |            |
-|        | type         | name | label  | save_to    |
-|        | begin_repeat | turn | Person |            |
-|        | select_one_from_file people.csv | who | Who | |
-|        | integer      | age  | Age    | people#age |
-|        | end_repeat   |      |        |            |
-| entities |           |           |
-|          | list_name | entity_id |
-|          | people    | ${who}    |
-| settings |           |           |
-|          | form_id   | version   |
-|          | susulan   | 1         |
-"""
-
 Send = Callable[[Field, Tablet, str, str], Outcome]
 
 

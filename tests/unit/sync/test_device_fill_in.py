@@ -13,10 +13,12 @@ import pytest
 from forms.entity_element import EntityElement
 from forms.instance import entity_elements, open_instance, read_answers
 from forms.library.sample import CONFLICTING, Kind, Visit, fieldwork_day
+from forms.xform import read
 from sync.device import FieldDevice, Work
 from sync.device.errors import BreaksRules, NotEnrolled, SealedForm
 from tests.conftest import study_files
-from tests.unit.forms.sheet import xform
+from tests.houses import FOLLOW_UP, REGISTER
+from tests.unit.forms.sheet import converted, xform
 
 DAY = fieldwork_day()
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -161,3 +163,37 @@ def test_a_form_whose_answers_must_be_sealed_is_not_filled_in(device: FieldDevic
 
     with pytest.raises(SealedForm):
         device.add("small", {"name": "Siti"})
+
+
+def put_form(device: FieldDevice, content: bytes) -> None:
+    definition = read(content)
+    row = (definition.form_id, definition.version, definition.title, content)
+    device.store.run("INSERT INTO form VALUES (?, ?, ?, ?, 1)", *row)
+
+
+def people(device: FieldDevice) -> dict[str, tuple[str, str]]:
+    """Name -> (id, age), as forms on this device look them up."""
+    return {row["label"]: (row["name"], row["age"]) for row in device.inbox.entities("people")}
+
+
+def test_each_turn_of_a_repeat_registers_and_changes_an_entity_of_its_own(device: FieldDevice) -> None:
+    put_form(device, converted(REGISTER))
+    put_form(device, converted(FOLLOW_UP))
+    turns = [{"name": "Ani", "age": "30"}, {"name": "Budi", "age": "12"}]
+
+    device.add("rumah", {"address": "Jl. Ikan 3", "person": turns}, {}, Work())
+    registered = people(device)
+    (house,) = device.inbox.entities("houses")
+    visits = [{"who": registered[name][0], "age": age} for name, age in (("Ani", "31"), ("Budi", "13"))]
+    filled = device.fill("susulan", {"turn": visits}, {}, Work())
+    device.add("susulan", {"turn": visits}, {}, Work())
+
+    assert (house["label"], house["address"]) == ("Jl. Ikan 3", "Jl. Ikan 3")
+    assert {name: age for name, (_id, age) in registered.items()} == {"Ani": "30", "Budi": "12"}
+    assert len({house["name"], *(id_ for id_, _age in registered.values())}) == 3
+    assert {name: age for name, (_id, age) in people(device).items()} == {"Ani": "31", "Budi": "13"}
+    assert [(one.scope, one.id, one.update, one.base_version) for one in filled.entities] == [
+        ("turn[1]", registered["Ani"][0], True, 1),
+        ("turn[2]", registered["Budi"][0], True, 1),
+    ]
+    assert filled.answers == {"turn": visits}
