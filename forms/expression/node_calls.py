@@ -58,7 +58,10 @@ def _of_numbers(runs: str, other: str) -> Own:
 def _count(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Deep[Value]:
     (found,) = yield each_argument(emitter, call, scope)
     _require_nodes(call, found)
-    counted = found.counted() if found.counted else value.as_nodes(found)
+    has_irrelevant = found.counted is not None and not found.is_listed
+    emitter.notes.diverges |= has_irrelevant
+    is_all = has_irrelevant and scope.reading is Reading.OTHER
+    counted = value.as_nodes(found) if is_all else value.counted(found)
     return emitter.made(code.call("float", code.call("len", counted)), Kind.NUMBER, scope, found, levels=5)
 
 

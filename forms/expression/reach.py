@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from forms.expression.code import Tree
 from forms.expression.names import nearest
 from forms.expression.scope import Bound, Kind, Notes, Read, Reading, Scope
 from forms.expression.syntax import BadExpression, Step
-from forms.expression.value import Value
+from forms.expression.value import Value, counted
 from forms.program.layout import Place
 
 META = "meta"
@@ -206,7 +206,9 @@ class Walk:
             self.called,
             code.joined_lists(numbers) if numbers else None,
             is_node=True,
-            counted=lambda: code.joined_lists([part.counted() if part.counted else part.tree for part in parts]),
+            counted=(lambda: code.joined_lists(list(map(counted, parts))))
+            if any(one.counted for one in parts)
+            else None,
         )
 
     def _meta(self) -> Value:
@@ -230,32 +232,31 @@ class Walk:
     def _single(self, cursor: Cursor) -> Value:
         place, frame = self._place(cursor)
         if place is None or not isinstance(place.node, Question):
-            return Value(
-                code.constant(""), Kind.TEXT, 2, is_node=True, counted=partial(self._counted, cursor, place, frame)
-            )
+            return Value(code.constant(""), Kind.TEXT, 2, is_node=True, counted=self._relevant(cursor, place, frame))
         number = code.item(frame, place.number) if place.has_number else None
         kind = _KINDS.get(place.node.type, Kind.TEXT)
-        counted = partial(self._counted, cursor, place, frame)
+        counted = self._relevant(cursor, place, frame)
         return Value(code.item(frame, place.slot), kind, 2, 0, number, is_node=True, counted=counted)
 
     def _several(self, cursor: Cursor) -> Value:
         place, frame = self._place(cursor)
         loops = list(cursor.loops) or [(code.target("_"), code.listed(code.constant(None)), [])]
-        counted = partial(self._counted, cursor, place, frame)
+        counted = self._relevant(cursor, place, frame)
         if place is None or not isinstance(place.node, Question):
             return Value(code.each(code.constant(""), loops), Kind.NODES, 4, counted=counted)
         number = code.each(code.item(frame, place.number), loops) if place.has_number else None
         texts = code.each(code.item(frame, place.slot), loops)
         return Value(texts, Kind.NODES, 4, 0, number, is_node=True, counted=counted)
 
-    def _counted(self, cursor: Cursor, place: Place | None, frame: Tree) -> Tree:
-        """A list as long as there are relevant nodes."""
-        loops = list(cursor.loops) or [(code.target("_"), code.listed(code.constant(None)), [])]
+    def _relevant(self, cursor: Cursor, place: Place | None, frame: Tree) -> Callable[[], Tree] | None:
+        """Makes a list as long as there are relevant nodes; None when they are relevant wherever they are."""
         flag = 0 if place is None or isinstance(place.node, Repeat) else self.scope.layout.flag_of(cursor.path)
-        if flag:
-            variable, source, conditions = loops[-1]
-            loops[-1] = (variable, source, [*conditions, code.item(frame, flag)])
-        return code.each(code.constant(""), loops)
+        return partial(_flagged, cursor.loops, code.item(frame, flag)) if flag else None
+
+
+def _flagged(loops: tuple[Loop, ...], flag: Tree) -> Tree:
+    *around, (variable, source, conditions) = loops or ((code.target("_"), code.listed(code.constant(None)), []),)
+    return code.each(code.constant(""), [*around, (variable, source, [*conditions, flag])])
 
 
 def _repeats(scope: Scope, path: Path) -> list[Path]:

@@ -34,7 +34,7 @@ class Value:
     is_listed: bool = False
     """Nodes of a list, of which the first is meant."""
     counted: Callable[[], Tree] | None = None
-    """Of nodes: makes what to count, when that is not the texts."""
+    """Of nodes: makes what to count, when that is not the texts: the relevant ones, or the rows of a list."""
 
     @property
     def literal(self) -> str | None:
@@ -124,8 +124,14 @@ def as_truth(value: Value, reading: Reading, notes: Notes) -> Tree:
 
 def _exists(value: Value) -> Tree:
     if value.kind is Kind.NODES:
-        return code.compare("!=", code.call("len", value.counted() if value.counted else value.tree), code.constant(0))
+        rows = value.counted() if value.is_listed and value.counted else value.tree
+        return code.compare("!=", code.call("len", rows), code.constant(0))
     return code.constant(True)
+
+
+def counted(value: Value) -> Tree:
+    """What count() counts for JavaRosa; Web Forms counts what is not relevant as well."""
+    return value.counted() if value.counted else as_nodes(value)
 
 
 def as_nodes(value: Value) -> Tree:
