@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import resource
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from forms.errors import MalformedXml, UnsafeXml
+from forms.errors import MalformedXml, Problem, UnsafeXml
 from forms.xml import MAX_DEPTH, MAX_NODES, local_name, parse
 
 LAUGHS = b"""<?xml version="1.0"?><!-- ha --><!DOCTYPE lolz [<!ENTITY lol "lol">
@@ -120,3 +121,20 @@ def test_utf_16_is_read_as_what_it_says() -> None:
     root = parse('<?xml version="1.0" encoding="utf-16"?><data>Désa</data>'.encode("utf-16"))
 
     assert root.text == "Désa"
+
+
+@pytest.mark.parametrize("bad", [b"<data>", b"<data>\xff</data>", b"<a:b/>", b"", b"<data>" + b"<x>" * 300])
+def test_what_is_refused_leaves_nothing_behind_for_the_next_record(bad: bytes) -> None:
+    with pytest.raises(Problem):
+        parse(bad)
+
+    assert [element.text for element in parse(b"<data><a>\xc3\xa9</a><b/></data>")] == ["\u00e9", None]
+
+
+def test_threads_parse_side_by_side() -> None:
+    contents = [f"<data><n>{number}</n>{'<x/>' * (number % 50)}</data>".encode() for number in range(400)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda content: parse(content)[0].text, contents))
+
+    assert found == [str(number) for number in range(400)]
