@@ -11,6 +11,7 @@ import re2
 
 _GROUPS_OR_LOOKS = re.compile(r"\)[*+{]|\\[1-9]|\(\?|\\[pPhRXQEGkK]|\[\[|&&|[*+}?]\+")
 _UNBOUNDED = re.compile(r"[*+]|\{[0-9]*,\}")
+_HALVES = re.compile("[\ud800-\udfff]")
 _MOST = 1_000
 """Characters of a pattern that Python's own engine may run; beyond it, RE2 does."""
 
@@ -34,13 +35,24 @@ def compiled(pattern: str) -> Pattern:
         safe = re2.compile(pattern, _options())
     except (re2.error, UnicodeError) as refusal:
         raise BadPattern(_reason(refusal)) from refusal
-    inside = safe.search
+    inside, whole = _found_by(safe.search), _found_by(safe.fullmatch)
     if not _is_harmless(pattern):
-        whole = safe.fullmatch
-        return Pattern(lambda text: whole(text) is not None, lambda text: inside(text) is not None)
+        return Pattern(whole, inside)
     fast = re.compile(pattern, re.ASCII).fullmatch
     # What matches as a whole is found inside as well; nearly every answer does.
-    return Pattern(lambda text: fast(text) is not None, lambda text: fast(text) is not None or inside(text) is not None)
+    return Pattern(lambda text: fast(text) is not None, lambda text: fast(text) is not None or inside(text))
+
+
+def _found_by(find: Callable[[str], object]) -> Callable[[str], bool]:
+    """RE2 reads UTF-8, in which half of a surrogate pair cannot be written: it stands for any unknown character."""
+
+    def is_found(text: str) -> bool:
+        try:
+            return find(text) is not None
+        except UnicodeEncodeError:
+            return find(_HALVES.sub("\ufffd", text)) is not None
+
+    return is_found
 
 
 def _options() -> re2.Options:

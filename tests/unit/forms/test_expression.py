@@ -163,6 +163,13 @@ def test_a_pattern_with_a_look_ahead_is_refused() -> None:
         compiled("(?=a)b")
 
 
+@pytest.mark.parametrize(("pattern", "is_inside"), [("^a$", False), ("^(a+)+$", False), ("^.$", True), ("(.)+", True)])
+def test_half_a_character_is_looked_at_like_any_other(pattern: str, is_inside: bool) -> None:
+    assert compiled(pattern).is_inside("\ud800") is is_inside
+    assert compiled(pattern).is_whole("\ud800") is is_inside
+    assert compile_form(form(ask("t", constraint=f"regex(., '{pattern}')"))).check({"t": "\udfff"}, CONTEXT) is not None
+
+
 def test_a_plain_pattern_reads_ascii_digits_only() -> None:
     assert compiled(r"^\d{3}$").is_whole("123")
     assert not compiled(r"^\d{3}$").is_whole("١٢٣")
