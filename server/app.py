@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from server import api, auth, console, headers, health, language, log, openrosa, problems, tablet
+from server import api, auth, console, headers, health, language, log, openrosa, overload, problems, tablet
 from server.db import db, wrap_views
 from server.services import Services, blob_store
 from sync.engine import options, tune
@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> Flask:
         engine = db.engine
     tune(engine)
     app.extensions["lapangan"] = Services(settings, engine, blob_store(settings))
-    for part in (log, auth, language, headers, problems):
+    for part in (log, overload, auth, language, headers, problems):
         part.install(app)
     for door in (health, api, tablet, openrosa, console):
         app.register_blueprint(door.bp)

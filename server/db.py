@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from server.services import services
-from sync.engine import reader, writer
+from sync.engine import AWAY, reader, writer
 from sync.models import Base
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -105,5 +105,10 @@ def end_reading() -> None:
 
 def _close(_error: BaseException | None = None) -> None:
     opened = g.pop("session", None)
-    if opened is not None:
+    if opened is None:
+        return
+    try:
         opened.close()
+    except AWAY:
+        # The database went away after all was read: that is no reason to fail.
+        opened.invalidate()

@@ -13,13 +13,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from jinja2 import Template
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from forms.errors import Kind, Problem
 from schemas import openrosa
 from schemas.problem import ProblemSchema
 from server.log import log, request_id
+from sync.engine import AWAY
 
 STATUS: Mapping[Kind, int] = {
     Kind.INVALID: 400,
@@ -135,7 +136,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(ValidationError, _refuse_validation)
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(IntegrityError, _refuse_integrity)
-    app.register_error_handler(OperationalError, _refuse_operational)
+    for away in AWAY:
+        app.register_error_handler(away, _refuse_operational)
     app.register_error_handler(OSError, _refuse_os)
     for kind in (DataError, OverflowError, UnicodeEncodeError):
         app.register_error_handler(kind, _refuse_value)
@@ -262,8 +264,8 @@ def _refuse_integrity(error: IntegrityError) -> Response:
     return answer(fault_of(Collision()))
 
 
-def _refuse_operational(error: OperationalError) -> Response:
-    text = str(error.orig)
+def _refuse_operational(error: SQLAlchemyError) -> Response:
+    text = str(getattr(error, "orig", None) or error)
     log.error("database", error=text)
     if "disk is full" in text or "No space left" in text:
         return answer(fault_of(DiskFull()))

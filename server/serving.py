@@ -17,7 +17,7 @@ from waitress import create_server
 
 from config import Settings
 from forms.errors import Kind, Problem
-from server import scheduler
+from server import overload, scheduler
 from server.app import create_app
 from server.clock import now
 from server.log import log
@@ -64,7 +64,8 @@ class Serving:
         """Answer requests and run the jobs that are due, until `stop`; what is being answered is finished."""
         own = services(self.app)
         # Made here and not before: it starts threads, and another worker may have been forked meanwhile.
-        self._server = create_server(self.app, sockets=[self._socket], **_options(self.settings))
+        marked = overload.marking(self.app, self._waiting, overload.WAITING_PER_THREAD * self.settings.threads)
+        self._server = create_server(marked, sockets=[self._socket], **_options(self.settings))
         _judge_landed(own.engine)
         jobs = scheduler.start(self.settings, own.engine, own.blobs) if self.settings.run_jobs else None
         try:
@@ -102,6 +103,10 @@ class Serving:
 
         for number in STOPS:
             signal.signal(number, handle)
+
+    def _waiting(self) -> int:
+        """Requests that no thread has taken up yet."""
+        return len(self._server.task_dispatcher.queue)
 
     def _turn(self, timeout_s: float) -> None:
         server = self._server

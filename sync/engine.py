@@ -14,7 +14,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as OutOfConnections
 from sqlalchemy.orm import Session
+
+from sync.errors import Overloaded
 
 
 def sqlite_driver() -> ModuleType:
@@ -54,6 +58,8 @@ def tune(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_connection)
         event.listen(engine, "begin", _begin)
+    else:
+        event.listen(engine, "connect", _limit_waiting)
 
 
 def _tune_connection(connection: Any, _record: object) -> None:
@@ -63,9 +69,15 @@ def _tune_connection(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA cache_size=-16000")
     cursor.close()
+
+
+def _limit_waiting(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {int(WRITER_PATIENCE_S * 1000)}")
+    connection.commit()
 
 
 def _begin(connection: Any) -> None:
@@ -80,17 +92,42 @@ def reader(engine: Engine) -> Engine:
     return engine.execution_options(is_reading=True, postgresql_readonly=True)
 
 
-_writers: dict[str, threading.RLock] = {}
+AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, OutOfConnections)
+"""The database is busy, full or away, through no fault of what was to be written."""
+
+WRITER_PATIENCE_S = 20.0
+"""So long a writer waits for its turn, or for a lock of PostgreSQL; then its sender is told to come back."""
+BUSY_TIMEOUT_MS = 30_000
+"""So long SQLite waits for another process that writes."""
+
+
+class _Turn:
+    """A lock that nobody waits for without end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=WRITER_PATIENCE_S):
+            raise Overloaded(retry_after_s=RETRY_AFTER_S)
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+RETRY_AFTER_S = 10
+
+_writers: dict[str, _Turn] = {}
 
 
 def writer(engine: Engine) -> AbstractContextManager[Any]:
     """Hold this around a writing transaction: one writer at a time in a process for each SQLite file.
 
     SQLite's busy timeout alone is unfair (16 writers: p99 of 0.9-4.5 s; with the mutex 0.2-0.6 s).
-    On PostgreSQL it does nothing."""
+    On PostgreSQL it does nothing. Refuses Overloaded."""
     if engine.dialect.name != "sqlite":
         return nullcontext()
-    return _writers.setdefault(str(engine.url), threading.RLock())
+    return _writers.setdefault(str(engine.url), _Turn())
 
 
 def in_transaction(engine: Engine, act: Callable[[Session], Any]) -> Any:

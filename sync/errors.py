@@ -172,3 +172,10 @@ class BadName(Problem):
     """This is not the SHA-256 of a file: it needs 64 digits from 0 to 9 and a to f."""
 
     slug = "attachment/bad-name"
+
+
+class Overloaded(Problem):
+    """The server is busy. Nothing was changed; try again in a minute."""
+
+    kind = Kind.UNAVAILABLE
+    slug = "server/overloaded"

@@ -103,6 +103,7 @@ def draft(engine: Engine, message: str, *, now: datetime) -> Path:
 
 def _installation(session: Session, now: datetime) -> Installation:
     if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL lock_timeout = 0"))
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
     found = session.scalar(select(Installation))
     if found is None:
@@ -137,6 +138,8 @@ def migrating(engine: Engine) -> Iterator[Connection]:
                 _check_references(connection)
         else:
             with connection.begin():
+                # Another server may be at it for as long as its tables are large.
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
                 yield connection
 

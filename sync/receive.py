@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 import orjson
 from sqlalchemy import Engine, select, update
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
@@ -23,8 +22,9 @@ from sync import accounts, definitions, devices, inbox
 from sync.access import NOBODY, Actor
 from sync.author import NOT_TOLD, hybrid_time
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
-from sync.engine import in_transaction, reader
+from sync.engine import AWAY, in_transaction, reader
 from sync.epochs import standing
+from sync.errors import Overloaded
 from sync.identity import derived
 from sync.item import Item, Landed, prepare
 from sync.judge import judge
@@ -32,6 +32,7 @@ from sync.models import Account, Batch, Device, InboxItem, Peer
 from sync.repeat import first_verdicts
 from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
 
+BUSY: tuple[type[Exception], ...] = (*AWAY, Overloaded)
 CHUNK = 100
 LARGEST_ITEM = 2**20
 """Bytes; the XML of an interview has some thousand."""
@@ -226,8 +227,17 @@ def _judge_all(engine: Engine, reading: Session, push: _Push, landed: Sequence[L
             reading.close()
             lines += _judge_items(engine, push, items, now)
         except Exception:  # noqa: BLE001  # whatever one item does to us, it costs its neighbours nothing
-            lines += [_judge_alone(engine, push, one, now) for one in part]
+            lines.append(_judge_alone(engine, push, part[0], now))
+            if lines[-1].why is Why.BUSY:
+                # To try the others one by one would only take longer.
+                return [*lines, *map(_waiting, landed[start + 1 :])]
+            lines += [_judge_alone(engine, push, one, now) for one in part[1:]]
     return lines
+
+
+def _waiting(landed: Landed) -> Line:
+    """The database is busy or away. The bytes are durable, and the sweep judges them."""
+    return Line(_named(landed.raw), Outcome.HELD, why=Why.BUSY)
 
 
 def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> Line:
@@ -235,9 +245,8 @@ def _judge_alone(engine: Engine, push: _Push, landed: Landed, now: datetime) -> 
         with _looking(engine) as reading:
             items = prepare(reading, push.sender, push.batch_id, [landed], now=now)
         return _judge_items(engine, push, items, now)[0]
-    except OperationalError:
-        # The database is busy or away. The bytes are durable, and the sweep judges them.
-        return Line(_named(landed.raw), Outcome.HELD, why=Why.BUSY)
+    except BUSY:
+        return _waiting(landed)
     except Exception as error:  # noqa: BLE001  # a poison pill is put aside, for a person to look at
         return _poisoned(engine, push, landed, f"{type(error).__name__}: {error}", now)
 

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -27,12 +28,8 @@ def cluster() -> Iterator[URL]:
     if given:
         yield make_url(given).set(drivername="postgresql+psycopg")
         return
-    folder = Path(tempfile.mkdtemp(prefix="lapangan-pg-"))
-    try:
-        with _own_cluster(_binaries(), folder) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_cluster() as made:
+        yield made.url
 
 
 def make_database(server: URL, name: str, template: str = "template0") -> URL:
@@ -61,18 +58,45 @@ def _binaries() -> Path:
     return found[-1].parent
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A PostgreSQL of our own, which may be stopped and started."""
+
+    url: URL
+    control: Sequence[str]
+    settings: str
+
+    def start(self) -> None:
+        _run([*self.control, "-l", str(Path(str(self.url.query["host"])) / "log"), "-o", self.settings, "start"])
+
+    def stop(self) -> None:
+        """As the power does it."""
+        _run([*self.control, "-m", "immediate", "stop"])
+
+
 @contextmanager
-def _own_cluster(binaries: Path, folder: Path) -> Iterator[URL]:
+def own_cluster() -> Iterator[Cluster]:
+    """A cluster for one test alone. Raises NoPostgres."""
+    folder = Path(tempfile.mkdtemp(prefix="lapangan-pg-"))
+    try:
+        made = _make_cluster(_binaries(), folder)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_cluster(binaries: Path, folder: Path) -> Cluster:
     data = folder / "data"
     as_user = _unprivileged(folder)
     _run([*as_user, str(binaries / "initdb"), "-D", str(data), "-U", "lapangan", "-A", "trust", "-E", "UTF8", "-N"])
     settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
     control = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    _run([*control, "-l", str(folder / "log"), "-o", settings, "start"])
-    try:
-        yield URL.create("postgresql+psycopg", "lapangan", database="postgres", query={"host": str(folder)})
-    finally:
-        _run([*control, "-m", "immediate", "stop"])
+    url = URL.create("postgresql+psycopg", "lapangan", database="postgres", query={"host": str(folder)})
+    return Cluster(url, control, settings)
 
 
 def _unprivileged(folder: Path) -> list[str]:

@@ -56,7 +56,7 @@ class Bar:
 
     def watch(self, told: Progress) -> None:
         """One step of the field client, shown."""
-        words = _STAGES.get(told.stage)
+        words = STAGES.get(told.stage)
         if words is None:
             return
         if self._task is None:
@@ -71,7 +71,7 @@ class Bar:
         )
 
 
-_STAGES: Mapping[Stage, str] = {
+STAGES: Mapping[Stage, str] = {
     Stage.PUSH: "Sending records",
     Stage.RECEIPTS_KEPT: "Sending records",
     Stage.ASK_FILES: "Sending photos",

@@ -19,6 +19,7 @@ from forms.notice import SENTENCES
 from forms.reworded import SENTENCES as CONVERSION
 from forms.sentence import MEANT
 from forms.versions import SENTENCES as CHANGES
+from server.commands.device_words import REASONS, STAGES
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -46,7 +47,16 @@ def extracted() -> Catalog:
         ROOT, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",), directory_filter=_is_ours
     ):
         found.add(message, locations=[(name, line)], auto_comments=comments, context=context)
-    ours = (MEANT, *SENTENCES.values(), *CHANGES.values(), *KINDS.values(), *UNDECIDED.values(), *CONVERSION)
+    ours = (
+        MEANT,
+        *SENTENCES.values(),
+        *CHANGES.values(),
+        *KINDS.values(),
+        *UNDECIDED.values(),
+        *CONVERSION,
+        *REASONS.values(),
+        *STAGES.values(),
+    )
     for sentence in ours:
         found.add(sentence, locations=[("forms/notice.py", 1)])
     for problem in refusals():

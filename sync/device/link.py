@@ -110,7 +110,8 @@ class Link:
     def _pause(self, attempt: int, answer: Answer | None) -> None:
         pause = min(2.0**attempt * random.uniform(0.5, 1.0), LONGEST_PAUSE_S)
         if answer is not None:
-            pause = max(pause, min(_retry_after_s(answer), LONGEST_PAUSE_S))
+            # Those who were sent away together do not come back together.
+            pause = max(pause, min(_retry_after_s(answer) * random.uniform(1.0, 1.5), LONGEST_PAUSE_S))
         self.watch(Progress(Stage.WAIT, 0, round(pause), self.base))
         self.sleep(pause)
 

@@ -71,7 +71,7 @@ def test_the_server_says_how_long_to_wait(reach: Reach) -> None:
 
     link.ask("GET", "/x")
 
-    assert pauses == [30.0]
+    assert 30 <= pauses[0] <= 45
 
 
 def test_nobody_waits_for_hours(reach: Reach) -> None:
