@@ -18,7 +18,8 @@ class BatchHeaderSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    version = fields.Integer(data_key="v", required=True, strict=True, validate=validate.Equal(PROTOCOL))
+    version = fields.Integer(data_key="v", required=True, strict=True, validate=validate.Range(0))
+    """Of the protocol. What an older client does not say has a default; what a newer one means nobody here can know."""
     device = fields.String(load_default="", validate=validate.Length(max=64))
     origin = fields.String(load_default="", validate=validate.Length(max=255))
     sent_at = Moment(load_default=None, allow_none=True)

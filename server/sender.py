@@ -7,6 +7,7 @@ from flask import request
 from server.auth import actor, device
 from server.clock import now
 from sync import access
+from sync.errors import AccessTakenBack
 from sync.models import Device, Project
 from sync.verdict import Sender
 
@@ -39,6 +40,14 @@ def require_sender(found: Project, verb: str) -> None:
     own = device()
     if own is None or own.revoked_at is None:
         access.require(actor(), verb, found.project_id)
+
+
+def require_reader(found: Project) -> None:
+    """Refuse whoever may not synchronise here; a device is told when its access was taken back."""
+    own = device()
+    if own is not None and own.revoked_at is not None:
+        raise AccessTakenBack
+    access.require(actor(), "sync", found.project_id)
 
 
 def _was_seen_lately(own: Device) -> bool:

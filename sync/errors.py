@@ -179,3 +179,10 @@ class Overloaded(Problem):
 
     kind = Kind.UNAVAILABLE
     slug = "server/overloaded"
+
+
+class AccessTakenBack(Problem):
+    """This device's access was taken back. What it has sent is safe with the supervisor; ask there for a new code."""
+
+    kind = Kind.FORBIDDEN
+    slug = "device/revoked"

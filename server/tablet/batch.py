@@ -17,7 +17,7 @@ import orjson
 from flask import Request
 
 from forms.errors import Kind, Problem
-from schemas.batch import BatchHeaderSchema
+from schemas.batch import PROTOCOL, BatchHeaderSchema
 
 LARGEST_ENCODED = 2**20
 LARGEST_DECODED = 8 * 2**20
@@ -48,6 +48,12 @@ class UnknownEncoding(Problem):
 
     kind = Kind.UNSUPPORTED
     slug = "batch/unknown-encoding"
+
+
+class NewerProtocol(Problem):
+    """The program on this device is newer than the server. Keep your data, and ask for the server to be updated."""
+
+    slug = "batch/newer-protocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,10 @@ def _header(line: bytes) -> dict[str, Any]:
         raise BrokenBatch("The first line is not a header.") from error
     if not isinstance(told, dict):
         raise BrokenBatch("The first line is not a header.")
-    return dict(HEADER.load(told))
+    header = dict(HEADER.load(told))
+    if header["version"] > PROTOCOL:
+        raise NewerProtocol(spoken=PROTOCOL)
+    return header
 
 
 HEADER = BatchHeaderSchema()

@@ -8,13 +8,13 @@ from flask import Request, request
 from flask.typing import ResponseReturnValue
 
 from schemas.sync import HaveSchema, MissingSchema
-from server.auth import actor
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.projects import project
+from server.sender import require_reader
 from server.services import services
 from server.tablet.blueprint import bp, shown
-from sync import access, attach
+from sync import attach
 from sync.attach import Stored
 
 LARGEST_PUT = 256 * 1024
@@ -28,7 +28,7 @@ CHUNK = 64 * 1024
 def have(number: int) -> ResponseReturnValue:
     """Which of these files are missing, and from which offset each goes on."""
     found = project(number)
-    access.require(actor(), "sync", found.project_id)
+    require_reader(found)
     request.max_content_length = LARGEST_QUESTION
     asked = HaveSchema().load(request.get_json(force=True, silent=True) or {})
     wanted = [(blob["sha256"], blob["size"]) for blob in asked["blobs"]]
@@ -44,7 +44,7 @@ def have(number: int) -> ResponseReturnValue:
 def put_blob(number: int, sha256: str) -> ResponseReturnValue:
     """The file is durable and known under its hash; putting it twice is as good as once."""
     found = project(number)
-    access.require(actor(), "sync", found.project_id)
+    require_reader(found)
     request.max_content_length = LARGEST_PUT
     stored = services().blobs.write(found.project_id, chunks_of(request), limit=LARGEST_PUT, expected_sha256=sha256)
     keep(found.project_id, stored, request.mimetype)

@@ -14,8 +14,9 @@ from server.auth import actor, device
 from server.clock import now
 from server.db import end_reading, session
 from server.projects import project
+from server.sender import require_reader
 from server.tablet.blueprint import bp, shown
-from sync import access, feed
+from sync import feed
 
 LOOK_S = 1.0
 """Between two looks of somebody who waits."""
@@ -26,7 +27,7 @@ WAITING = threading.BoundedSemaphore(2)
 @bp.get("/projects/<int:number>/sync/pull")
 def pull(number: int) -> ResponseReturnValue:
     """With `wait` the answer comes as soon as there is news, or after so many seconds without."""
-    access.require(actor(), "sync", project(number).project_id)
+    require_reader(project(number))
     wanted = PullSchema().load(request.args.to_dict())
     page = _page(number, wanted)
     if wanted["wait"] and not _has_news(page) and WAITING.acquire(blocking=False):

@@ -24,13 +24,14 @@ from sync.models import Submission
 from tests.conftest import Team
 from tests.e2e.fieldwork import add, code, enrolled, visits
 
-CROWD = 120
+CROWD = 40
 
 
 @pytest.fixture
 def small(settings: Settings, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
     """A server with two threads, before which at most eight requests may wait."""
     monkeypatch.setattr(overload, "WAITING_PER_THREAD", 4)
+    monkeypatch.setattr(sync.engine, "WRITER_PATIENCE_S", 120)
     server = Serving(replace(settings, threads=2, run_jobs=False), app)
     server.start()
     yield server
@@ -52,7 +53,7 @@ def test_who_cannot_be_answered_is_told_when_to_come_back(
         with writer(engine), engine.connect() as connection:
             connection.execute(text("UPDATE project SET name = name"))
             begun.set()
-            go_on.wait(20)
+            go_on.wait(120)
             connection.rollback()
 
     def ask(number: int) -> requests.Response:
@@ -64,7 +65,7 @@ def test_who_cannot_be_answered_is_told_when_to_come_back(
 
     with ThreadPoolExecutor(CROWD + 1) as pool:
         holder = pool.submit(hold)
-        begun.wait(20)
+        begun.wait(120)
         crowd = [pool.submit(ask, number) for number in range(CROWD)]
         _wait_for_a_queue(small)
         go_on.set()
@@ -84,7 +85,7 @@ def test_who_cannot_be_answered_is_told_when_to_come_back(
 
 def _wait_for_a_queue(server: Serving) -> None:
     pause = threading.Event()
-    for _ in range(400):
+    for _ in range(1200):
         if len(server._server.task_dispatcher.queue) > CROWD // 2:
             return
         pause.wait(0.05)

@@ -1,0 +1,330 @@
+"""For each misfortune: what the enumerator reads, what the supervisor reads, and where the bytes are."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from flask import Flask
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from server.commands.device_words import receipt_lines
+from sync import devices, form_list
+from sync.device import FieldDevice
+from sync.device.errors import ServerRefused, ServerUnreachable
+from sync.device.link import Link
+from sync.device.push import encode
+from sync.engine import in_transaction
+from sync.models import Batch, Form, InboxItem, Operation, Project, Submission
+from tests.conftest import Team
+from tests.e2e.fieldwork import add, visits
+from tests.e2e.luck.conftest import Enrol
+from tests.e2e.reader import Reader
+
+QUARANTINE = "/projects/1/quarantine"
+
+
+@pytest.fixture(autouse=True)
+def _in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
+
+
+@pytest.fixture
+def supervisor(app: Flask, study: Team) -> Reader:
+    return Reader(app.test_client()).log_in("supervisor")
+
+
+def says(device: FieldDevice) -> list[str]:
+    """What the device tells of its last record."""
+    return receipt_lines(device.receipts()[0])
+
+
+def put_aside(engine: Engine) -> list[bytes]:
+    with Session(engine) as session:
+        return list(session.scalars(select(InboxItem.raw).where(InboxItem.state == "quarantined")))
+
+
+def waiting(device: FieldDevice) -> list[bytes]:
+    """The lines that the device will send."""
+    rows = device.store.rows("SELECT body FROM operation WHERE state = 'waiting' ORDER BY number")
+    return [bytes(row[0]) for row in rows]
+
+
+def count(engine: Engine, table: Any) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_cloned_tablet(enrol: Enrol, engine: Engine, supervisor: Reader, tmp_path: Path) -> None:
+    """Its folder is copied with a record that waits, and both go on. Only the image of a running program, which no
+    device folder is, could use a number twice."""
+    device = enrol()
+    both = add(device, visits("pendaftaran")[0])
+    device.store.run("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copytree(tmp_path / "tablet-1", tmp_path / "copy")
+    with FieldDevice(tmp_path / "copy", user="rina") as copy:
+        own, its = add(device, visits("pendaftaran")[1]), add(copy, visits("pendaftaran")[2])
+        first, second = device.sync(), copy.sync()
+        assert [item["verdict"] for item in first.pushed.items] == ["accepted", "accepted"]
+        assert [item["verdict"] for item in second.pushed.items] == ["duplicate", "accepted"]
+
+        # The image of a running program: it counts on under the same origin.
+        copy._origin = device._origin
+        reused = add(copy, visits("pendaftaran")[3])
+        raw = waiting(copy)[-1]
+        copy.sync()
+        words = says(copy)
+        assert copy.status().waiting == 0
+
+    assert words == [
+        "Safe, but the supervisor must look at it",
+        "It looks like a copy of this folder is in use elsewhere.",
+    ]
+    page = supervisor.get(QUARANTINE)
+    assert "Number used twice" in page
+    assert "perhaps a tablet was copied. Both are kept." in page
+    assert raw in put_aside(engine)
+    with Session(engine) as session:
+        shown = set(session.scalars(select(Submission.instance_id)))
+    assert shown == {both, own, its}
+    assert reused not in shown
+
+
+def test_a_revoked_tablet(enrol: Enrol, engine: Engine, study: Team, supervisor: Reader) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+
+    def revoke(session: Session) -> None:
+        project = session.get_one(Project, study.project_id)
+        devices.revoke(session, devices.by_number(session, project, 1), actor=study.manager, now=now())
+
+    in_transaction(engine, revoke)
+    lines = waiting(device)
+    with pytest.raises(ServerRefused) as refused:
+        device.sync()
+
+    assert str(refused.value).startswith("This device's access was taken back. What it has sent is safe")
+    assert says(device) == [
+        "Safe, but the supervisor must look at it",
+        "This device's access was taken back.",
+    ]
+    assert "Release it if the work is real." in supervisor.get(QUARANTINE)
+    assert put_aside(engine) == lines
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_a_clock_that_is_off_by_years(enrol: Enrol, engine: Engine, supervisor: Reader, years: int) -> None:
+    device = enrol()
+    device.clock = lambda: now() + timedelta(days=365 * years)
+    add(device, visits("pendaftaran")[0])
+
+    synced = device.sync()
+
+    assert [item["verdict"] for item in synced.pushed.items] == ["accepted"]
+    assert says(device)[0] == "Safe on the server"
+    page = supervisor.get("/projects/1/devices")
+    assert ("behind" if years < 0 else "ahead") in page
+    with Session(engine) as session:
+        assert session.scalars(select(Operation.xml).where(Operation.kind == "submission")).one() is not None
+
+
+def test_a_form_version_that_the_server_has_never_seen(enrol: Enrol, engine: Engine, supervisor: Reader) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+    body = orjson.loads(waiting(device)[0])
+    newer = {**body, "version": "2099010101", "xml": body["xml"].replace(body["version"], "2099010101")}
+    device.store.run("UPDATE operation SET body = ?", orjson.dumps(newer))
+
+    device.sync()
+
+    assert says(device) == [
+        "Safe; shown as soon as what it waits for arrives",
+        "It waits for its form version.",
+    ]
+    assert "It was made on a form version that is not published here." in supervisor.get(QUARANTINE)
+    with Session(engine) as session:
+        kept = session.scalars(select(Operation).where(Operation.state == "held")).one()
+        assert (kept.xml, kept.version) == (newer["xml"], "2099010101")
+
+
+@pytest.mark.parametrize("how", ["closed", "never there"])
+def test_a_form_that_is_gone_meanwhile(enrol: Enrol, engine: Engine, study: Team, supervisor: Reader, how: str) -> None:
+    """A form is never deleted, only closed; a server that was set up anew does not have it."""
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+
+    def close(session: Session) -> None:
+        form = session.get_one(Form, (study.project_id, "pendaftaran"))
+        form_list.set_state(session, form, "closed", actor=study.manager, now=now())
+
+    if how == "closed":
+        in_transaction(engine, close)
+    else:
+        body = orjson.loads(waiting(device)[0])
+        other = {**body, "form": "sensus", "xml": body["xml"].replace("pendaftaran", "sensus")}
+        device.store.run("UPDATE operation SET body = ?", orjson.dumps(other))
+    lines = waiting(device)
+    device.sync()
+
+    told = {"closed": "The form is closed.", "never there": "The server has no such form."}
+    asked = {"closed": "Open it again, then release the item", "never there": "Publish it, then release the item."}
+    assert says(device) == ["Safe, but the supervisor must look at it", told[how]]
+    assert asked[how] in supervisor.get(QUARANTINE)
+    assert put_aside(engine) == lines
+
+
+def push(device: FieldDevice, body: bytes, headers: dict[str, str]) -> requests.Response:
+    told = {"Authorization": f"Bearer {device.store.setting('token')}", **headers}
+    address = f"{device.membership().base}/v1/projects/1/sync/push"
+    return requests.post(address, data=body, headers=told, timeout=30)
+
+
+def test_a_tablet_with_an_old_program(enrol: Enrol, engine: Engine) -> None:
+    """It leaves out what was invented later, and knows fewer words of the receipt: `safe` is all that it looks at."""
+    device = enrol()
+    record = add(device, visits("pendaftaran")[0])
+    body = orjson.loads(waiting(device)[0])
+    old = {name: body[name] for name in ("op", "origin", "n", "kind", "record", "xml")}
+
+    answer = push(device, b'{"v": 0}\n' + orjson.dumps(old), {})
+
+    assert answer.status_code == 200
+    assert [(item["verdict"], item["safe"]) for item in answer.json()["items"]] == [("accepted", True)]
+    with Session(engine) as session:
+        shown = session.scalars(select(Submission)).one()
+        assert (shown.instance_id, shown.form_id, shown.version) == (record, "pendaftaran", body["version"])
+
+
+def test_a_tablet_with_a_program_that_is_newer_than_the_server(
+    enrol: Enrol, engine: Engine, supervisor: Reader
+) -> None:
+    """Fields that nobody here knows are passed over; kinds are kept for a newer server; a newer protocol is refused."""
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+    body = orjson.loads(waiting(device)[0])
+    more, kind = {**body, "mood": "good"}, {**body, "op": "o-new", "kind": "hologram", "n": 99}
+
+    taken = push(device, b'{"v": 1, "mood": "good"}\n%s\n%s' % (orjson.dumps(more), orjson.dumps(kind)), {})
+    refused = push(device, b'{"v": 2}\n' + orjson.dumps(body), {})
+
+    assert [(item["verdict"], item["safe"]) for item in taken.json()["items"]] == [
+        ("accepted", True),
+        ("quarantined", True),
+    ]
+    assert "A newer program sent something that this server does not know yet. Update the server." in supervisor.get(
+        QUARANTINE
+    )
+    assert put_aside(engine) == [orjson.dumps(kind)]
+    assert (refused.status_code, refused.json()["type"]) == (400, "/problems/batch/newer-protocol")
+    assert refused.json()["title"].startswith("The program on this device is newer than the server.")
+
+
+def test_a_field_client_of_a_newer_protocol_keeps_everything(
+    enrol: Enrol, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+    monkeypatch.setattr("sync.device.push.PROTOCOL", 2)
+
+    with pytest.raises(ServerRefused, match="newer than the server"):
+        device.sync()
+
+    assert (device.status().waiting, count(engine, Submission)) == (1, 0)
+
+
+def test_a_batch_that_is_cut_at_any_byte(enrol: Enrol, engine: Engine) -> None:
+    """By a line or a proxy that shortens it; what arrives changes nothing, with and without a digest."""
+    device = enrol()
+    for visit in visits("pendaftaran")[:2]:
+        add(device, visit)
+    body, headers = encode(device.outbox.batch(100), device_id="x", waiting=2, now=now())
+    places = [*range(24), *range(24, len(body) - 24, max(1, len(body) // 24)), *range(len(body) - 24, len(body))]
+    bare = {name: value for name, value in headers.items() if name != "Content-Digest"}
+    before = count(engine, Batch)
+
+    with requests.Session() as line:
+        line.headers["Authorization"] = f"Bearer {device.store.setting('token')}"
+        address = f"{device.membership().base}/v1/projects/1/sync/push"
+        codes = {
+            line.post(address, data=body[:place], headers=told, timeout=30).status_code
+            for place in places
+            for told in (headers, bare)
+        }
+
+    assert gzip.decompress(body)
+    assert codes == {400}
+    assert (count(engine, Batch), count(engine, Submission), device.status().waiting) == (before, 0, 2)
+    device.sync()
+    assert (count(engine, Submission), device.status().waiting) == (2, 0)
+
+
+@contextmanager
+def _portal() -> Iterator[str]:
+    """The log-in page of a hotel: it answers everything with 200."""
+
+    class Portal(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            page = b"<html><form>Wi-Fi: your room number?</form></html>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        do_GET = do_POST = answer  # noqa: N815  # http.server asks for these names
+
+        def log_message(self, *_told: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Portal) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_log_in_page_instead_of_the_server(enrol: Enrol, engine: Engine, supervisor: Reader) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+    own = device.membership().base
+    with _portal() as portal:
+        device.store.keep_setting("base", portal)
+        with pytest.raises(ServerUnreachable, match="answered, but not as this server does"):
+            device.sync()
+        count_, words = device.status().waiting, says(device)
+        device.store.keep_setting("base", own)
+
+    assert (count_, words) == (1, ["Waits to be sent"])
+    assert count(engine, Submission) == 0
+    assert "tablet-1" in supervisor.get("/projects/1/devices")
+    device.sync()
+    assert (count(engine, Submission), device.status().waiting) == (1, 0)
+
+
+def _refuse(*_told: object, **_more: object) -> Link:
+    raise AssertionError("nobody asks the network")
+
+
+def test_without_any_network_everything_waits_and_says_so(enrol: Enrol, engine: Engine) -> None:
+    device = enrol()
+    device.connect = _refuse
+    add(device, visits("pendaftaran")[0])
+
+    assert says(device) == ["Waits to be sent"]
+    assert count(engine, Submission) == 0
