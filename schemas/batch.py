@@ -30,6 +30,8 @@ class BatchHeaderSchema(Schema):
         validate=validate.Length(max=1000),
     )
     """Of another server: what the people and devices of its operations are called."""
+    read = fields.String(load_default="", validate=validate.Length(max=64))
+    """Of another server: the cursor up to which it has read our operations."""
     waiting = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 2**31 - 1))
 
 

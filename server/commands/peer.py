@@ -73,12 +73,13 @@ def list_() -> None:
     """The other servers, and what they have not got yet."""
     with opened() as installation, installation.reading() as session:
         shown = table(_("Server"), _("Address"), _("Last exchange"), _("Waiting"), _("Trouble"))
-        for one in peers.listed(session):
+        for one in peers.known(session):
             waiting = peers.lag(session, one)
-            when = f"{one.synced_at:%Y-%m-%d %H:%M} UTC" if one.synced_at else _("never")
+            met = max((at for at in (one.synced_at, one.imported_at) if at is not None), default=None)
+            when = f"{met:%Y-%m-%d %H:%M} UTC" if met else _("never")
             told = {"operations": waiting.operations, "files": waiting.files, "size": size(waiting.size)}
             counts = _("%(operations)d operations, %(files)d files (%(size)s)", **told)
-            shown.add_row(one.name, one.base, when, counts, one.error)
+            shown.add_row(one.name, one.base or _where(one), when, counts, one.error)
     out.print(shown)
 
 
@@ -90,6 +91,10 @@ def remove(name: str) -> None:
         found = peers.named(session, name)
         peers.remove(session, found, actor=SYSTEM, now=now())
     done(_("%(name)s is no longer connected. Shut this server out there too.", name=name))
+
+
+def _where(one: Peer) -> str:
+    return _("enrolled here") if one.here_id else _("by bundles")
 
 
 def _sync(installation: Opened, one: Peer) -> bool:

@@ -65,6 +65,7 @@ class SentBatch:
     sent_at: datetime | None
     waiting: int | None
     names: Mapping[str, str] = field(default_factory=dict)
+    read: str = ""
 
     def skew_ms(self, now: datetime) -> int | None:
         """The device's clock minus ours, within what the database can hold."""
@@ -86,7 +87,7 @@ def read(request: Request) -> SentBatch:
     items = [line for line in lines[1:] if line.strip()]
     if len(items) > MOST_ITEMS:
         raise BatchTooLarge(limit=MOST_ITEMS)
-    return SentBatch(items, len(encoded), header["sent_at"], header["waiting"], header["names"])
+    return SentBatch(items, len(encoded), header["sent_at"], header["waiting"], header["names"], header["read"])
 
 
 def decoded(encoded: bytes, encoding: str) -> bytes:

@@ -6,14 +6,14 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from schemas.batch import receipt_of
-from server.auth import actor
+from server.auth import actor, device
 from server.clock import now
 from server.db import end_reading, engine, own_transactions, session, writing
 from server.projects import project
 from server.sender import require_sender, sender
 from server.tablet import batch
 from server.tablet.blueprint import bp, shown
-from sync import operations
+from sync import operations, peers
 from sync.receive import receive
 
 
@@ -30,5 +30,9 @@ def push(number: int) -> ResponseReturnValue:
         end_reading()
         with writing() as opened:
             operations.keep_names(opened, found.project_id, sent.names)
+    own = device()
+    if sent.read and actor().serves and own is not None:
+        with writing() as opened:
+            peers.note_read(opened, own, sent.read)
     receipt = receive(engine(), by, sent.items, size=sent.size, now=now(), reading=session())
     return shown(receipt_of(receipt))

@@ -39,6 +39,20 @@ class UnknownProject(Problem):
     slug = "bundle/unknown-project"
 
 
+class OtherProject(Problem):
+    """This bundle is of another project. Upload it on the page Servers of that one."""
+
+    kind = Kind.CONFLICT
+    slug = "bundle/other-project"
+
+
+class ShutOut(Problem):
+    """The server that signed this was shut out here. Nothing was changed; trust its key again to take it after all."""
+
+    kind = Kind.FORBIDDEN
+    slug = "bundle/shut-out"
+
+
 class OtherFingerprint(Problem):
     """Another server has signed this than the one you named. Nothing was changed; ask where the bundle comes from."""
 

@@ -30,7 +30,8 @@ def reads(known: Iterable[Peer]) -> list[Read]:
 def learned(peer: Peer, manifest: Manifest, own: Standing) -> dict[str, Any]:
     """What is to be noted of the maker of this bundle, once all that is in it is here."""
     if manifest.epoch < peer.epoch:
-        return {}  # of a life that it has lost: what it said then does not hold any more
+        # Of a life that it has lost: what it said then does not hold any more, and what it brings, it may lack itself.
+        return {"echo_seq": own.head}
     told = {} if manifest.epoch == peer.epoch else after_restore(peer, manifest.epoch, manifest.forks, own.head)
     told |= _how_far_it_is_here(peer, manifest, own)
     told |= _how_far_ours_is_there(peer, manifest, own, told)

@@ -18,10 +18,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
-from sync import access, attach, operations, parcel, receive
+from sync import access, attach, operations, parcel, peers, receive
 from sync.access import Actor
 from sync.attach import BlobStore
-from sync.bundles.errors import BundleDamaged, OtherFingerprint, UnknownProject, UnknownSigner
+from sync.bundles.errors import BundleDamaged, OtherFingerprint, OtherProject, ShutOut, UnknownProject, UnknownSigner
 from sync.bundles.key import fingerprint, word
 from sync.bundles.manifest import FORMS, OPERATIONS, Manifest
 from sync.bundles.opened import Opened, Watch, opened
@@ -30,7 +30,6 @@ from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES
 from sync.engine import in_transaction
 from sync.epochs import standing
 from sync.models import Installation, Peer, Project
-from sync.peers import Told, trust
 from sync.projects import adopt_project
 from sync.record import record
 from sync.verdict import Line, Outcome, Sender
@@ -95,7 +94,7 @@ def take(
         access.require(actor, "bundle.carry", manifest.project)
         peer, is_new = _signer(engine, manifest, adopt, own_key)
         if project_id and manifest.project != project_id:
-            raise UnknownProject(manifest.project_name)
+            raise OtherProject(manifest.project_name)
         bundle.verify(watch)
         if is_new:
             peer = in_transaction(engine, lambda session: _adopt(session, manifest, name, actor=actor, now=now))
@@ -114,6 +113,8 @@ def _signer(engine: Engine, manifest: Manifest, adopt: str, own_key: str) -> tup
     with Session(engine.execution_options(is_reading=True), expire_on_commit=False) as session:
         project = session.get(Project, manifest.project)
         peer = session.get(Peer, (manifest.project, manifest.server))
+        if peer is not None and peers.is_shut_out(session, peer):
+            raise ShutOut(peer.name)
         is_own = session.scalars(select(Installation.server_id)).one() == manifest.server
     if project is None and not adopt:
         told = f"{manifest.project_name}: lapangan bundle import FILE --adopt {shown}"
@@ -131,8 +132,8 @@ def _adopt(session: Session, manifest: Manifest, name: str, *, actor: Actor, now
         access.require(actor, "project.create")
         adopt_project(session, manifest.project, name=manifest.project_name, actor=actor, now=now)
     called = name.strip() or f"Server {fingerprint(manifest.key)[:9]}"
-    told = Told(manifest.server, 0, manifest.key)
-    return trust(session, manifest.project, called, told, actor=actor, now=now)
+    told = peers.Told(manifest.server, 0, manifest.key)
+    return peers.trust(session, manifest.project, called, told, actor=actor, now=now)
 
 
 def _begun(session: Session, manifest: Manifest, peer: Peer | None) -> Taken:

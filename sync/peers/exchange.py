@@ -150,7 +150,8 @@ class Exchange(Talk):
     def _send(self, batch: Sequence[Waiting], names: Mapping[str, str]) -> None:
         waiting = self.reading(lambda session: lag(session, self.peer).operations) + len(batch)
         device_id, at = self.peer.device_id, self.clock()
-        body, headers = encode(batch, device_id=device_id, waiting=waiting, now=at, names=dict(names))
+        more = {"names": dict(names), "read": self.peer.cursor}
+        body, headers = encode(batch, device_id=device_id, waiting=waiting, now=at, **more)
         receipt = self.json(self.link.ask("POST", f"{self.path}/push", data=body, headers=headers).json)
         items = receipt.get("items") or ()
         if any(item.get("verdict") == "retry" for item in items):

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync import access
+from forms.errors import Problem
+from sync import access, operations
 from sync.access import Actor
 from sync.device.enrolment import enrolment
 from sync.device.link import Link
 from sync.engine import in_transaction
+from sync.epochs import standing
 from sync.models import Device, Installation, Peer
 from sync.peers.errors import NameTaken, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
 from sync.projects import adopt_project
@@ -131,6 +133,19 @@ def meet_below(session: Session, device: Device, told: Told, *, now: datetime) -
     return peer
 
 
+def note_read(session: Session, device: Device, cursor: str) -> None:
+    """The server that is this device here has read our operations up to this cursor."""
+    found = select(Peer).where(Peer.project_id == device.project_id, Peer.here_id == device.device_id)
+    peer = session.scalars(found).first()
+    if peer is None:
+        return
+    try:
+        read = operations.since(cursor, standing(session, device.project_id))
+    except Problem:
+        return  # of a life of this server that is over: it reads from the start
+    peer.sent_seq = max(peer.sent_seq, read)
+
+
 def trust(session: Session, project_id: str, name: str, told: Told, *, actor: Actor, now: datetime) -> Peer:
     """Bundles that this server signs for this project are taken from now on. Refuses OwnServer, NameTaken."""
     access.require(actor, "peer.trust", project_id)
@@ -139,12 +154,20 @@ def trust(session: Session, project_id: str, name: str, told: Told, *, actor: Ac
     if known is None and _is_taken(session, project_id, name[:255]):
         raise NameTaken(name)
     peer = known or _new(session, project_id, told.server_id, name[:255], now)
+    if is_shut_out(session, peer):
+        peer.here_id = None  # its line stays cut
     peer.public_key = told.public_key
     session.flush()
     detail = {"name": peer.name, "key": told.public_key}
     target = ("peer", peer.peer_id)
     record(session, "peer.trust", actor=actor, at=now, project_id=project_id, target=target, detail=detail)
     return peer
+
+
+def is_shut_out(session: Session, peer: Peer) -> bool:
+    """Whether it was enrolled here, and its access was taken back."""
+    device = session.get(Device, (peer.project_id, peer.here_id)) if peer.here_id else None
+    return device is not None and device.revoked_at is not None
 
 
 def remove(session: Session, peer: Peer, *, actor: Actor, now: datetime) -> None:

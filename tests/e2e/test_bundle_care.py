@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from sync import attach, form_list, peers, publish
+from sync import attach, devices, form_list, peers, projects, publish
 from sync.access import SYSTEM, NotAllowed
 from sync.backup import back_up
-from sync.bundles.errors import UnknownProject, UnknownSigner
-from sync.bundles.key import fingerprint, word
+from sync.bundles.errors import OtherProject, ShutOut, UnknownProject, UnknownSigner
+from sync.bundles.key import fingerprint, read_word, word
 from sync.device.errors import ServerUnreachable
 from sync.engine import in_transaction
-from sync.models import Form, Peer, Submission
+from sync.models import Form, Peer, Project, Submission
 from sync.restore import restore
 from sync.verdict import SentFile
 from tests.conftest import make_team
@@ -27,6 +27,7 @@ from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, key_file, key_of, m
 from tests.e2e.offices import Office, agree, rename
 from tests.e2e.visits import FORM_ID, new_id, xform
 
+BY_NOBODY = {"actor": SYSTEM, "now": now()}
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -240,3 +241,35 @@ def test_photos_that_a_thin_line_did_not_carry_go_by_stick(
 
     assert (taken.files, taken.has_gap) == (1, False)
     assert agree(centre, field_office)
+
+
+def test_a_field_office_that_was_shut_out_comes_in_by_no_stick(
+    centre: Office, field_office: Office, tmp_path: Path
+) -> None:
+    field_office.collect(new_id())
+    file = pack(field_office, tmp_path, field_office.peer().name)
+
+    def revoke(session: Session) -> None:
+        project = session.get_one(Project, centre.project_id)
+        (device,) = devices.listed(session, project, kind="server")
+        devices.revoke(session, device, actor=SYSTEM, now=now())
+
+    in_transaction(centre.engine, revoke)
+    before = centre.operations()
+    with pytest.raises(ShutOut):
+        carry(centre, file)
+    assert centre.operations() == before
+
+    told = read_word(word("s-field", key_of(field_office).public))
+    in_transaction(
+        centre.engine,
+        lambda session: peers.trust(session, centre.project_id, "Field office", told, actor=SYSTEM, now=now()),
+    )
+    assert carry(centre, file).new > 0
+
+
+def test_a_bundle_belongs_on_the_page_of_its_project(centre: Office, village: Office, tmp_path: Path) -> None:
+    other = in_transaction(centre.engine, lambda session: projects.create_project(session, name="Lain", **BY_NOBODY))
+
+    with pytest.raises(OtherProject):
+        carry(centre, pack(village, tmp_path, CENTRE), project_id=other.project_id)

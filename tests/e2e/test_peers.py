@@ -269,3 +269,13 @@ def test_a_field_office_that_has_nothing_to_send_is_heard_of(centre: Office, fie
 
     assert device.last_seen_at is not None
     assert device.waiting == 0
+
+
+def test_the_centre_knows_what_a_field_office_has_not_read_yet(centre: Office, field_office: Office) -> None:
+    with Session(centre.engine) as session:
+        before = peers.lag(session, peers.named(session, "Field office"))
+    centre.collect(new_id())
+    with Session(centre.engine) as session:
+        after = peers.lag(session, peers.named(session, "Field office"))
+
+    assert (before.operations, after.operations) == (0, 2)
