@@ -204,7 +204,7 @@ def _shown(ledger: Ledger, row: Row, record: Record, view: View) -> Row:
         "data": {path: value for path, value in view.values.items() if path != LABEL and value is not None},
         "is_deleted": view.is_deleted,
         "conflicts": len(view.clashes),
-        "heads": sum(1 for op in view.heads if op.set or op.is_delete),
+        "heads": max(1, sum(1 for op in view.heads if op.set or op.is_delete)),
         "account_id": maker.row["account_id"] if maker is not None else None,
         "device_id": maker.row["device_id"] if maker is not None else None,
         "is_waiting": _needs_approval(ledger, row["list_name"]) and not _is_approved(ledger, record, makers),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -193,8 +193,8 @@ def _filter(found: EntityList, name: str, key: str) -> str:
 def take_types(
     session: Session, project: Project, form: FormDefinition, lists: Iterable[str], *, actor: Actor, now: datetime
 ) -> None:
-    """What has no type yet takes that of the question that fills it; a select that the form has given its choices
-    also takes those that are new."""
+    """What nobody has declared takes the type of the question that fills it, and the way in which the form merges its
+    answers; a select that has its choices from a form also takes those that are new."""
     for list_name in dict.fromkeys(lists):
         found = entity_lists.named(session, project, list_name)
         session.refresh(found)
@@ -223,14 +223,16 @@ def _rule(name: str, said: Declared, before: PropertyRule) -> PropertyRule:
 
 def _asked(form: FormDefinition, question: Question, list_name: str) -> PropertyRule | None:
     """What the question says about the property that it fills; None when it says nothing, or fills another list's."""
-    type_ = OF_ANSWERS.get(question.type)
-    if not question.saveto or type_ is None:
+    type_ = OF_ANSWERS.get(question.type, PropertyType.TEXT)
+    policy = POLICIES.get(question.merge, Policy.FLAG)
+    if not question.saveto or (type_ is PropertyType.TEXT and policy is Policy.FLAG):
         return None
     around = [one for one in form.entities if question.path[: len(one.path) - 2] == one.path[:-2]]
     nearest = max(around, key=lambda one: len(one.path), default=None)
     if nearest is None or nearest.dataset != list_name:
         return None
-    return PropertyRule(type_, tuple(choice.name for choice in choices_of(form, question)))
+    rule = PropertyRule(type_, tuple(choice.name for choice in choices_of(form, question)), policy)
+    return rule if rule.can_merge else replace(rule, policy=Policy.FLAG)
 
 
 def _joined(known: PropertyRule, asked: PropertyRule) -> PropertyRule:

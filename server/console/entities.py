@@ -15,13 +15,14 @@ from server.clock import now
 from server.console.blueprint import bp
 from server.console.names import Names
 from server.console.properties import properties
+from server.console.property_types import TYPES
 from server.console.quarantine import PATIENCE
 from server.console.review import resolve
 from server.console.siblings import clash
 from server.console.submissions import offset
 from server.db import session
 from server.projects import project
-from sync import entity_lists, find, register
+from sync import entity_lists, find, list_rules, register
 from sync.access import require
 from sync.entity_scope import scope_of
 from sync.errors import NoSuchEntity
@@ -105,7 +106,8 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     names = Names.of(session(), found)
     one = entity_lists.entity(session(), found, name, entity_id, scope=scope_of(session(), found.project_id, actor()))
     changes = _changes(found, entity_lists.versions(session(), one), names)
-    declared = [str(each) for each in entity_lists.named(session(), found, name).properties]
+    chosen = entity_lists.named(session(), found, name)
+    declared = [str(each) for each in chosen.properties]
     words = properties(found, name)
     return render_template(
         "console/entity.html",
@@ -113,6 +115,8 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
         entity=one,
         words=words,
         properties=[*declared, *(key for key in one.data if key not in declared)],
+        types=TYPES,
+        rules=list_rules.read(chosen.settings),
         held=find.held(session(), found, kind="entity", record_id=entity_id),
         overdue=now() - PATIENCE,
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],

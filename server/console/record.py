@@ -24,7 +24,7 @@ from server.headers import CONTENT_SECURITY_POLICY
 from server.projects import project
 from sync import find, publish
 from sync.access import require
-from sync.models import Comment, Entity, Form, Project, Submission, SubmissionAttachment
+from sync.models import Comment, Entity, EntityVersion, Form, Project, Submission, SubmissionAttachment
 
 WITH_MEDIA = f"{CONTENT_SECURITY_POLICY}; media-src 'self'"
 """This page alone plays what was recorded."""
@@ -54,6 +54,8 @@ class Dossier:
     history: Sequence[Deed]
     names: Names
     has_definition: bool
+    waiting: list[Entity]
+    """Entries of registries that wait for the record's approval."""
 
     def findings_at(self, path: str) -> list[Told]:
         return [one for one in self.findings if one.row.path == path]
@@ -137,7 +139,27 @@ def dossier(found: Project, record: Submission) -> Dossier:
         history=deeds(find.history(session(), record), reader),
         names=names,
         has_definition=reader is not None,
+        waiting=_waiting(record) if reader is not None and reader.definition.entities else [],
     )
+
+
+def _waiting(record: Submission) -> list[Entity]:
+    """The entries that devices do not get before this record is approved."""
+    rows = (
+        select(Entity)
+        .join(
+            EntityVersion,
+            (EntityVersion.project_id == Entity.project_id) & (EntityVersion.entity_id == Entity.entity_id),
+        )
+        .where(
+            Entity.project_id == record.project_id,
+            Entity.is_waiting.is_(True),
+            EntityVersion.version == 1,
+            EntityVersion.instance_id == record.instance_id,
+        )
+        .order_by(Entity.label, Entity.entity_id)
+    )
+    return list(session().scalars(rows))
 
 
 def reader_of(found: Project, record: Submission) -> Reader | None:

@@ -312,7 +312,27 @@ def test_an_entry_names_the_record_that_made_it(full_desk: Team, reader: Reader,
 
     assert "Version 1" in page
     assert f"/projects/1/submissions/{GOOD}" in page
+    assert "Devices get these entries" not in reader.get(f"/projects/1/submissions/{GOOD}")
     assert led.headers["Location"] == f"/projects/1/entities/rumah/{entity_id}"
+
+
+def test_a_record_names_the_entries_that_wait_for_its_approval(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    settings, record = "/projects/1/entities/rumah/settings", f"/projects/1/submissions/{GOOD}"
+    reader.log_in("manager")
+    reader.send(settings, settings, access="yes", needs_approval="yes")
+    typed = {"type-nama": "select_one", "choices-nama": "rumah", "merge-nama": "flag"}
+    reader.send(settings, settings, **typed)
+
+    waiting, registry = reader.get(record), reader.get("/projects/1/entities/rumah?mark=waiting")
+    (here,) = re.findall(r'Devices get these entries.*?href="([^"]+)"', waiting, re.DOTALL)
+    entry = reader.get(here)
+    reader.send(f"{record}/review", record, decision="approved")
+
+    assert "entries wait for approval." in registry
+    assert "No device gets this entry yet" in entry
+    assert "Does not fit: One of the choices" in entry
+    assert "No device gets this entry yet" not in reader.get(here)
+    assert "Devices get these entries" not in reader.get(record)
 
 
 def test_an_entry_shows_what_was_merged_and_what_waits(full_desk: Team, reader: Reader, engine: Engine) -> None:

@@ -76,6 +76,23 @@ def test_a_property_has_the_type_of_the_question_that_fills_it(field: Field) -> 
     assert field.one(EntityList, "warga").settings == {"type/umur": "integer"}
 
 
+def test_a_property_is_merged_as_the_form_merges_the_answers_that_fill_it(field: Field) -> None:
+    told = xform("2", form_id="other", entities=True)
+    namespace = b'xmlns:l="urn:lapangan:forms" '
+    for name, policy in ((b"nama", b"append"), (b"umur", b"max")):
+        saved = b'entities:saveto="%s"' % name
+        told = told.replace(saved, namespace + b'l:merge="%s" ' % policy + saved)
+    told = told.replace(b'dataset="warga"', b'dataset="warga2"')
+
+    field.publish(told)
+
+    assert field.one(EntityList, "warga2").settings == {
+        "merge/nama": "append",
+        "merge/umur": "max",
+        "type/umur": "integer",
+    }
+
+
 def test_what_a_person_has_declared_stays_when_a_form_is_published_again(field: Field, declare: Any) -> None:
     declare(umur=Declared(type="decimal", merge="max"))
 
