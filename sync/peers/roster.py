@@ -120,11 +120,15 @@ def _add(
 
 
 def meet_below(session: Session, device: Device, told: Told, *, now: datetime) -> Peer | None:
-    """The server that has just enrolled here as this device: it is known by its id and its key from now on."""
+    """The server that has just enrolled here as this device: it is known by its id and its key from now on.
+
+    Who comes with the id of a known server and another key is not taken for it: a person trusts a new key."""
     if not told.server_id:
         return None
     _refuse_own(session, told.server_id, device.name)
     known = session.get(Peer, (device.project_id, told.server_id))
+    if known is not None and known.public_key not in ("", told.public_key):
+        return None
     peer = known or _new(session, device.project_id, told.server_id, device.name, now)
     peer.here_id = device.device_id
     peer.epoch = max(peer.epoch, told.epoch)

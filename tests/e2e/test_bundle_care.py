@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy.orm import Session
 
 from server.clock import now
@@ -24,7 +25,7 @@ from sync.restore import restore
 from sync.verdict import SentFile
 from tests.conftest import make_team
 from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, key_file, key_of, make, pack, peer_of
-from tests.e2e.offices import Office, agree, rename
+from tests.e2e.offices import Office, agree, rename, server_code
 from tests.e2e.visits import FORM_ID, new_id, xform
 
 BY_NOBODY = {"actor": SYSTEM, "now": now()}
@@ -273,3 +274,14 @@ def test_a_bundle_belongs_on_the_page_of_its_project(centre: Office, village: Of
 
     with pytest.raises(OtherProject):
         carry(centre, pack(village, tmp_path, CENTRE), project_id=other.project_id)
+
+
+def test_nobody_takes_the_name_of_a_known_server_by_enrolling(centre: Office, village: Office) -> None:
+    known = peer_of(centre, VILLAGE)
+    told = {"code": server_code(centre), "kind": "server", "server": known.peer_id, "epoch": 9, "key": "00" * 32}
+
+    enrolled = requests.post(f"{centre.address}/v1/enrol", json=told, timeout=10)
+
+    assert enrolled.status_code == 201
+    after = peer_of(centre, VILLAGE)
+    assert (after.public_key, after.here_id, after.epoch) == (known.public_key, known.here_id, known.epoch)
