@@ -20,6 +20,7 @@ from server.db import engine, own_transactions, session
 from server.projects import project
 from sync import find, release
 from sync.access import require
+from sync.lost import waiting_in_vain
 from sync.models import InboxItem, Operation, Project
 from sync.verdict import Why
 
@@ -108,12 +109,14 @@ class NoSuchItem(Problem):
 def quarantine(number: int) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "quarantine.read", found.project_id)
+    held = find.held(session(), found)
     return render_template(
         "console/quarantine.html",
         project=found,
         items=find.quarantine(session(), found),
         reasons=find.quarantine_reasons(session(), found),
-        held=find.held(session(), found),
+        held=held,
+        lost=waiting_in_vain(session(), held),
         overdue=now() - PATIENCE,
         names=Names.of(session(), found),
     )

@@ -21,13 +21,13 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.commands.device_words import receipt_lines
-from sync import devices, form_list
+from sync import devices, epochs, form_list
 from sync.device import FieldDevice
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.device.link import Link
 from sync.device.push import encode
 from sync.engine import in_transaction
-from sync.models import Batch, Form, InboxItem, Operation, Project, Submission
+from sync.models import Batch, Form, InboxItem, Installation, Operation, Project, Submission
 from tests.conftest import Team
 from tests.e2e.fieldwork import add, visits
 from tests.e2e.luck.conftest import Enrol
@@ -315,6 +315,36 @@ def test_a_log_in_page_instead_of_the_server(enrol: Enrol, engine: Engine, super
     assert "tablet-1" in supervisor.get("/projects/1/devices")
     device.sync()
     assert (count(engine, Submission), device.status().waiting) == (1, 0)
+
+
+def test_a_server_restored_from_a_backup_without_its_own_last_word(
+    enrol: Enrol, engine: Engine, supervisor: Reader
+) -> None:
+    """A device has gone on from a change that only the server had: nobody can send that again, and the supervisor
+    need not wait for it."""
+    device = enrol()
+    record = add(device, visits("pendaftaran")[0])
+    device.sync()
+
+    def restore(session: Session) -> str:
+        epochs.open_epoch(session, source="backup.zip", state_at=now(), now=now())
+        return session.scalars(select(Installation.server_id)).one()
+
+    lost = f"{in_transaction(engine, restore)}~0123456789"
+    edit = {"op": "o-edit", "origin": "d-edit~1", "n": 1, "prev": 0, "kind": "submission", "record": record}
+    edit |= {"context": {**device.received(record).vector, lost: 3}, "set": {"phone": "0812"}, "at": "1"}
+
+    answer = push(device, b'{"v": 1}\n' + orjson.dumps(edit), {})
+    page = supervisor.get(QUARANTINE)
+    supervisor.send("/projects/1/held/o-edit/apply", QUARANTINE)
+
+    (told,) = answer.json()["items"]
+    assert (told["verdict"], told["why"], told["safe"]) == ("held", "waits_for_base", True)
+    assert "Nobody can send that again: apply it without." in page
+    assert "lost in the restore" in page
+    with Session(engine) as session:
+        kept = session.scalars(select(Operation).where(Operation.cause_id == "o-edit")).one()
+        assert (kept.state, kept.changes) == ("ready", {"phone": "0812"})
 
 
 def _refuse(*_told: object, **_more: object) -> Link:

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import release
+from sync import epochs, find, release
 from sync.access import NotAllowed
 from sync.consolidate import run_job
 from sync.engine import in_transaction
 from sync.errors import NoReason
-from sync.models import Form, InboxItem, Operation
+from sync.lost import waiting_in_vain
+from sync.models import Form, InboxItem, Installation, Operation, Project
 from sync.verdict import Why
 from tests.integration.sync.field import Field, Tablet, instance, new_id, xform
 
@@ -194,3 +195,47 @@ def test_what_waits_for_its_form_version_goes_on_waiting(field: Field, tablet: T
         apply_without(field, op["op"])
 
     assert field.operation(op["op"]).state == "held"
+
+
+def restored(field: Field) -> str:
+    """The server has been restored; its id."""
+
+    def act(session: Session) -> str:
+        epochs.open_epoch(session, source="a.zip", state_at=field.now, now=field.now)
+        return session.scalars(select(Installation.server_id)).one()
+
+    return str(in_transaction(field.engine, act))
+
+
+def in_vain(field: Field) -> set[str]:
+    with Session(field.engine) as session:
+        project = session.get_one(Project, field.project_id)
+        return waiting_in_vain(session, find.held(session, project))
+
+
+def test_what_waits_for_what_the_server_itself_has_lost_is_known_and_has_a_way_out(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    record, other = new_id(), new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    server_id = restored(field)
+    own = {tablet.origin: 1, f"{server_id}~0123456789": 7}
+    lost = tablet.op(record, set={"umur": "42"}, context=own)
+    late = other_tablet.op(other, set={"umur": "43"}, context={tablet.origin: 99})
+
+    field.push(tablet, lost)
+    field.push(other_tablet, late)
+
+    assert [field.operation(one["op"]).state for one in (lost, late)] == ["held", "held"]
+    assert in_vain(field) == {lost["op"]}
+    apply_without(field, lost["op"])
+    assert field.answers(record)["umur"] == "42"
+    assert in_vain(field) == set()
+
+
+def test_before_any_restore_nothing_is_lost(field: Field, tablet: Tablet) -> None:
+    with Session(field.engine) as session:
+        server_id = session.scalars(select(Installation.server_id)).one()
+    field.push(tablet, tablet.op(new_id(), set={"umur": "42"}, context={f"{server_id}~0123456789": 7}))
+
+    assert in_vain(field) == set()
