@@ -47,6 +47,8 @@ class Settings:
     """What makes received data safe for ever: a "backup", or the "database" itself, which is replicated."""
     tombstone_days: int = 180
     """How long devices are told that a record was deleted; who comes later reads everything again."""
+    orphan_days: int = 0
+    """How long attachments are kept that no record, form or quarantined item names; 0 is for ever."""
     timezone: str = "Asia/Jakarta"
     trusted_proxies: int = 0
     max_submission_bytes: int = 100 * 2**20
@@ -90,6 +92,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         backups_kept=_integer(environ, "LAPANGAN_BACKUPS_KEPT", 14, 1, 10_000),
         durable_by=_one_of(environ, "LAPANGAN_DURABLE_BY", "backup", ("backup", "database")),
         tombstone_days=_integer(environ, "LAPANGAN_TOMBSTONE_DAYS", 180, 1, 36_500),
+        orphan_days=_integer(environ, "LAPANGAN_ORPHAN_DAYS", 0, 0, 36_500),
         timezone=_timezone(environ.get("LAPANGAN_TIMEZONE") or "Asia/Jakarta"),
         trusted_proxies=_integer(environ, "LAPANGAN_TRUSTED_PROXIES", 0, 0, 10),
         max_submission_bytes=_integer(environ, "LAPANGAN_MAX_SUBMISSION_BYTES", 100 * 2**20, 2**20, 2**40),

@@ -211,7 +211,8 @@ def exports(settings: Settings) -> Path:
 
 def keeping(settings: Settings) -> Keeping:
     """What the settings say of how long things are kept."""
-    return Keeping(deletions=timedelta(days=settings.tombstone_days))
+    orphans = timedelta(days=settings.orphan_days) if settings.orphan_days else None
+    return Keeping(deletions=timedelta(days=settings.tombstone_days), orphans=orphans)
 
 
 def shelf(settings: Settings) -> Shelf:

@@ -160,6 +160,23 @@ class BlobStore:
         """An unfinished upload is given up."""
         self._partial(project_id, sha256).unlink(missing_ok=True)
 
+    def drop(self, project_id: str, sha256: str, *, before: datetime) -> bool:
+        """The file is gone, unless it came again since `before`. Its row must be gone already."""
+        if self.bucket is not None:
+            self.bucket.delete(self._name(project_id, sha256), before=before)
+        place = self._place_of(project_id, sha256)
+        aside = self._folder(project_id, "partial") / f"old-{uuid.uuid4().hex}"
+        try:
+            place.rename(aside)
+        except FileNotFoundError:
+            return False
+        # Looked at where nobody can replace it any more.
+        if aside.stat().st_mtime >= before.timestamp():
+            aside.replace(place)
+            return False
+        aside.unlink()
+        return True
+
     def sweep(self, *, before: datetime) -> int:
         """Unfinished files that nobody has touched since `before` are gone; how many there were."""
         return _unlink_older(self.root.glob("*/partial/*"), before)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,12 @@ class Bucket:
             except FileNotFoundError:
                 return False
             return True
+
+    def delete(self, name: str, *, before: datetime) -> None:
+        """The file is gone, unless it came again since `before`."""
+        with _reached(), suppress(FileNotFoundError):
+            if obstore.head(self.store, name)["last_modified"] < before:
+                obstore.delete(self.store, name)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The bytes, in constant memory; none at all where there is no such file."""

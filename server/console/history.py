@@ -107,6 +107,7 @@ ACTIONS: Mapping[str, str] = {
     "form.discard": lazy_gettext("Discarded a draft"),
     "device.enrol": lazy_gettext("Enrolled a device"),
     "device.create": lazy_gettext("Created a device"),
+    "attachment.delete": lazy_gettext("Deleted an attachment that nothing named"),
     "device.diverge": lazy_gettext("A device held something else than it was told; it was read again"),
     "device.update": lazy_gettext("Set what a device gets"),
     "device.revoke": lazy_gettext("Revoked a device"),

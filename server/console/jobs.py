@@ -55,7 +55,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
     "forget": (
         lazy_gettext("Old deletions"),
-        lazy_gettext("Stops telling devices of what was deleted long ago; who was away longer reads everything again."),
+        lazy_gettext(
+            "Stops telling devices of what was deleted long ago, and deletes attachments that nothing names if so set."
+        ),
     ),
     "cleanup": (
         lazy_gettext("Tidying up"),

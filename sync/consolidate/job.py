@@ -36,6 +36,8 @@ class Keeping:
 
     deletions: timedelta = timedelta(days=180)
     """That a record was deleted."""
+    orphans: timedelta | None = None
+    """Attachments that nothing names; None is for ever."""
 
 
 @dataclass(frozen=True, slots=True)
