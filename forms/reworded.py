@@ -56,6 +56,14 @@ _SENTENCES = (
         "The sheet {sheet} lacks these columns in its first row: {columns}.",
     ),
     _sentence(
+        r"Duplicate column header: (?P<column>.+)",
+        "Two columns of one sheet are called {column}. Rename or remove one of them.",
+    ),
+    _sentence(
+        r"invalid date on the (?P<sheet>\w+) sheet, under the (?P<column>.+) column on row number (?P<row>\d+)",
+        "The workbook does not say which day this is. Write it as text: YYYY-MM-DD.",
+    ),
+    _sentence(
         r"different names for the same column were found: '(?P<one>[^']*)', '(?P<other>[^']*)'",
         "The columns {one} and {other} mean the same: keep one of them.",
     ),
@@ -182,5 +190,6 @@ def _in_our_words(said: dict[str, Any], one: _Sentence, params: dict[str, str]) 
     if "type" in params:
         params["meant"] = nearest(params["type"], TYPES)
     said["sheet"] = said.get("sheet") or params.get("sheet") or one.sheet
-    said["column"] = one.column or said.get("column") or ""
+    said["column"] = one.column or said.get("column") or params.get("column") or ""
+    said["row"] = said.get("row") or int(params.get("row", 0)) or None
     return said | {"words": one.words, "params": params, "message": fill(one.words, params)}

@@ -38,6 +38,8 @@ _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
 _SHEET = re.compile(r"the '(\w+)' sheet")
 _COLUMN = re.compile(r"the '([\w:() -]+)' (?:value|column)")
 _QUOTED = re.compile(r"['\"“](.+?)['\"”]|\$\{(.+?)\}")
+_MENDABLE = re.compile("Duplicate column header|invalid date on the")
+"""What keeps a workbook from being read although it is one."""
 _CHOICE = re.compile(r"See \[(.*?)\] in \[(.*?)\]")
 _CONTAINERS = re.compile(r"(begin|end)[ _](group|repeat|loop)", re.IGNORECASE)
 
@@ -71,7 +73,7 @@ def answer(source: BinaryIO, wanted: Mapping[str, Any]) -> dict[str, Any]:
     try:
         book = get_xlsform(source.read(wanted["size"]), file_type=wanted["kind"])
     except PyXFormError as error:
-        return {"unreadable": str(error)}
+        return {"fault": {"message": str(error)}} if _MENDABLE.search(str(error)) else {"unreadable": str(error)}
     sheets = with_ours({field.name: getattr(book, field.name) for field in fields(book)})
     survey = list(sheets.get("survey") or ())
     warnings: list[str] = []

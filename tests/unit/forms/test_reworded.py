@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from babel.support import Translations
+from openpyxl import Workbook
 
 from forms.errors import BrokenForm
 from forms.fault import told
 from forms.form_file import read_form_file
-from forms.reworded import SENTENCES
+from forms.reworded import SENTENCES, reworded
 from server.translations import catalogue
 
 CHOICES = "| choices |\n| | list_name | name | label |\n| | yn | yes | Yes |\n| | yn | oh no | No |\n"
@@ -125,7 +127,31 @@ def test_what_the_conversion_warns_of_is_said_plainly_too() -> None:
     }
 
 
+def test_a_workbook_with_a_doubled_column_is_no_unreadable_one() -> None:
+    book = Workbook()
+    assert book.active is not None
+    book.active.title = "survey"
+    for row in (("type", "name", "label", "label"), ("text", "a", "A", "B")):
+        book.active.append(row)
+    saved = BytesIO()
+    book.save(saved)
+
+    with pytest.raises(BrokenForm) as refusal:
+        read_form_file(saved.getvalue(), "form.xlsx")
+
+    (fault,) = refusal.value.members["faults"]
+    assert fault["message"] == "Two columns of one sheet are called label. Rename or remove one of them."
+
+
+def test_a_day_that_cannot_be_told_is_named_by_sheet_row_and_column() -> None:
+    said = "The xls file provided has an invalid date on the choices sheet, under the name column on row number 7"
+
+    fault = reworded({"message": said})
+
+    assert (fault["sheet"], fault["row"], fault["column"]) == ("choices", 7, "name")
+
+
 def test_every_sentence_is_said_in_some_case() -> None:
     said = {fault["words"] for table, *_ in REFUSED for fault in refused(table).members["faults"]}
 
-    assert len(set(SENTENCES) - said) == 3, "the three warnings"
+    assert len(set(SENTENCES) - said) == 5, "three warnings, and two that only a workbook of Excel can be given"
