@@ -117,7 +117,9 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
     if draft.void and not item.sender.actor.serves:
         return Why.NOT_PERMITTED, "void"
     taken = ledger.numbers.get((draft.origin, draft.n))
-    if taken is not None and not (draft.void and _may_be_void(ledger, draft)):
+    # A marker, on a record of its own, keeps nothing else out: another server may tell of it first.
+    is_marked = draft.void or taken in ledger.voids
+    if taken is not None and not (is_marked and _may_be_void(ledger, draft)):
         return Why.NUMBER_REUSED, taken
     # Another server has taken it already: whether this one would have does not matter any more.
     return (Why.NONE, "") if draft.void or item.sender.actor.serves else refusal_of_content(ledger, item, draft)
@@ -180,7 +182,12 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
 
 def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
     """Another server has put it aside: here too it only occupies its number."""
-    row = row_of(ledger, item, draft) | {"state": "void", "why": draft.void, "verdict": Outcome.QUARANTINED.value}
+    row = row_of(ledger, item, draft) | {
+        "state": "void",
+        "why": draft.void,
+        "verdict": Outcome.QUARANTINED.value,
+        "seq": ledger.head,
+    }
     void = Act(row)
     ledger.add(void)
     wake(ledger, void)

@@ -71,7 +71,7 @@ HERE: BindParameter[str] = bindparam("project_id")
 HEAD = select(PROJECT.c.head).where(PROJECT.c.project_id == HERE).with_for_update(key_share=True)
 MOVE_HEAD = update(PROJECT).where(PROJECT.c.project_id == bindparam("of_project")).values(head=bindparam("head"))
 _PLACES = select(
-    *(OPERATION.c[name] for name in ("kind", "record_id", "origin", "n", "op_id", "why")),
+    *(OPERATION.c[name] for name in ("kind", "record_id", "origin", "n", "op_id", "state")),
 ).where(OPERATION.c.project_id == HERE)
 # Two searches, each with an index of its own: with OR, SQLite reads all operations of the project. And not by pairs of
 # origin and n: a hundred of them take longer to write down than to find.
@@ -197,7 +197,9 @@ class Ledger:
     acts: dict[str, Act] = field(default_factory=dict)
     """Known operations by op_id: those that were loaded and those that are new."""
     numbers: dict[tuple[str, int], str] = field(default_factory=dict)
-    """(origin, n) -> op_id."""
+    """(origin, n) -> op_id: that of what was put aside only where there is no other."""
+    voids: set[str] = field(default_factory=set)
+    """Of these, what was put aside."""
     records: dict[Key, Record] = field(default_factory=dict)
     submissions: dict[str, Row] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
@@ -241,7 +243,7 @@ class Ledger:
         """A new operation, in whichever state."""
         act.is_new, act.has_xml = True, act.row["xml"] is not None
         self.acts[act.op_id] = act
-        self._number(act.row["origin"], act.row["n"], act.op_id, act.row["why"])
+        self._number(act.row["origin"], act.row["n"], act.op_id, act.state)
         record = self.record(act.row["kind"], act.row["record_id"])
         record.acts.append(act)
         record.view = None
@@ -281,20 +283,21 @@ class Ledger:
         if not (wanted or pairs):
             return
         keys: dict[str, list[str]] = defaultdict(list)
-        for kind, record_id, origin, n, op_id, why in self._rows(
+        for kind, record_id, origin, n, op_id, state in self._rows(
             KNOWN, op_ids=wanted, origins=origins, numbers=counted
         ):
-            self._number(origin, n, op_id, why)
+            self._number(origin, n, op_id, state)
             if op_id in wanted:
                 keys[kind].append(record_id)
         for kind, record_ids in keys.items():
             self.load_records([kind], record_ids)
 
-    def _number(self, origin: str, n: int, op_id: str, why: str) -> None:
-        # Of two with one number the second is put aside: its marker, which another server may tell of before the
-        # first, does not take the number.
-        if why != Why.NUMBER_REUSED.value:
-            self.numbers.setdefault((origin, n), op_id)
+    def _number(self, origin: str, n: int, op_id: str, state: str) -> None:
+        if state == "void":
+            self.voids.add(op_id)
+        known = self.numbers.get((origin, n))
+        if known is None or known in self.voids:
+            self.numbers[origin, n] = op_id
 
     def load_records(self, kinds: Sequence[str], record_ids: Iterable[str]) -> None:
         """All records of these kinds with these ids."""
@@ -317,7 +320,7 @@ class Ledger:
     def _take(self, row: Row) -> None:
         act = Act(row, has_xml=row.pop("has_xml"))
         self.acts[act.op_id] = act
-        self._number(row["origin"], row["n"], act.op_id, row["why"])
+        self._number(row["origin"], row["n"], act.op_id, row["state"])
         self.records[row["kind"], row["record_id"]].acts.append(act)
 
     def _rows(self, statement: Select[Any] | CompoundSelect[Any], **values: Any) -> Result[*tuple[Any, ...]]:

@@ -107,6 +107,22 @@ def test_of_two_with_one_number_the_same_counts_on_both(centre: Office, field_of
         assert not session.scalars(select(InboxItem)).all()
 
 
+def test_what_was_put_aside_keeps_nothing_out_that_has_its_number_elsewhere(
+    centre: Office, field_office: Office
+) -> None:
+    first, other = new_id(), new_id()
+    tablet = field_office.tablet("d-siti")
+    broken = tablet.op(first, form=FORM_ID, xml="<data")
+    after = tablet.op(first, form=FORM_ID, xml=instance(first).decode())
+    twin = broken | {"op": str(uuid.uuid4()), "record": other, "xml": instance(other).decode()}
+
+    assert field_office.push("d-siti", broken, twin, after) == ["quarantined", "accepted", "accepted"]
+    field_office.sync()
+
+    assert agree(centre, field_office)
+    assert set(centre.shown()["records"]) == {first, other}
+
+
 def test_a_resolution_keeps_its_rank_and_its_author(centre: Office, field_office: Office) -> None:
     record = new_id()
     for age in ("41", "44"):
