@@ -35,7 +35,7 @@ from tests.integration.sync.field import Field, Tablet, new_id, xform
 
 HOUSEHOLDS = 20
 BATCH = 10
-PATIENCE_S = 120
+PATIENCE_S = 600
 QUESTIONS = ("nama", "umur", "before", "after")
 
 

@@ -4,12 +4,13 @@ proves nothing."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import orjson
 from sqlalchemy.orm import Session
 
 import sync.epochs
@@ -19,10 +20,14 @@ import sync.item
 import sync.judge
 import sync.ledger
 import sync.merge
+import sync.operations
+import sync.peers.exchange
 import sync.place
 import sync.receive
 import sync.release
+from sync.access import NOBODY
 from sync.attach import BlobStore
+from sync.device.errors import ServerUnreachable
 from sync.device.field_device import FieldDevice
 from sync.device.outbox import Outbox, Waiting
 from sync.engine import writer
@@ -30,6 +35,7 @@ from sync.identity import uuid7
 from sync.item import Item
 from sync.ledger import Act, Ledger
 from sync.merge import View
+from sync.peers.exchange import Exchange
 from sync.verdict import Line, Why
 
 Patches = Callable[[], AbstractContextManager[Any]]
@@ -219,3 +225,51 @@ def numbers_with_gaps() -> AbstractContextManager[Any]:
 def rows_before_bytes() -> AbstractContextManager[Any]:
     """An attachment is known before its bytes are in their place."""
     return patch.object(BlobStore, "_keep", lambda _self, _temporary, stored, _project_id: stored)
+
+
+@variant
+def forwarded_under_another_name() -> AbstractContextManager[Any]:
+    """Another server makes of what it is told an operation of its own."""
+    real = Exchange._receive
+
+    def receive(self: Exchange, lines: Sequence[bytes], names: Mapping[str, str]) -> None:
+        told = [orjson.loads(line) for line in lines]
+        real(self, [orjson.dumps(one | {"op": f"{one['op'][:-4]}beef"}) for one in told], names)
+
+    return patch.object(Exchange, "_receive", receive)
+
+
+@variant
+def feed_of_operations_skips() -> AbstractContextManager[Any]:
+    """Who goes on reading operations after a number is not told of the next one."""
+    real = sync.operations.after
+
+    def after(session: Session, project_id: str, seq: int, **told: Any) -> Any:
+        sent = real(session, project_id, seq, **told)
+        return replace(sent, operations=sent.operations[seq > 0 :])
+
+    return patch.object(sync.operations, "after", after)
+
+
+@variant
+def taken_for_sent() -> AbstractContextManager[Any]:
+    """What was to go up counts as sent, though nobody has answered."""
+    real = Exchange._send
+
+    def send(self: Exchange, batch: Sequence[Waiting], names: Mapping[str, str]) -> None:
+        with suppress(ServerUnreachable):
+            real(self, batch, names)
+
+    return patch.object(Exchange, "_send", send)
+
+
+@variant
+def restored_centre_not_noticed() -> AbstractContextManager[Any]:
+    """What a centre has lost with its disk is not sent again."""
+    return patch.object(sync.peers.exchange, "after_restore", lambda _peer, epoch, *_told: {"epoch": epoch})
+
+
+@variant
+def fetched_and_forgotten() -> AbstractContextManager[Any]:
+    """What was fetched from another server is judged after a crash as if nobody had sent it."""
+    return patch.object(sync.receive, "_server_of", lambda *_args: NOBODY)

@@ -15,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from sync.device.link import Link
 from tests.simulator.node import Down, Node, Reply
 
 
@@ -96,6 +97,14 @@ class Network:
         session.mount("http://", _Line(self))
         return session
 
+    def at(self, url: str) -> Node:
+        """The server at this address."""
+        return self.nodes[urlsplit(url).hostname or ""]
+
+    def link(self, base: str, **told: Any) -> Link:
+        """For a client that is not patient."""
+        return Link(base, attempts=2, sleep=lambda _pause: None, session=self.session(), **told)
+
     def deliver(self, sent: Sent) -> Reply:
         """The request arrives. Raises Down."""
         reply = sent.node.answer(sent.method, sent.url, sent.headers, sent.body)
@@ -160,7 +169,7 @@ class _Line(HTTPAdapter):
         url = str(request.url)
         body = request.body or b""
         sent = Sent(
-            self._network.nodes[urlsplit(url).hostname or ""],
+            self._network.at(url),
             str(request.method),
             url,
             dict(request.headers),

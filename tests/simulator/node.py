@@ -18,14 +18,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config import Settings
+from forms.errors import Problem
 from server.app import create_app
 from server.clock import now
-from sync import author, backup, receive, restore
+from sync import author, backup, peers, receive, restore
 from sync.backup import Manifest
+from sync.device.link import Link
 from sync.engine import in_transaction, sqlite_driver
 from tests.simulator.death import Died, Fuse, burn, burning_files
 
 DATABASE = "lapangan.sqlite3"
+SECRET = "k" * 64  # only ever used here
 
 
 class Down(Exception):
@@ -55,7 +58,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.app = create_app(Settings(data_dir=self.folder, secret_key="k" * 64, log_level="CRITICAL"))
+        self.app = create_app(Settings(data_dir=self.folder, secret_key=SECRET, log_level="CRITICAL"))
         burn(self.engine, self.fuse)
 
     @property
@@ -117,6 +120,24 @@ class Node:
         self.act(lambda session: restore._open(session, manifest, place / DATABASE, now()))
         self._sweep(timedelta(0))
         return True
+
+    def meet(self, connect: Callable[..., Link]) -> int:
+        """The job that exchanges operations with the servers above: how many it carried. It may die over it."""
+        if not self.is_up:
+            return 0
+        blobs, carried = self.app.extensions["lapangan"].blobs, 0
+        try:
+            with burning_files(self.fuse):
+                with Session(self.engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+                    above = peers.listed(session)
+                for peer in above:
+                    told = peers.sync(self.engine, blobs, peer, secret_key=SECRET, connect=connect, clock=now)
+                    carried += told.received + told.sent + told.files_received + told.files_sent
+        except Died:
+            self._stop()
+        except (Problem, OperationalError):
+            return 0  # the next one tries again
+        return carried
 
     def sweep(self) -> None:
         """The job that runs every few minutes."""

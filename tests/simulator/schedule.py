@@ -37,12 +37,13 @@ def run(seed: int, steps: Sequence[Step] | None = None, *, length: int = LENGTH)
 
 def _live(made: World, steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps):
-        was_up = made.node.is_up
+        were_up = [node.is_up for node in made.nodes]
         made.step(step)
-        if (was_up and not made.node.is_up) or number % 10 == 9:
-            if not made.truth.is_restored:
-                check.check_safe(made)
-            made.truth.read_feed(made.node)
+        for node, was_up in zip(made.nodes, were_up, strict=True):
+            if (was_up and not node.is_up) or number % 10 == 9:
+                if node.name not in made.truth.restored_nodes:
+                    check.check_safe(made.truth, node)
+                made.truth.read_feed(node)
     made.settle()
     check.check_settled(made)
 

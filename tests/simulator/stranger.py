@@ -42,7 +42,10 @@ class Stranger:
     token: str
     device_id: str
     base: str
+    elsewhere: str
+    """Another server of the project: some of what it makes goes there, too."""
     node: Node
+    """The one at `base`."""
     network: Network
     truth: Truth
     clock: Clock
@@ -50,7 +53,10 @@ class Stranger:
     records: list[str] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
     """All that it has ever made."""
-    posts: list[str] = field(default_factory=list)
+    passed: dict[bytes, None] = field(default_factory=dict)
+    """Of these, what went elsewhere."""
+    posts: list[tuple[str, str]] = field(default_factory=list)
+    """(address, instance)"""
     edited: set[str] = field(default_factory=set)
     contested: set[str] = field(default_factory=set)
     """A bare edit names its base by an instance ID alone: where that stands for two instances, nobody can say which
@@ -70,7 +76,10 @@ class Stranger:
         for make in rng.choices(makes, k=rng.randint(1, 3)):
             make(rng)
         if self.lines:
-            self.push(rng.sample(self.lines, rng.randint(1, len(self.lines))))
+            some = rng.sample(self.lines, rng.randint(1, len(self.lines)))
+            self.push(some)
+            if rng.random() < 0.3:
+                self.pass_on(some)
 
     def run_ahead(self, rng: random.Random) -> None:
         """Of a record and two changes of it, the last change arrives; all else is still on its way."""
@@ -95,21 +104,33 @@ class Stranger:
             (self._bare_new, self._bare_edit, self._bare_edit, self._other_content, self._by_another_door)
         )
         xml = make(rng)
-        if xml:
-            self.posts.append(xml)
-            self.hand_in(xml)
+        if not xml:
+            return
+        # The same operation as what came by a batch it is only where that is known.
+        here, there = self.base, self.elsewhere
+        places = [(here,), (here,), (here,), (there,), (here, there)]
+        for base in (here,) if make == self._by_another_door else rng.choice(places):
+            self.posts.append((base, xml))
+            self.hand_in(base, xml)
 
-    def hand_in(self, xml: str) -> None:
+    def hand_in(self, base: str, xml: str) -> None:
         """It is posted. What was answered with 201 or 202 is acknowledged."""
         headers = {"Content-Type": "text/xml"}
-        answer = self._ask(f"{self.base}/v1/projects/1/submission", xml.encode(), headers)
+        answer = self._ask(f"{base}/v1/projects/1/submission", xml.encode(), headers)
         if answer is not None and answer.status_code in (201, 202) and b"OpenRosaResponse" in answer.content:
-            self.truth.posted.add(xml)
+            self.truth.posted.add((self.network.at(base).name, xml))
 
-    def push(self, lines: list[bytes]) -> None:
+    def pass_on(self, lines: list[bytes]) -> None:
+        """The same operations go to another server by themselves, but for numbers that stand for two of them."""
+        honest = [line for line in lines if (made := self._made(line)) is not None and not made.may_be_put_aside]
+        self.passed |= dict.fromkeys(honest)
+        if honest:
+            self.push(honest, self.elsewhere)
+
+    def push(self, lines: list[bytes], base: str = "") -> None:
         waiting = [Waiting("", one) for one in lines]
         body, headers = encode(waiting, device_id=self.device_id, waiting=len(lines), now=self.clock.now())
-        self._ask(f"{self.base}/v1/projects/1/sync/push", body, headers)
+        self._ask(f"{base or self.base}/v1/projects/1/sync/push", body, headers)
 
     def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
         try:
@@ -146,8 +167,7 @@ class Stranger:
         """Another operation under a number that it has used before: of the two, the one that arrives first counts.
 
         It is a new record, or a change of somebody else's by one who has seen nothing of it."""
-        known = [orjson.loads(one) for one in self.lines if one.startswith(b'{"op":"') and b'"kind"' in one]
-        known = [one for one in known if one["op"] in self.truth.made]
+        known = [orjson.loads(one) for one in self.lines if self._made(one) is not None and one not in self.passed]
         if not known:
             return
         old = orjson.loads(line) if line else rng.choice(known)
@@ -161,6 +181,7 @@ class Stranger:
             seen = made.seen if made else frozenset()
             raw = made.raw if made else orjson.dumps(twin)
             record = made.record_id if made else twin["record"]
+            self.truth.doubtful.add(str(record))
             self.truth.made[one] = Made(one, raw, record, seen, self.device_id, may_be_put_aside=True, may_wait=True)
         self.lines.append(orjson.dumps(twin))
 
@@ -217,6 +238,11 @@ class Stranger:
         op_id = derived(self.truth.project_id, instance_id, hashlib.sha256(xml.encode()).hexdigest())
         self.truth.note(Made(op_id, b"", record_id, seen, self.device_id, may_wait=may_wait))
         return xml
+
+    def _made(self, line: bytes) -> Made | None:
+        """What the truth knows of this line; None for nonsense."""
+        is_one = line.startswith(b'{"op":"') and b'"kind"' in line
+        return self.truth.made.get(orjson.loads(line)["op"]) if is_one else None
 
     def _own(self, record: str) -> frozenset[str]:
         made = self.truth.made.values()

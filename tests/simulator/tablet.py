@@ -20,6 +20,7 @@ from tests.integration.sync.field import FORM
 from tests.simulator.chance import Clock
 from tests.simulator.death import Died, FragileConnection, Fuse
 from tests.simulator.network import Network
+from tests.simulator.node import Node
 from tests.simulator.truth import Broken, Made, Truth
 
 NAMES = ("Siti", "Budi", "Rina", "Agus")
@@ -102,12 +103,12 @@ class Tablet:
         with self._living():
             self.device.pull()
 
-    def is_behind(self, head: int) -> bool:
+    def is_behind(self) -> bool:
         """Whether a sync would do anything."""
-        status = self.device.status()
-        return bool(status.waiting or status.files_waiting) or not self.device.store.setting("cursor").endswith(
-            f".{head}"
-        )
+        head, epoch = self.node.rows("SELECT head, (SELECT epoch FROM installation) FROM project")[0]
+        status, cursor = self.device.status(), self.device.store.setting("cursor")
+        has_read = cursor.startswith(f"e{epoch}.") and cursor.endswith(f".{head}")
+        return bool(status.waiting or status.files_waiting) or not has_read
 
     @contextmanager
     def _living(self) -> Iterator[None]:
@@ -144,3 +145,8 @@ class Tablet:
 
     def _connect(self, base: str, *, token: str = "", watch: Callable[..., None]) -> Link:
         return Link(base, token=token, watch=watch, attempts=2, sleep=lambda _pause: None, session=self._session)
+
+    @property
+    def node(self) -> Node:
+        """The server that it belongs to."""
+        return self.network.at(self.device.membership().base)

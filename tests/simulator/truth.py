@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +42,10 @@ class Truth:
 
     project_id: str
     made: dict[str, Made] = field(default_factory=dict)
-    posted: set[str] = field(default_factory=set)
-    """Bare instances whose sender was told that they are safe."""
-    acknowledged: set[str] = field(default_factory=set)
+    posted: set[tuple[str, str]] = field(default_factory=set)
+    """(server, bare instance) whose sender was told that it is safe."""
+    acknowledged: set[tuple[str, str]] = field(default_factory=set)
+    """(server, op_id) that this server called safe."""
     first: dict[tuple[str, str], str] = field(default_factory=dict)
     """(server, op_id) -> the verdict that was given first."""
     states: dict[bytes, frozenset[str]] = field(default_factory=dict)
@@ -53,8 +55,10 @@ class Truth:
     """Forms that were closed at some time."""
     feeds: dict[str, dict[int, str]] = field(default_factory=dict)
     """Server -> all that anybody could have read of its feed."""
-    is_restored: bool = False
-    """Some server lacks what it had acknowledged until it is pushed again."""
+    restored_nodes: set[str] = field(default_factory=set)
+    """These servers lack what they had acknowledged until it is pushed again."""
+    doubtful: set[str] = field(default_factory=set)
+    """Records with a number that was used twice: which of the two counts, each server says for itself."""
 
     def note(self, made: Made) -> None:
         self.made.setdefault(made.op_id, made)
@@ -69,7 +73,7 @@ class Truth:
         if reply.status >= 300:
             return
         if sent.is_push:
-            self._note_receipt(sent.node, orjson.loads(_unzipped(reply)))
+            self._note_receipt(sent, orjson.loads(_unzipped(reply)))
         elif "/sync/pull" in sent.url:
             self._note_page(sent.node, orjson.loads(_unzipped(reply)))
 
@@ -86,7 +90,7 @@ class Truth:
 
     def restored(self, node: Node) -> None:
         """A server is what it was at its backup: it gives its verdicts anew, and its feed goes on from there."""
-        self.is_restored = True
+        self.restored_nodes.add(node.name)
         self.first = {key: verdict for key, verdict in self.first.items() if key[0] != node.name}
         self.feeds.pop(node.name, None)
 
@@ -113,11 +117,14 @@ class Truth:
             may_wait = cause is not None and cause.may_wait
             self.note(Made(op_id, b"", record_id, known, node.name, may_wait=may_wait))
 
-    def _note_receipt(self, node: Node, receipt: Mapping[str, Any]) -> None:
+    def _note_receipt(self, sent: Sent, receipt: Mapping[str, Any]) -> None:
+        node, markers = sent.node, _void_in(sent)
         for item in receipt["items"]:
             op_id, verdict = item["op"], item["verdict"]
+            if op_id in markers:
+                continue
             if item["safe"]:
-                self.acknowledged.add(op_id)
+                self.acknowledged.add((node.name, op_id))
             first = self.first.get((node.name, op_id))
             if first is None:
                 self.first[node.name, op_id] = item["first"] or verdict
@@ -147,9 +154,13 @@ def _key(body: Mapping[str, Any]) -> bytes:
     return orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
 
 
-def _unzipped(reply: Reply) -> bytes:
-    import gzip
+def _void_in(sent: Sent) -> set[str]:
+    """What another server tells of by its number only."""
+    lines = gzip.decompress(sent.body).splitlines()[1:]
+    return {orjson.loads(line)["op"] for line in lines if b'"void":' in line}
 
+
+def _unzipped(reply: Reply) -> bytes:
     return gzip.decompress(reply.body) if ("Content-Encoding", "gzip") in reply.headers else reply.body
 
 

@@ -13,24 +13,29 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from sync import devices, install
+from sync import devices, install, peers
 from sync.engine import connect, in_transaction
-from sync.models import Project
+from sync.models import Installation, Project
 from tests.conftest import NOW, Team, make_team
 from tests.simulator.chance import Clock, seeded
 from tests.simulator.network import Network
-from tests.simulator.node import DATABASE, Node
+from tests.simulator.node import DATABASE, SECRET, Node
 from tests.simulator.office import Office, publish_form
 from tests.simulator.stranger import Stranger
 from tests.simulator.tablet import Tablet
-from tests.simulator.truth import Truth
+from tests.simulator.truth import Broken, Truth
 
 TABLETS = 4
+AT_THE_CENTRE = 1
+"""Of these tablets."""
 MOST_CLONES = 2
-BASE = "http://field"
+MOST_ROUNDS = 8
+"""Of the servers with each other, until there is nothing left to tell."""
+BASE, CENTRE = "http://field", "http://centre"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ WEIGHTS: Mapping[str, int] = {
     "release": 3,
     "put_aside": 2,
     "publish": 2,
+    "meet": 8,
     "close": 1,
     "revoke": 1,
     "kill_server": 6,
@@ -84,7 +90,7 @@ class Ground:
     """What every history starts from, made once in a process."""
 
     folder: Path
-    node: Node
+    nodes: Mapping[str, Node]
     team: Team
     stranger: tuple[str, str]
     """Its token and its device id."""
@@ -96,7 +102,8 @@ class Ground:
 
 @cache
 def ground() -> Ground:
-    """A project with one form and enrolled tablets. In memory, where there is such a place."""
+    """A project with one form and enrolled tablets, at a field office and its centre. In memory, where there is such
+    a place."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="lapangan-simulator-", dir=memory if memory.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -108,30 +115,47 @@ def ground() -> Ground:
         install.ensure_installation(engine, NOW)
         team: Team = in_transaction(engine, make_team)
         in_transaction(engine, lambda session: publish_form(session, team, "1"))
-        codes = [in_transaction(engine, lambda session: _code(session, team)) for _tablet in range(TABLETS + 1)]
         engine.dispose()
-        node = Node("field", folder / "field")
-        node.reset(home)
+        nodes = {name: Node(name, folder / name) for name in ("field", "centre")}
         truth = Truth(team.project_id)
-        network = Network({"field": node}, truth)
-        for number, code in enumerate(codes):
+        network = Network(nodes, truth)
+
+        def enrol(number: int, base: str) -> tuple[str, str]:
             tablet = Tablet(f"t{number}", folder / "template" / f"t{number}", network, truth, clock)
-            tablet.device.enrol(code, BASE)
+            tablet.device.enrol(network.at(base).act(lambda session: _code(session, team)), base)
             tablet.device.pull()
-            token = tablet.device.store.setting("token"), tablet.device.membership().device_id
+            told = tablet.device.store.setting("token"), tablet.device.membership().device_id
             tablet.stop()
-        node.engine.dispose()
-        shutil.rmtree(home)
-        shutil.copytree(node.folder, home)
-    return Ground(folder, node, team, token)
+            return told
+
+        nodes["field"].reset(home)
+        stranger = [enrol(number, BASE) for number in (*range(TABLETS - AT_THE_CENTRE), TABLETS)][-1]
+        _copy(nodes["field"], nodes["centre"])
+        for number in range(TABLETS - AT_THE_CENTRE, TABLETS):
+            enrol(number, CENTRE)
+        code = nodes["centre"].act(lambda session: _code(session, team, is_server=True))
+        told = {"secret_key": SECRET, "connect": network.link, "actor": team.administrator, "now": now()}
+        peers.add(nodes["field"].engine, code, CENTRE, **told)
+        nodes["field"].meet(network.link)
+        for name, node in nodes.items():
+            node.engine.dispose()
+            shutil.rmtree(folder / "template" / name, ignore_errors=True)
+            shutil.copytree(node.folder, folder / "template" / name)
+    return Ground(folder, nodes, team, stranger)
 
 
-def _code(session: Session, team: Team) -> str:
+def _copy(node: Node, other: Node) -> None:
+    """The other server has all that this one has, and is another one."""
+    node.engine.dispose()
+    other.reset(node.folder)
+    other.act(lambda session: setattr(session.scalars(select(Installation)).one(), "server_id", f"s-{other.name}"))
+
+
+def _code(session: Session, team: Team, *, is_server: bool = False) -> str:
     project = session.get_one(Project, team.project_id)
-    made = devices.create_enrolment(
-        session, project, name="Tablet", account_id=team.enumerator.id, actor=team.manager, now=now()
-    )
-    return made.code
+    account_id = None if is_server else team.enumerator.id
+    told = {"account_id": account_id, "is_server": is_server, "actor": team.manager, "now": now()}
+    return devices.create_enrolment(session, project, name="Tablet", **told).code
 
 
 @dataclass(slots=True)
@@ -141,43 +165,64 @@ class World:
     clock: Clock
     ground: Ground
     node: Node
+    """The field office."""
+    centre: Node
     network: Network
     truth: Truth
-    office: Office
+    offices: list[Office]
     stranger: Stranger
     tablets: list[Tablet] = field(default_factory=list)
 
     def step(self, step: Step) -> None:
         rng = random.Random(step.seed)
-        if not self.node.is_up and rng.random() < 0.3:
-            self.node.start()
+        for node in self.nodes:
+            if not node.is_up and rng.random() < 0.3:
+                node.start()
         self.network.rng = rng if rng.random() < 0.7 else None
-        act: Callable[[random.Random], None] = getattr(self, f"_{step.kind}", None) or getattr(self.office, step.kind)
+        office = rng.choice(self.offices)
+        act: Callable[[random.Random], None] = getattr(self, f"_{step.kind}", None) or getattr(office, step.kind)
         act(rng)
+
+    @property
+    def nodes(self) -> tuple[Node, Node]:
+        return self.node, self.centre
 
     def settle(self) -> None:
         """The faults have stopped: everybody comes back, and everything that is still to be sent arrives."""
         self.network.rng = None
-        self.node.start()
-        self.node.fuse.renew()
+        for node in self.nodes:
+            node.start()
+            node.fuse.renew()
         while self.network.delayed:
             self.network.deliver_late(random.Random(0))
+        self._send_again()
+        self._catch_up()
+        self.node.meet(self.network.link)
+        self.clock.at += timedelta(hours=1)
+        for node in self.nodes:
+            node.sweep()
+        self._catch_up()
+        for _round in range(MOST_ROUNDS):
+            if not self.node.meet(self.network.link):
+                return
+            self._catch_up()
+        raise Broken("I3: the servers never come to an end with each other")
+
+    def _send_again(self) -> None:
+        """What the stranger has made, and the form versions that somebody waits for."""
         self.stranger.push(self.stranger.lines)
+        if self.stranger.passed:
+            self.stranger.push(list(self.stranger.passed), CENTRE)
         for (version,) in self.node.rows("SELECT DISTINCT version FROM operation WHERE why = 'waits_for_version'"):
             self.node.act(lambda session, version=version: publish_form(session, self.ground.team, version))
-        for xml in self.stranger.posts:
-            self.stranger.hand_in(xml)
-        self._catch_up()
-        self.clock.at += timedelta(hours=1)
-        self.node.sweep()
-        self._catch_up()
+        for base, xml in self.stranger.posts:
+            self.stranger.hand_in(base, xml)
 
     def _catch_up(self) -> None:
-        """Everybody synchronises who has something to send or to read."""
+        """Every tablet synchronises that has something to send or to read."""
         for _all in range(2):
             for tablet in self.tablets:
-                (head,) = self.node.rows("SELECT head FROM project")[0]
-                if tablet.is_behind(head):
+                if tablet.is_behind():
                     tablet.sync()
 
     def close(self) -> None:
@@ -211,37 +256,48 @@ class World:
         tablet.sync()
         tablet.correct(rng, record)
         tablet.sync()
-        self.office.release(rng)
+        self.offices[0].release(rng)
 
     def _post(self, rng: random.Random) -> None:
         self.stranger.post(rng)
 
     def _kill_server(self, rng: random.Random) -> None:
         """It dies so many steps from now, in the middle of whatever it does then."""
-        self.node.fuse.left = rng.randrange(120)
-        rng.choice(self.tablets).sync()
+        rng.choice(self.nodes).fuse.left = rng.randrange(120)
+        self._talk(rng)
 
     def _trouble(self, rng: random.Random) -> None:
-        self.node.fuse.complaint = rng.choice(("database is locked", "database or disk is full"))
-        self.node.fuse.trouble = rng.randrange(60)
-        rng.choice(self.tablets).sync()
+        node = rng.choice(self.nodes)
+        node.fuse.complaint = rng.choice(("database is locked", "database or disk is full"))
+        node.fuse.trouble = rng.randrange(60)
+        self._talk(rng)
 
-    def _start_server(self, _rng: random.Random) -> None:
-        self.node.start()
+    def _talk(self, rng: random.Random) -> None:
+        """A tablet with its server, or the servers with each other."""
+        rng.choice([lambda: self._meet(rng), *(tablet.sync for tablet in self.tablets)])()
 
-    def _back_up(self, _rng: random.Random) -> None:
-        if self.node.is_up:
-            self.node.fuse.renew()
-            self.node.back_up()
+    def _meet(self, _rng: random.Random) -> None:
+        self.node.meet(self.network.link)
 
-    def _restore(self, _rng: random.Random) -> None:
+    def _start_server(self, rng: random.Random) -> None:
+        rng.choice(self.nodes).start()
+
+    def _back_up(self, rng: random.Random) -> None:
+        node = rng.choice(self.nodes)
+        if node.is_up:
+            node.fuse.renew()
+            node.back_up()
+
+    def _restore(self, rng: random.Random) -> None:
         """The server's disk is gone; what there is, is the latest backup."""
-        if self.node.restore():
-            self.truth.restored(self.node)
+        node = rng.choice([node for node in self.nodes if node.backed_up] or self.nodes)
+        if node.restore():
+            self.truth.restored(node)
 
-    def _sweep(self, _rng: random.Random) -> None:
-        if self.node.is_up:
-            self.node.sweep()
+    def _sweep(self, rng: random.Random) -> None:
+        node = rng.choice(self.nodes)
+        if node.is_up:
+            node.sweep()
 
     def _late(self, rng: random.Random) -> None:
         self.network.deliver_late(rng)
@@ -273,7 +329,9 @@ class World:
     def _revoke(self, rng: random.Random) -> None:
         """One device at most, and not in every history: what it sends from then on is put aside."""
         if not self.truth.revoked and rng.random() < 0.5:
-            self.office.revoke(rng.choice(self.tablets).device.membership().device_id)
+            tablet = rng.choice(self.tablets)
+            office = next(office for office in self.offices if office.node is tablet.node)
+            office.revoke(tablet.device.membership().device_id)
 
 
 @contextmanager
@@ -281,13 +339,16 @@ def world(seed: int) -> Iterator[World]:
     """A fresh one."""
     base = ground()
     with seeded(seed) as clock:
-        node = base.node
-        node.reset(base.template / "field")
+        clock.at += timedelta(days=1)  # the ground was made before
+        for name, node in base.nodes.items():
+            node.reset(base.template / name)
         truth = Truth(base.team.project_id)
-        network = Network({"field": node}, truth)
+        network = Network(base.nodes, truth)
         token, device_id = base.stranger
-        stranger = Stranger(token, device_id, BASE, node, network, truth, clock)
-        made = World(clock, base, node, network, truth, Office(node, base.team, truth), stranger)
+        field_, centre = base.nodes.values()
+        stranger = Stranger(token, device_id, BASE, CENTRE, field_, network, truth, clock)
+        offices = [Office(node, base.team, truth) for node in base.nodes.values()]
+        made = World(clock, base, field_, centre, network, truth, offices, stranger)
         home = base.folder / "tablets"
         shutil.rmtree(home, ignore_errors=True)
         try:
