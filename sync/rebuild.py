@@ -110,7 +110,7 @@ def _replay(session: Session, project_id: str, numbers: range, versions: dict[st
     ledger = open_ledger(session, project_id, now=now)
     ledger.forms = {form_id: {"state": "open", "version": version} for form_id, version in versions.items()}
     for kind in dict.fromkeys(row.kind for row in rows):
-        ledger.load_records(kind, [row.record_id for row in rows if row.kind == kind])
+        ledger.load_records([kind], [row.record_id for row in rows if row.kind == kind])
     states = {act.op_id: act.state for act in ledger.acts.values()}
     for row in rows:
         record = ledger.record(row.kind, row.record_id)
