@@ -91,13 +91,12 @@ def _attachment(
 def _replaced(ledger: Ledger, table: Table, row: Row) -> list[Row]:
     """The rows of this record so far, which those that are laid now replace."""
     instance_id = row["instance_id"]
-    if instance_id in ledger.touched:
+    key = "submission", instance_id
+    if key in ledger.cleared[table] or instance_id not in ledger.known:
         waiting = ledger.inserts[table]
         earlier = [one for one in waiting if one["instance_id"] == instance_id]
         waiting[:] = [one for one in waiting if one["instance_id"] != instance_id]
         return earlier
-    if instance_id not in ledger.known:
-        return []
-    ledger.cleared[table].add(("submission", instance_id))
+    ledger.cleared[table].add(key)
     found = select(table).where(table.c.project_id == ledger.project_id, table.c.instance_id == instance_id)
     return [dict(one) for one in ledger.session.execute(found).mappings()]

@@ -454,3 +454,19 @@ def test_what_was_fetched_from_another_server_is_taken_after_a_crash_as_well(fie
     assert field.all(InboxItem) == []
     kept = field.operation(op["op"])
     assert (kept.state, kept.device_id, kept.via is not None) == ("ready", "d-elsewhere", True)
+
+
+def test_a_correction_that_comes_with_a_comment_clears_what_was_found(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="410"))
+    found = field.rules(record)
+    about = {"submission": record, "path": "umur", "body": "Benar?"}
+    comment = Tablet("s-centre", "s-centre~1").op(new_id(), kind="comment", set=about)
+    server = Actor("server", id="s-centre", serves=field.project_id)
+    sender = Sender(field.project_id, server, "server")
+
+    together = [orjson.dumps(one) for one in (comment, tablet.op(record, set={"umur": "41"}))]
+    receipt = receive.receive(field.engine, sender, together, size=1, now=field.now)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED] * 2
+    assert (found, field.rules(record)) == ([("constraint", "umur")], [])
