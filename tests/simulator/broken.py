@@ -21,11 +21,9 @@ import sync.judge
 import sync.ledger
 import sync.merge
 import sync.operations
-import sync.peers.exchange
 import sync.place
 import sync.receive
 import sync.release
-from sync.access import NOBODY
 from sync.attach import BlobStore
 from sync.device.errors import ServerUnreachable
 from sync.device.field_device import FieldDevice
@@ -261,15 +259,3 @@ def taken_for_sent() -> AbstractContextManager[Any]:
             real(self, batch, names)
 
     return patch.object(Exchange, "_send", send)
-
-
-@variant
-def restored_centre_not_noticed() -> AbstractContextManager[Any]:
-    """What a centre has lost with its disk is not sent again."""
-    return patch.object(sync.peers.exchange, "after_restore", lambda _peer, epoch, *_told: {"epoch": epoch})
-
-
-@variant
-def fetched_and_forgotten() -> AbstractContextManager[Any]:
-    """What was fetched from another server is judged after a crash as if nobody had sent it."""
-    return patch.object(sync.receive, "_server_of", lambda *_args: NOBODY)
