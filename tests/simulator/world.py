@@ -291,6 +291,7 @@ class World:
     def _restore(self, rng: random.Random) -> None:
         """The server's disk is gone; what there is, is the latest backup."""
         node = rng.choice([node for node in self.nodes if node.backed_up] or self.nodes)
+        self.clock.at += timedelta(minutes=1)  # nobody does that twice within a second
         if node.restore():
             self.truth.restored(node)
 
