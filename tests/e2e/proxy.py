@@ -150,14 +150,14 @@ def bad_network(address: str) -> Iterator[tuple[str, BadNetwork]]:
     parts = urlsplit(address)
     network = BadNetwork(str(parts.hostname), int(parts.port or 80))
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(network.serve(0))
-    port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    server = asyncio.run_coroutine_threadsafe(network.serve(0), loop).result(10)
+    port = server.sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}", network
     finally:
-        server.close()
+        loop.call_soon_threadsafe(server.close)
         asyncio.run_coroutine_threadsafe(network.close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
