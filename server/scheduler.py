@@ -28,7 +28,7 @@ from sync.attach import BlobStore
 from sync.backup import Shelf
 from sync.bundles.key import NAME, own_key
 from sync.consolidate import JOBS, Job, JobBusy, Keeping, lease, run_job
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.models import Installation, JobRun
 
 _wishes = Pool(max_workers=1, thread_name_prefix="run now")
@@ -129,7 +129,7 @@ class Scheduler:
 
     def _is_undone(self, name: str, slot: datetime) -> bool:
         """Nobody has finished this slot, and it lies after the installation was made: a new one has missed nothing."""
-        with Session(self._engine.execution_options(is_reading=True)) as session:
+        with Session(reader(self._engine)) as session:
             known = session.get(JobRun, (name, slot.isoformat()))
             began = session.scalar(select(Installation.created_at).limit(1))
         return (known is None or known.outcome == "running") and began is not None and began < slot

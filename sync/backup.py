@@ -26,7 +26,7 @@ from forms.errors import Kind, Problem
 from sync import install
 from sync.attach import BlobStore
 from sync.durable import fsync
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader, snapshots
 from sync.identity import uuid7
 from sync.models import Backup, Base, Blob, Installation, Project
 
@@ -196,10 +196,7 @@ def file_place(manifest: Manifest, file: Path, project_id: str, sha256: str) -> 
 def _snapshot(engine: Engine) -> Iterator[Connection]:
     """One instant of the database; others go on writing."""
     # Writers do not wait for it: WAL on SQLite, a snapshot on PostgreSQL.
-    options: dict[str, Any] = {"is_reading": True}
-    if engine.dialect.name == "postgresql":
-        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with engine.execution_options(**options).connect() as connection, connection.begin():
+    with snapshots(engine).connect() as connection, connection.begin():
         if engine.dialect.name == "sqlite":
             said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
             if said != "ok":
@@ -291,7 +288,7 @@ def _as_json(value: Any) -> str:
 
 def tidy(engine: Engine, shelf: Shelf) -> int:
     """Of the scheduled backups on the shelf the latest stay; how many went. Their rows stay as the history."""
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         rows = session.scalars(select(Backup).order_by(Backup.made_at.desc(), Backup.backup_id.desc())).all()
     on_shelf = [Path(row.file) for row in rows if row.cause == "schedule" and Path(row.file).parent == shelf.folder]
     gone = [file for file in on_shelf if file.is_file()][max(shelf.kept, 1) :]

@@ -17,7 +17,7 @@ from sync.access import Actor
 from sync.apply_entities import seen_before
 from sync.author import own_row
 from sync.draft import Draft, Unreadable, read_draft
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of
@@ -106,7 +106,7 @@ def replay(engine: Engine, project_id: str, why: Why, *, actor: Actor, now: date
     wanted = select(InboxItem.item_id).where(
         InboxItem.project_id == project_id, InboxItem.state == "quarantined", InboxItem.why == why.value
     )
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         items = session.scalars(
             wanted.order_by(InboxItem.landed_at, InboxItem.batch_id, InboxItem.position).limit(MOST_AT_ONCE)
         ).all()

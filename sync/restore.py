@@ -26,7 +26,7 @@ from sync import epochs, install
 from sync.access import SYSTEM
 from sync.attach import BlobStore
 from sync.backup import FORMAT, MANIFEST, ROWS_AT_ONCE, VERSION, Counted, Manifest, count, file_place, keep
-from sync.engine import connect, in_transaction
+from sync.engine import connect, in_transaction, reader
 from sync.models import Account, Backup, Project
 from sync.models.base import Instant
 
@@ -171,7 +171,7 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 
 def _refuse_unempty(engine: Engine, blobs: BlobStore) -> None:
     if inspect(engine).has_table(Project.__tablename__):
-        with Session(engine.execution_options(is_reading=True)) as session:
+        with Session(reader(engine)) as session:
             kept = sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in (Project, Account))
         if kept:
             raise NotEmpty(engine.url.render_as_string())

@@ -18,7 +18,7 @@ from server.clock import now
 from server.services import blob_store
 from sync import install
 from sync.attach import BlobStore
-from sync.engine import connect, writer
+from sync.engine import connect, reader, writer
 from sync.models import Project
 from sync.projects import by_number
 
@@ -56,7 +56,7 @@ class Opened:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        with Session(self.engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+        with Session(reader(self.engine), expire_on_commit=False) as session:
             yield session
 
 

@@ -23,7 +23,7 @@ from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
 from sync import backup, install, tripwire
 from sync.bucket import open_bucket
-from sync.engine import connect, sqlite_driver, writer
+from sync.engine import connect, reader, sqlite_driver, writer
 from sync.errors import BucketUnreachable
 from sync.models import Project
 from sync.rebuild import Rebuilt
@@ -81,7 +81,7 @@ def doctor(*, rebuild: bool, check: bool, number: int | None) -> None:
 
 def _rebuild_all(engine: Engine, number: int | None, *, is_check: bool) -> bool:
     """Whether something was, or would be, different."""
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         wanted = select(Project).order_by(Project.number)
         projects = session.scalars(wanted if number is None else wanted.where(Project.number == number)).all()
     if number is not None and not projects:
@@ -198,7 +198,7 @@ def _disk(settings: Settings, _engine: Engine) -> Iterator[Seen]:
 def _backups(settings: Settings, engine: Engine) -> Iterator[Seen]:
     if settings.durable_by == "database" or install.current_revision(engine) != install.newest_revision():
         return
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         latest = backup.latest(session)
         made_at, error = (latest.made_at, latest.drill_error) if latest is not None else (None, "")
         has_something = session.scalar(select(Project.project_id).where(Project.head > 0).limit(1)) is not None
@@ -216,7 +216,7 @@ def _copies(_settings: Settings, engine: Engine) -> Iterator[Seen]:
     """Devices that held something else than they had been told: it is repaired, and should never have been."""
     if install.current_revision(engine) != install.newest_revision():
         return
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         count = tripwire.noted(session, since=datetime.now(UTC) - timedelta(days=COPIES_DAYS))
     cure = _("See in the audit log which ones: their storage may be failing.") if count else ""
     words = _(

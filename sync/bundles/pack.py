@@ -25,7 +25,7 @@ from sync.bundles.errors import BundleExists, NoRoomForBundle
 from sync.bundles.key import SigningKey
 from sync.bundles.manifest import FILES, FORMS, MANIFEST, OPERATIONS, SIGNATURE, SIGNED, Manifest, Part
 from sync.durable import fsync
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.errors import NoSuchVersion
 from sync.identity import uuid7
@@ -177,7 +177,7 @@ class _Pack:
                 out.write(chunk)
 
     def _reading(self, act: Callable[[Session], Any]) -> Any:
-        with Session(self.engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+        with Session(reader(self.engine), expire_on_commit=False) as session:
             return act(session)
 
 
@@ -229,7 +229,7 @@ def export(
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
     try:
-        with Session(engine.execution_options(is_reading=True)) as session:
+        with Session(reader(engine)) as session:
             manifest = _manifest(session, project_id, key, peer, since, now)
         _write(_Pack(engine, blobs, manifest, peer, watch), partial, key)
         partial.replace(file)

@@ -27,7 +27,7 @@ from sync.bundles.manifest import FORMS, OPERATIONS, Manifest
 from sync.bundles.opened import Opened, Watch, opened
 from sync.bundles.standing import has_gap, learned
 from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.models import Installation, Peer, Project
 from sync.projects import adopt_project
@@ -98,7 +98,7 @@ def take(
         bundle.verify(watch)
         if is_new:
             peer = in_transaction(engine, lambda session: _adopt(session, manifest, name, actor=actor, now=now))
-        with Session(engine.execution_options(is_reading=True)) as session:
+        with Session(reader(engine)) as session:
             taken = _begun(session, manifest, peer)
         _Take(engine, blobs, bundle, peer, taken, watch, now).run()
     in_transaction(engine, lambda session: _note(session, taken, peer, file, actor=actor, now=now))
@@ -110,7 +110,7 @@ def _signer(engine: Engine, manifest: Manifest, adopt: str, own_key: str) -> tup
     shown = fingerprint(manifest.key)
     if adopt and adopt.strip().lower() != shown:
         raise OtherFingerprint(shown)
-    with Session(engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+    with Session(reader(engine), expire_on_commit=False) as session:
         project = session.get(Project, manifest.project)
         peer = session.get(Peer, (manifest.project, manifest.server))
         if peer is not None and peers.is_shut_out(session, peer):
@@ -224,7 +224,7 @@ class _Take:
             self.watch("files", done, total)
 
     def _take_file(self, sha256: str, size: int, media_type: str) -> None:
-        with Session(self.engine.execution_options(is_reading=True)) as session:
+        with Session(reader(self.engine)) as session:
             if attach.blob(session, self.project_id, sha256) is not None:
                 return
         stored = self.blobs.write(self.project_id, self.bundle.chunks(sha256), limit=size, expected_sha256=sha256)

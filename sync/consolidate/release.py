@@ -22,7 +22,7 @@ from sync.consolidate.job import Outcome, Task
 from sync.consolidate.study import INCOME
 from sync.consolidate.table import Lookups
 from sync.durable import fsync
-from sync.engine import in_transaction
+from sync.engine import in_transaction, snapshots
 from sync.models import (
     Account,
     Device,
@@ -90,10 +90,7 @@ def chosen(project_id: str, *, is_all: bool) -> tuple[ColumnElement[bool], ...]:
 
 def _reading(engine: Engine) -> Session:
     """One snapshot for all files and indicators. On SQLite a reading transaction is one anyway."""
-    options: dict[str, Any] = {"is_reading": True, "postgresql_readonly": True}
-    if engine.dialect.name == "postgresql":
-        options["isolation_level"] = "REPEATABLE READ"
-    return Session(engine.execution_options(**options))
+    return Session(snapshots(engine))
 
 
 def _make(session: Session, project: Project, task: Task, folder: Path) -> _Made:

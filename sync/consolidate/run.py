@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Problem
 from sync.consolidate import lease
 from sync.consolidate.job import Job, JobBusy, Outcome, Task
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.models import JobRun, Project
 
 log = logging.getLogger("lapangan.jobs")
@@ -111,7 +111,7 @@ def _projects(engine: Engine, project_id: str | None) -> list[Project]:
     wanted = select(Project).where(Project.archived_at.is_(None)).order_by(Project.number)
     if project_id is not None:
         wanted = wanted.where(Project.project_id == project_id)
-    with Session(engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+    with Session(reader(engine), expire_on_commit=False) as session:
         return list(session.scalars(wanted))
 
 

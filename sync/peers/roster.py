@@ -15,7 +15,7 @@ from sync import access, operations
 from sync.access import Actor
 from sync.device.enrolment import enrolment
 from sync.device.link import Link
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.models import Device, Installation, Peer
 from sync.peers.errors import NameTaken, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
@@ -84,7 +84,7 @@ def own_id(session: Session) -> str:
 
 
 def _own(engine: Engine, public_key: str) -> Told:
-    with Session(engine.execution_options(is_reading=True)) as session:
+    with Session(reader(engine)) as session:
         installation = session.scalars(select(Installation)).one()
         return Told(installation.server_id, installation.epoch, public_key)
 

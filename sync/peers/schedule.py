@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Problem
 from sync.attach import BlobStore
 from sync.device.link import Link
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.models import Peer
 from sync.peers.errors import NoLine
 from sync.peers.exchange import Exchange
@@ -59,7 +59,7 @@ def sync_due(
 ) -> dict[str, Any]:
     """Every peer whose time has come; the trouble of one costs the others nothing. What happened, in numbers."""
     in_transaction(engine, lambda session: seal_all(session, secret_key))
-    with Session(engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+    with Session(reader(engine), expire_on_commit=False) as session:
         due = [peer for peer in listed(session) if peer.next_at is None or peer.next_at <= clock()]
     summary = {"peers": len(due), "failed": 0, "sent": 0, "received": 0}
     for peer in due:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sync.attach import BlobStore
 from sync.device.errors import ServerUnreachable
 from sync.device.link import Link
+from sync.engine import reader
 from sync.models import Peer, Project
 from sync.peers.roster import note
 
@@ -49,7 +50,7 @@ class Talk:
         return f"/v1/projects/{self.peer.number}/sync"
 
     def reading(self, act: Callable[[Session], Any]) -> Any:
-        with Session(self.engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+        with Session(reader(self.engine), expire_on_commit=False) as session:
             return act(session)
 
     def keep(self, **columns: Any) -> None:

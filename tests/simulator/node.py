@@ -24,7 +24,7 @@ from server.clock import now
 from sync import author, backup, peers, receive, restore
 from sync.backup import Manifest
 from sync.device.link import Link
-from sync.engine import in_transaction, sqlite_driver
+from sync.engine import in_transaction, reader, sqlite_driver
 from tests.simulator.death import Died, Fuse, burn, burning_files
 
 DATABASE = "lapangan.sqlite3"
@@ -98,7 +98,7 @@ class Node:
     def back_up(self) -> None:
         """What `lapangan backup` does, by the quick way: the whole folder as it is, noted as a backup is."""
         place = self.folder.with_name(f"{self.name}-backup")
-        with self.engine.execution_options(is_reading=True).connect() as connection:
+        with reader(self.engine).connect() as connection:
             manifest = backup._manifest(connection, now(), is_inside=True)
         self.engine.dispose()
         shutil.rmtree(place, ignore_errors=True)
@@ -128,7 +128,7 @@ class Node:
         blobs, carried = self.app.extensions["lapangan"].blobs, 0
         try:
             with burning_files(self.fuse):
-                with Session(self.engine.execution_options(is_reading=True), expire_on_commit=False) as session:
+                with Session(reader(self.engine), expire_on_commit=False) as session:
                     above = peers.listed(session)
                 for peer in above:
                     told = peers.sync(self.engine, blobs, peer, secret_key=SECRET, connect=connect, clock=now)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from sync import feed, operations
 from sync.access import Actor, Role
-from sync.engine import writer
+from sync.engine import reader, writer
 from sync.models import Project
 from tests.integration.sync.field import Field, Tablet, new_id
 
@@ -52,17 +52,17 @@ class Naive:
             for name in names:
                 connection.execute(text("INSERT INTO naive (name) VALUES (:name)"), {"name": name})
 
-    def read(self, reader: Reader) -> None:
-        with self.engine.execution_options(is_reading=True).connect() as connection:
+    def read(self, who: Reader) -> None:
+        with reader(self.engine).connect() as connection:
             found = text("SELECT seq, name FROM naive WHERE seq > :passed ORDER BY seq")
-            for seq, name in connection.execute(found, {"passed": reader.passed}):
-                reader.passed = seq
-                reader.seen.add(name)
+            for seq, name in connection.execute(found, {"passed": who.passed}):
+                who.passed = seq
+                who.seen.add(name)
 
-    def skipped(self, reader: Reader) -> int:
+    def skipped(self, who: Reader) -> int:
         with self.engine.connect() as connection:
             kept = {row.name for row in connection.execute(text("SELECT name FROM naive"))}
-        return len(kept - reader.seen)
+        return len(kept - who.seen)
 
 
 def race(write: list[Callable[[], None]], *readers: Reader) -> None:
@@ -84,12 +84,12 @@ def as_device(field: Field) -> Reader:
     """Records, by the cursor of a page."""
     actor = Actor("account", id="x", roles={field.project_id: Role.SUPERVISOR})
 
-    def read(reader: Reader) -> None:
-        with Session(field.engine.execution_options(is_reading=True)) as session:
+    def read(who: Reader) -> None:
+        with Session(reader(field.engine)) as session:
             project = session.get_one(Project, field.project_id)
-            page = feed.pull(session, project, device=None, actor=actor, cursor=reader.cursor, limit=500, now=field.now)
-        reader.cursor = page.cursor
-        reader.seen |= {record["record"] for record in page.records}
+            page = feed.pull(session, project, device=None, actor=actor, cursor=who.cursor, limit=500, now=field.now)
+        who.cursor = page.cursor
+        who.seen |= {record["record"] for record in page.records}
 
     return Reader(read)
 
@@ -97,11 +97,11 @@ def as_device(field: Field) -> Reader:
 def as_server(field: Field) -> Reader:
     """Operations, by number."""
 
-    def read(reader: Reader) -> None:
-        with Session(field.engine.execution_options(is_reading=True)) as session:
-            sent = operations.after(session, field.project_id, reader.passed, limit=500)
-        reader.passed = max(reader.passed, sent.until)
-        reader.seen |= {one.op_id for one in sent.operations}
+    def read(who: Reader) -> None:
+        with Session(reader(field.engine)) as session:
+            sent = operations.after(session, field.project_id, who.passed, limit=500)
+        who.passed = max(who.passed, sent.until)
+        who.seen |= {one.op_id for one in sent.operations}
 
     return Reader(read)
 
