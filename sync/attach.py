@@ -109,6 +109,10 @@ class BlobStore:
     def has(self, project_id: str, sha256: str) -> bool:
         if self.bucket is not None:
             return self.bucket.has(self._name(project_id, sha256))
+        return self.is_here(project_id, sha256)
+
+    def is_here(self, project_id: str, sha256: str) -> bool:
+        """Whether the finished file is on this machine, with or without a row."""
         return self._place_of(project_id, sha256).is_file()
 
     def offset(self, project_id: str, sha256: str) -> int:
@@ -129,7 +133,11 @@ class BlobStore:
         UploadBusy while another request appends, StorageFull."""
         if size > limit:
             raise BlobTooLarge(limit=limit)
-        with self._noticing_a_full_disk(), self._locked(self._partial(project_id, sha256)) as file:
+        partial = self._partial(project_id, sha256)
+        if offset and not partial.exists():
+            # Perhaps it is finished: an empty file in its place would say that nothing of it is here.
+            raise WrongOffset(offset=0)
+        with self._noticing_a_full_disk(), self._locked(partial) as file:
             reached = file.seek(0, os.SEEK_END)
             if reached != offset:
                 raise WrongOffset(offset=reached)

@@ -57,6 +57,7 @@ def tell_protocol(number: int, sha256: str = "") -> ResponseReturnValue:
 
 
 @bp.route(ADDRESS, methods=["HEAD"])
+@own_transactions
 def show_offset(number: int, sha256: str) -> ResponseReturnValue:
     """How far the upload has got. Refuses NoSuchAttachment when none has begun."""
     found = _project(number)
@@ -66,7 +67,7 @@ def show_offset(number: int, sha256: str) -> ResponseReturnValue:
     begun = attach.upload(session(), found.project_id, sha256)
     if begun is None:
         raise NoSuchAttachment(sha256)
-    return _answer(200, offset=services().blobs.offset(found.project_id, sha256), length=begun.size)
+    return _answer(200, offset=_reached(found, sha256, begun.size), length=begun.size)
 
 
 @bp.post(ADDRESS)
@@ -103,13 +104,21 @@ def _project(number: int) -> Project:
 
 def _first_offset(found: Project, sha256: str, size: int) -> int:
     _begin(found, sha256, size)
-    offset = services().blobs.offset(found.project_id, sha256)
+    offset = _reached(found, sha256, size)
     if request.mimetype == OFFSET_STREAM and offset == 0:
         return _append(found, sha256, 0, size)
-    if size == 0:
-        # There will be no piece that could be the last one.
-        return _append(found, sha256, 0, 0)
     return offset
+
+
+def _reached(found: Project, sha256: str, size: int) -> int:
+    """The offset. Whoever hears that all is here takes the file for kept: so it is kept then, also where the server
+    died after the last piece, or could not write the row. An empty file has no piece that could be the last one."""
+    blobs = services().blobs
+    reached = blobs.offset(found.project_id, sha256)
+    if reached == size or (not reached and blobs.is_here(found.project_id, sha256)):
+        _finish(found, sha256)
+        return size
+    return reached
 
 
 def _size(found: Project, sha256: str) -> int:

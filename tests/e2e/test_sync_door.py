@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
+from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -350,6 +351,25 @@ def test_a_last_piece_whose_answer_was_lost_is_told_where_the_upload_stands(door
 
     assert (again.status_code, again.json()["offset"]) == (409, 5000)
     assert anew.headers["Upload-Offset"] == "5000"
+
+
+@pytest.mark.parametrize("is_settled", [False, True], ids=["before-its-name", "before-its-row"])
+def test_a_file_whose_end_the_server_did_not_live_to_see_is_kept_when_somebody_asks(
+    door: Tablet, engine: Engine, app: Flask, visits: Team, is_settled: bool
+) -> None:
+    film, blobs = os.urandom(5000), app.extensions["lapangan"].blobs
+    path, asked = f"uploads/{_named(film)}", {"blobs": [{"sha256": _named(film), "size": 5000}]}
+    door.ask("POST", path, headers=TUS | {"Upload-Length": "5000"})
+    blobs.append(visits.project_id, _named(film), 0, [film], size=5000, limit=5000)
+    if is_settled:
+        blobs.finish(visits.project_id, _named(film))
+
+    again = door.ask("PATCH", path, data=film[4000:], headers=PIECE | {"Upload-Offset": "4000"})
+    head = door.ask("HEAD", path, headers=TUS)
+
+    assert (again.status_code, head.headers["Upload-Offset"]) == (409, "5000")
+    assert door.ask("POST", "blobs/have", json=asked).json() == {"missing": []}
+    assert count(engine, Blob) == 1
 
 
 def test_an_empty_file_is_complete_once_it_is_announced(door: Tablet, engine: Engine) -> None:
