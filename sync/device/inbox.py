@@ -14,6 +14,8 @@ from sync.device.store import Store
 from sync.digest import bucket_of, digests, standing, view_hash
 
 RETURNED = ("has_issues", "rejected")
+TOLD = "told of the form "
+"""Before its ID, the name of a setting."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -135,6 +137,21 @@ class Inbox:
             if not body.get("deleted") and body.get("state", "open") != "closed"
         ]
 
+    def form(self, name: FormName) -> tuple[bytes, set[str]]:
+        """A version that is here, and the names of its files that are here too."""
+        key = (name.form_id, name.version)
+        rows = self.store.rows("SELECT name FROM form_file WHERE form_id = ? AND version = ?", *key)
+        row = self.store.one("SELECT xform FROM form WHERE form_id = ? AND version = ?", *key)
+        return (row["xform"] if row is not None else b""), {row["name"] for row in rows}
+
+    def forms_told(self) -> set[str]:
+        """The forms that the feed has told of since `forget_forms_told`."""
+        marks = self.store.rows("SELECT name FROM setting WHERE substr(name, 1, ?) = ?", len(TOLD), TOLD)
+        return {row["name"].removeprefix(TOLD) for row in marks}
+
+    def forget_forms_told(self, form_ids: Iterable[str]) -> None:
+        self.store.run_many("DELETE FROM setting WHERE name = ?", [(TOLD + one,) for one in form_ids])
+
     def entities(self, list_name: str) -> list[dict[str, str]]:
         """The rows of a list as a form looks them up: the server's state, with own work laid over it."""
         rows = {
@@ -160,6 +177,8 @@ class Inbox:
 
     def _keep(self, record: Mapping[str, Any]) -> None:
         kind, record_id = str(record.get("kind") or ""), str(record.get("record") or "")
+        if kind == "form":
+            self.store.keep_setting(TOLD + record_id, "1")
         if kind == "entity":
             record = {**record, "branch": self._branch(record_id, record)}
         self.store.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -91,31 +91,46 @@ class Puller:
                 "UPDATE form SET is_current = 1 WHERE form_id = ? AND version = ?",
                 [(name.form_id, name.version) for name in current],
             )
+        self._fetch_late_files([name for name in current if name not in missing])
         pulled.forms.extend(missing)
 
     def _fetch_form(self, name: FormName) -> None:
         """A form and its own files, kept for ever: a record is corrected by the version that it was made with."""
-        form_id, version = quote(name.form_id, safe=""), quote(name.version or "___", safe="")
-        path = f"{self.project_path}/forms/{form_id}/versions/{version}"
-        content = self.link.ask("GET", f"{path}.xml").body
+        content = self.link.ask("GET", f"{self._path(name)}.xml").body
         definition = xform.read(content)
-        files = self._files(path, definition)
+        files = self._files(self._path(name), definition)
         store = self.inbox.store
         with store.transaction():
-            store.run_many(
-                "INSERT OR REPLACE INTO form_file VALUES (?, ?, ?, ?)",
-                [(name.form_id, name.version, file, data) for file, data in files.items()],
-            )
+            self._keep_files(name, files)
             store.run(
                 "INSERT OR REPLACE INTO form VALUES (?, ?, ?, ?, 1)",
                 *(name.form_id, name.version, definition.title, content),
             )
 
-    def _files(self, path: str, definition: FormDefinition) -> dict[str, bytes]:
+    def _fetch_late_files(self, here: Sequence[FormName]) -> None:
+        """The server tells of a form once more when a file that it lacked has come."""
+        told = self.inbox.forms_told()
+        for name in here:
+            if name.form_id in told:
+                content, known = self.inbox.form(name)
+                self._keep_files(name, self._files(self._path(name), xform.read(content), known))
+        self.inbox.forget_forms_told(told)
+
+    def _path(self, name: FormName) -> str:
+        form_id, version = quote(name.form_id, safe=""), quote(name.version or "___", safe="")
+        return f"{self.project_path}/forms/{form_id}/versions/{version}"
+
+    def _keep_files(self, name: FormName, files: Mapping[str, bytes]) -> None:
+        self.inbox.store.run_many(
+            "INSERT OR REPLACE INTO form_file VALUES (?, ?, ?, ?)",
+            [(name.form_id, name.version, file, data) for file, data in files.items()],
+        )
+
+    def _files(self, path: str, definition: FormDefinition, known: Set[str] = frozenset()) -> dict[str, bytes]:
         """The tables that the form looks things up in; entity lists come by the feed, pictures are not needed here."""
         found = {}
         for name in definition.media:
-            if name.lower().endswith(SUFFIXES):
+            if name.lower().endswith(SUFFIXES) and name not in known:
                 answer = self.link.ask(
                     "GET", f"{path}/attachments/{quote(name, safe='')}", expected=frozenset({403, 404})
                 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,7 @@ from sync.models import (
 from tests.conftest import Team
 from tests.e2e.conftest import Known
 from tests.e2e.fieldwork import add, code, enrolled, visits, work
+from tests.e2e.visits import FORM_ID
 
 Enrol = Callable[..., FieldDevice]
 
@@ -79,6 +81,23 @@ def test_a_code_works_once_and_a_folder_belongs_to_one_project(
             third.enrol(spent, address)
     with pytest.raises(AlreadyEnrolled):
         device.enrol("AAAA-AAAA", address)
+
+
+def test_a_table_that_comes_after_its_form_reaches_who_has_the_form_already(
+    address: str, engine: Engine, visits: Team, log_in: Callable[[str], requests.Session], tmp_path: Path
+) -> None:
+    with enrolled(tmp_path / "tablet-1", code(engine, visits), address) as device:
+        definition = device.library.compiled(FORM_ID).definition
+        before = list(device.library.lists(definition)["warga"].rows)
+        url = f"{address}/v1/projects/1/forms/{FORM_ID}/attachments/warga.csv"
+        log_in("manager").post(url, data=b"name,label\n1,Bu Siti\n", timeout=10).raise_for_status()
+
+        pulled = device.pull()
+
+        assert before == []
+        assert [row["label"] for row in device.library.lists(definition)["warga"].rows] == ["Bu Siti"]
+        assert pulled.forms == []
+        assert device.inbox.forms_told() == set()
 
 
 def test_a_day_goes_to_the_server_with_its_photos(enrol: Enrol, engine: Engine) -> None:
