@@ -41,6 +41,7 @@ __all__ = [
     "batches",
     "comments",
     "conflicts",
+    "count_held",
     "day",
     "each",
     "findings",
@@ -203,6 +204,12 @@ def held(
     if record_id:
         wanted = wanted.where(Operation.kind == kind, Operation.record_id == record_id)
     return list(session.scalars(wanted.order_by(Operation.received_at, Operation.op_id).limit(limit)))
+
+
+def count_held(session: Session, project: Project, *, before: datetime) -> int:
+    """How many operations that came before still wait."""
+    mine = Operation.project_id == project.project_id, Operation.state == "held", Operation.received_at <= before
+    return session.scalar(select(func.count()).select_from(Operation).where(*mine)) or 0
 
 
 def batches(

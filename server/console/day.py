@@ -17,6 +17,7 @@ from server.console.conflicts import Case, cases_of
 from server.console.devices import SKEW_WORTH_SAYING_S
 from server.console.findings import Told, told
 from server.console.names import Names
+from server.console.quarantine import PATIENCE
 from server.console.record import reader_of
 from server.console.submissions import forms_of
 from server.console.words import day_bounds, language, local_day
@@ -151,14 +152,8 @@ def _tasks(found: Project, summary: find.Day) -> Iterator[Task]:
     if summary.conflicts:
         words = ngettext("%(num)s conflict to resolve", "%(num)s conflicts to resolve", summary.conflicts)
         yield Task(words, url_for("console.conflicts", number=number), "fork", "bad")
-    if summary.quarantined and may(actor(), "quarantine.read", found.project_id):
-        words = ngettext("%(num)s item in quarantine", "%(num)s items in quarantine", summary.quarantined)
-        yield Task(words, url_for("console.quarantine", number=number), "shield", "warn")
-    if summary.held:
-        words = ngettext(
-            "%(num)s change waits for an earlier one", "%(num)s changes wait for earlier ones", summary.held
-        )
-        yield Task(words, url_for("console.quarantine", number=number, _anchor="held"), "clock", "info")
+    if may(actor(), "quarantine.read", found.project_id):
+        yield from _waiting_tasks(found, summary)
     missing = sum(line.missing for line in summary.lines)
     if missing:
         words = ngettext("%(num)s file has not arrived yet", "%(num)s files have not arrived yet", missing)
@@ -168,6 +163,27 @@ def _tasks(found: Project, summary: find.Day) -> Iterator[Task]:
         words = ngettext("%(num)s assignment is overdue", "%(num)s assignments are overdue", late)
         yield Task(words, url_for("console.assignments", number=number, mark="overdue"), "pin", "warn")
     yield from _device_tasks(summary)
+
+
+def _waiting_tasks(found: Project, summary: find.Day) -> Iterator[Task]:
+    """What could not be placed, or not yet."""
+    aside, held = (url_for("console.quarantine", number=found.number, _anchor=at) for at in (None, "held"))
+    if summary.quarantined:
+        words = ngettext("%(num)s item in quarantine", "%(num)s items in quarantine", summary.quarantined)
+        yield Task(words, aside, "shield", "warn")
+    stuck = find.count_held(session(), found, before=now() - PATIENCE) if summary.held else 0
+    if stuck:
+        words = ngettext(
+            "%(num)s change has waited for more than two weeks",
+            "%(num)s changes have waited for more than two weeks",
+            stuck,
+        )
+        yield Task(words, held, "clock", "warn")
+    if summary.held > stuck:
+        words = ngettext(
+            "%(num)s change waits for an earlier one", "%(num)s changes wait for earlier ones", summary.held - stuck
+        )
+        yield Task(words, held, "clock", "info")
 
 
 def _device_tasks(summary: find.Day) -> Iterator[Task]:

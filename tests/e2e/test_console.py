@@ -415,9 +415,14 @@ def test_what_waits_too_long_is_applied_without_what_it_waits_for(
         op_id = session.scalars(select(Operation.op_id).where(Operation.state == "held")).one()
     here = "/projects/1/quarantine"
 
-    page = reader.log_in("supervisor").get(here)
+    viewed = reader.log_in("viewer").get("/projects/1/day")
+    day = reader.log_in("supervisor").get("/projects/1/day")
+    page = reader.get(here)
     after = reader.follow(reader.send(f"/projects/1/held/{op_id}/apply", here))
 
+    assert "1 change has waited for more than two weeks" in day
+    assert "waits for an earlier one" not in day
+    assert "two weeks" not in viewed
     assert "for more than two weeks" in page
     assert "Apply without it" in page
     assert "Apply without it" not in after
