@@ -6,7 +6,8 @@ from flask import request
 
 from server.auth import actor, device
 from server.clock import now
-from sync import access
+from server.db import session
+from sync import access, find
 from sync.errors import AccessTakenBack
 from sync.models import Device, Project
 from sync.verdict import Sender
@@ -35,11 +36,19 @@ def sender(
     )
 
 
+MOST_FROM_REVOKED = 5000
+"""Items that a revoked device may have in quarantine: more than weeks of work, less than a disk."""
+
+
 def require_sender(found: Project, verb: str) -> None:
-    """Refuse whoever may not send here, except a revoked device: somebody walked a day for what it holds."""
+    """Refuse whoever may not send here, except a revoked device: somebody walked a day for what it holds.
+
+    Until that has been looked at, there is an end to it too: whoever has the device now must not fill the disk."""
     own = device()
     if own is None or own.revoked_at is None:
         access.require(actor(), verb, found.project_id)
+    elif find.count_quarantine(session(), own) >= MOST_FROM_REVOKED:
+        raise AccessTakenBack
 
 
 def require_reader(found: Project) -> None:

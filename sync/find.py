@@ -22,6 +22,7 @@ from sync.models import (
     Batch,
     Comment,
     Conflict,
+    Device,
     InboxItem,
     Operation,
     Project,
@@ -42,6 +43,7 @@ __all__ = [
     "comments",
     "conflicts",
     "count_held",
+    "count_quarantine",
     "day",
     "each",
     "findings",
@@ -194,6 +196,13 @@ def quarantine_reasons(session: Session, project: Project) -> dict[str, int]:
         .order_by(func.count().desc(), InboxItem.why)
     )
     return dict(session.execute(wanted).all())
+
+
+def count_quarantine(session: Session, device: Device) -> int:
+    """How many items of this device are in quarantine now."""
+    mine = InboxItem.project_id == device.project_id, InboxItem.device_id == device.device_id
+    aside = select(func.count()).select_from(InboxItem).where(*mine, InboxItem.state == "quarantined")
+    return session.scalar(aside) or 0
 
 
 def held(

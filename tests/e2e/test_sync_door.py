@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from server import sender
 from server.tablet import pull
 from sync.identity import uuid7
 from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
@@ -217,6 +218,19 @@ def test_a_revoked_device_reads_nothing_but_loses_no_work(
     assert (item["verdict"], item["why"], item["safe"]) == ("quarantined", "revoked_device", True)
     assert door.ask("GET", "pull").status_code == 403
     assert count(engine, Submission) == 0
+
+
+def test_there_is_an_end_to_what_a_revoked_device_may_leave_in_quarantine(
+    door: Tablet, tablet: Known, revoke: Callable[[Known], None], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "MOST_FROM_REVOKED", 2)
+    revoke(tablet)
+
+    answers = [door.push([door.operation(new_id())]) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+    assert answers[2].json()["type"] == "/problems/device/revoked"
+    assert count(engine, InboxItem) == 2
 
 
 def test_a_viewer_may_not_push(
