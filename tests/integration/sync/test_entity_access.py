@@ -199,6 +199,23 @@ def test_a_device_sees_what_it_or_its_person_has_registered(
     assert is_rebuilt_as_it_is(field)
 
 
+def test_what_a_device_writes_about_an_entity_that_has_left_its_scope_meanwhile_is_kept(
+    field: Field, tablet: Tablet, other_tablet: Tablet, restrict: Any
+) -> None:
+    theirs = registered(field, other_tablet)
+    came, _drop, cursor = pulled(field, tablet)
+    offline = tell(tablet, update(theirs, 1), nama="Siti", umur="42")
+    restrict(is_owner_only=True)
+
+    receipt = field.push(tablet, offline)
+
+    assert came == {theirs}
+    assert pulled(field, tablet, cursor)[:2] == (set(), {theirs})
+    assert [line.outcome.value for line in receipt.lines] == ["accepted"]
+    assert field.one(Entity, theirs).data["umur"] == "42"
+    assert field.operation(offline["op"]).xml == offline["xml"]
+
+
 def test_a_device_sees_the_entities_of_its_place_and_drops_those_that_leave_it(
     field: Field, tablet: Tablet, other_tablet: Tablet, restrict: Any
 ) -> None:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from sync.device.errors import SyncRunning
+from sync.device.inbox import Inbox
 from sync.device.media import Kept, MediaFolder
 from sync.device.outbox import LARGEST_BATCH_BYTES, Draft, EntityChange, Outbox
 from sync.device.store import Store
@@ -258,6 +259,22 @@ def test_what_has_no_number_stays_until_the_server_s_backup_has_got_further(
 
     assert len(still_here) == 1
     assert list(outbox.bodies("uuid:1")) == []
+
+
+def test_a_record_with_work_that_the_server_lacks_is_not_dropped(outbox: Outbox, store: Store, add: Add) -> None:
+    inbox = Inbox(store)
+    shown = [{"kind": "submission", "record": record, "vector": {}} for record in ("uuid:1", "uuid:2")]
+    inbox.keep_page({"records": shown, "cursor": "e1.2"})
+    op_id = add("uuid:1")
+    page = {"drop": [{"kind": "submission", "record": one["record"]} for one in shown], "cursor": "e1.3"}
+
+    inbox.keep_page(page)
+    while_waiting = [one.instance_id for one in inbox.received()]
+    outbox.keep_receipts(receipt(op_id), now=NOW)
+    inbox.keep_page(page)
+
+    assert while_waiting == ["uuid:1"]
+    assert inbox.received() == []
 
 
 def test_media_are_kept_under_the_hash_of_their_bytes(tmp_path: Path) -> None:
