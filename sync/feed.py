@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync import access
 from sync.access import Actor
 from sync.epochs import Standing, standing
-from sync.models import Device, Entity, FeedRow, Project, Submission, SubmissionAttachment
+from sync.models import Device, Entity, FeedRow, Operation, Project, SubmissionAttachment
 from sync.tell import Key, Reader, Record, reader_of, tell
 
 CURSOR = re.compile(
@@ -154,18 +154,20 @@ def _told_by(reader: Reader, rows: Sequence[FeedRow]) -> Iterator[Key]:
 def _needs(session: Session, project: Project, device: Device | None) -> list[str]:
     if device is None:
         return []
+    # Of the device that wrote the record, or a correction of it: who took the picture has the picture.
+    wrote = exists().where(
+        Operation.project_id == SubmissionAttachment.project_id,
+        Operation.kind == "submission",
+        Operation.record_id == SubmissionAttachment.instance_id,
+        Operation.device_id == device.device_id,
+    )
     found = (
         select(SubmissionAttachment.sha256)
-        .join(
-            Submission,
-            (Submission.project_id == SubmissionAttachment.project_id)
-            & (Submission.instance_id == SubmissionAttachment.instance_id),
-        )
         .where(
             SubmissionAttachment.project_id == project.project_id,
-            Submission.device_id == device.device_id,
             SubmissionAttachment.sha256.is_not(None),
             SubmissionAttachment.arrived_at.is_(None),
+            wrote,
         )
         .distinct()
         .order_by(SubmissionAttachment.sha256)

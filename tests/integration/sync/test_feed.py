@@ -116,6 +116,21 @@ def test_files_that_are_missing_are_asked_of_the_device_that_has_them(
     assert pull(field, tablet).needs == []
 
 
+def test_a_file_that_came_with_a_correction_is_asked_of_the_device_that_corrected(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    record, photo = new_id(), {"name": "rumah.jpg", "sha256": PHOTO, "size": 5}
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+    seen = field.shown(record).vector
+
+    edit = other_tablet.op(record, context=seen, set={"foto": "rumah.jpg"}, attachments=[photo])
+    field.push(other_tablet, edit)
+
+    assert pull(field, other_tablet).needs == [PHOTO]
+    field.arrive(PHOTO)
+    assert pull(field, other_tablet).needs == []
+
+
 @pytest.mark.parametrize("cursor", ["e9.1", "e1.999"])
 def test_a_cursor_of_another_time_is_gone(field: Field, tablet: Tablet, cursor: str) -> None:
     with pytest.raises(feed.CursorGone):
