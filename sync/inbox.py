@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+import orjson
 from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -94,6 +95,18 @@ def quarantined(session: Session, project_id: str, op_id: str) -> InboxItem | No
         InboxItem.project_id == project_id, InboxItem.op_id == op_id, InboxItem.state != "landed"
     )
     return session.scalars(found.limit(1)).first()
+
+
+def add_files(session: Session, project_id: str, op_id: str, files: Iterable[Mapping[str, object]]) -> None:
+    """What was put aside has come with these files too: they go with it when it is released."""
+    item = quarantined(session, project_id, op_id)
+    if item is None:
+        return
+    session.refresh(item, with_for_update=True)
+    line = orjson.loads(item.raw)
+    known = line.get("attachments") or []
+    have = {one["name"] for one in known}
+    item.raw = orjson.dumps(line | {"attachments": [*known, *(one for one in files if one["name"] not in have)]})
 
 
 def note_verdicts(connection: Connection, project_id: str, batch_id: str, verdicts: Mapping[str, int]) -> None:

@@ -110,7 +110,12 @@ def receive_submission(
         batch_id, landed = inbox.land(engine, sender, new, size=len(xml), now=now, files=files, verdicts=verdicts)
         read = [Landed(one.item_id, one.raw, envelope=envelope) for one in landed]
         judged = _judge_all(engine, reading, _Push(sender, batch_id, verdicts), read, now)
-    return known or judged[0]
+    line = known or judged[0]
+    if files and line.first is Outcome.QUARANTINED:
+        # Large media come in further requests with the same XML, also of what was put aside.
+        added = draft.attachments
+        in_transaction(engine, lambda session: inbox.add_files(session, sender.project_id, draft.op_id, added))
+    return line
 
 
 def sweep(engine: Engine, *, now: datetime, waited: timedelta = LANDED_LONG_AGO) -> int:

@@ -15,9 +15,9 @@ from sync.consolidate import run_job
 from sync.engine import in_transaction
 from sync.errors import NoReason
 from sync.lost import waiting_in_vain
-from sync.models import Form, InboxItem, Installation, Operation, Project
-from sync.verdict import Why
-from tests.integration.sync.field import Field, Tablet, instance, new_id, xform
+from sync.models import Form, InboxItem, Installation, Operation, Project, SubmissionAttachment
+from sync.verdict import SentFile, Why
+from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id, xform
 
 
 def released(field: Field) -> Any:
@@ -63,6 +63,23 @@ def test_a_form_must_be_known_before_its_submissions_are_released(field: Field, 
     released(field)
 
     assert field.answers(record) == {"nama": "Siti"}
+
+
+def test_files_that_come_later_go_with_what_was_put_aside(field: Field) -> None:
+    record, film = new_id(), SentFile("rumah.mp4", "f" * 64, 5, "video/mp4")
+    xml = instance(record, form_id="lain", foto="rumah.jpg")
+    photo = SentFile("rumah.jpg", PHOTO, 5, "image/jpeg")
+
+    lines = [field.post(xml, photo), field.post(xml, photo, film), field.post(xml, film)]
+    field.publish(xform(form_id="lain"))
+    op_id = released(field)
+
+    assert [line.outcome.value for line in lines] == ["quarantined", "duplicate", "duplicate"]
+    assert [one["name"] for one in field.operation(op_id).attachments] == ["rumah.jpg", "rumah.mp4"]
+    assert {one.name: one.arrived_at is not None for one in field.all(SubmissionAttachment)} == {
+        "rumah.jpg": True,
+        "rumah.mp4": True,
+    }
 
 
 def test_a_closed_form_is_opened_before_its_submissions_are_released(field: Field, tablet: Tablet) -> None:
