@@ -72,8 +72,10 @@ def _announced(session: Session, project_id: str) -> set[str]:
 
 def _in_inbox(session: Session, project_id: str, wanted: Iterable[str]) -> set[str]:
     """What has landed, or was put aside, may name files too, readable or not."""
-    rows = session.scalars(
-        select(InboxItem.raw).where(InboxItem.project_id == project_id).execution_options(yield_per=100)
+    rows = session.execute(
+        select(InboxItem.raw, InboxItem.detail)
+        .where(InboxItem.project_id == project_id)
+        .execution_options(yield_per=100)
     )
     hashes = {sha256: sha256.encode() for sha256 in wanted}
-    return {sha256 for raw in rows for sha256, needle in hashes.items() if needle in raw}
+    return {sha256 for raw, detail in rows for sha256, needle in hashes.items() if needle in raw or sha256 in detail}

@@ -219,7 +219,9 @@ def _first_verdicts(session: Session, sender: Sender, drafts: Mapping[bytes, Dra
 def _put_aside(engine: Engine, sender: Sender, xml: bytes, files: Sequence[SentFile], why: Why, now: datetime) -> Line:
     """What is no instance that can be told from others is kept as it came."""
     batch_id, landed = inbox.land(engine, sender, [xml], size=len(xml), now=now, files=files)
-    items = [Item(one.item_id, batch_id, sender, one.raw, None, why) for one in landed]
+    # Nothing else says which files came with it.
+    named = ", ".join(f"{file.name} {file.sha256}" for file in files)
+    items = [Item(one.item_id, batch_id, sender, one.raw, None, why, named) for one in landed]
     return _judge_items(engine, _Push(sender, batch_id), items, now)[0]
 
 

@@ -15,7 +15,8 @@ from sync.attach import BlobStore
 from sync.bucket import open_bucket
 from sync.consolidate import Keeping, run_job
 from sync.engine import in_transaction
-from sync.models import Blob, Event
+from sync.models import Blob, Event, InboxItem
+from sync.verdict import SentFile
 from tests.integration.sync.field import Field, Tablet, instance, new_id
 
 DAY = timedelta(days=1)
@@ -89,6 +90,16 @@ def test_what_anything_names_stays(field: Field, tablet: Tablet, blobs: BlobStor
     forget(field, blobs, days=1)
 
     assert here(field, blobs, *files) == [True] * 4
+
+
+def test_what_came_with_something_unreadable_stays_and_is_named_there(field: Field, blobs: BlobStore) -> None:
+    photo = keep(field, blobs, b"quarantined")
+
+    field.post("<data", SentFile("rumah.jpg", photo, 11, "image/jpeg"))
+    forget(field, blobs, days=1)
+
+    assert here(field, blobs, photo) == [True]
+    assert field.all(InboxItem)[0].detail == f"rumah.jpg {photo}"
 
 
 def test_a_file_that_comes_again_while_it_is_dropped_stays(field: Field, blobs: BlobStore) -> None:
