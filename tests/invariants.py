@@ -49,6 +49,7 @@ I14, a clock off by years changes only which sibling is displayed:
     test_a_clock_decides_only_which_sibling_is_displayed, test_a_clock_that_is_decades_off_is_no_obstacle, the
     simulator
 I15, a row of an attachment means bytes that hash to its name:
+    test_a_photo_that_the_server_could_not_put_in_its_place_at_once_is_not_lost,
     test_a_file_that_is_not_what_its_address_says_is_not_kept,
     test_an_upload_with_other_bytes_than_its_hash_starts_again,
     test_a_file_whose_end_the_server_did_not_live_to_see_is_kept_when_somebody_asks, the simulator

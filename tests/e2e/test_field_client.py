@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,11 +17,13 @@ from sqlalchemy.orm import Session
 
 from forms.library.sample import Kind
 from server.clock import now
+from server.tablet import uploads
 from sync import find, review
-from sync.device import FieldDevice, Progress, Stage, Watch
+from sync.device import FieldDevice, Progress, Stage, Watch, Work
 from sync.device.errors import AccessEnded, AlreadyEnrolled, BreaksRules, FileNotHere, FormNotHere, ServerRefused
 from sync.device.progress import unwatched
 from sync.engine import in_transaction
+from sync.errors import BucketUnreachable
 from sync.models import (
     Blob,
     Conflict,
@@ -112,6 +116,30 @@ def test_a_day_goes_to_the_server_with_its_photos(enrol: Enrol, engine: Engine) 
     assert count(engine, Submission) == 2
     assert count(engine, SubmissionAttachment, SubmissionAttachment.arrived_at.is_(None)) == 0
     assert count(engine, SubmissionFinding, SubmissionFinding.severity == "error") == 0
+
+
+@pytest.mark.parametrize("fault", ["_finish", "keep"])
+def test_a_photo_that_the_server_could_not_put_in_its_place_at_once_is_not_lost(
+    address: str, engine: Engine, visits: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    real, broken = getattr(uploads, fault), [BucketUnreachable("away")]
+
+    def breaks_once(*arguments: Any) -> None:
+        if broken:
+            raise broken.pop()
+        real(*arguments)
+
+    monkeypatch.setattr(uploads, fault, breaks_once)
+    with enrolled(tmp_path / "tablet-1", code(engine, visits), address) as device:
+        answers = {"nama": "Siti", "umur": "41", "foto": "rumah.jpg"}
+        device.add(FORM_ID, answers, {"rumah.jpg": os.urandom(300_000)}, Work(as_is=True))
+
+        device.sync()
+
+        assert device.status().files_waiting == 0
+    assert broken == []
+    assert count(engine, Blob) == 1
+    assert count(engine, SubmissionAttachment, SubmissionAttachment.arrived_at.is_not(None)) == 1
 
 
 def test_what_the_server_found_is_what_the_device_had_found(enrol: Enrol, engine: Engine) -> None:
