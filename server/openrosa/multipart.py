@@ -5,10 +5,10 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from functools import partial
+from typing import IO, TypeAlias
 
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder, Preamble
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from forms.errors import Kind, Problem
 from sync.attach import Stored
@@ -21,9 +21,12 @@ CHUNK = 64 * 1024
 LONGEST_XML = 16 * 2**20
 """Bytes of one instance; what a form holds in text. Files come beside it."""
 LONGEST_FIELD = 64 * 1024
-LONGEST_HEAD = 2**20
-"""Bytes that may be waiting in the parser: the head of a part, or its boundary."""
+LONGEST_HEADER = 64 * 1024
+"""Bytes of one line in the head of a part."""
 MOST_PARTS = 1000
+
+Event: TypeAlias = MultipartSegment | bytes | None
+"""What the parser tells: the head of a part, then its bytes, then None."""
 
 
 class BrokenUpload(Problem):
@@ -68,11 +71,11 @@ def read(stream: IO[bytes], boundary: bytes, keep: Callable[[Iterable[bytes]], S
     sent, events = Sent(), _events(stream, boundary)
     try:
         for event in events:
-            if isinstance(event, (Field, File)):
+            if isinstance(event, MultipartSegment):
                 _take(sent, event, events, keep)
-    except RequestEntityTooLarge:
+    except ParserLimitReached:
         raise SubmissionTooLarge from None
-    except (ValueError, LookupError) as error:
+    except (MultipartError, ValueError, LookupError) as error:
         raise BrokenUpload(str(error)[:200]) from error
     if sent.xml is None:
         raise NoSubmission
@@ -84,39 +87,30 @@ def whole(stream: IO[bytes]) -> bytes:
     return _joined(iter(lambda: stream.read(CHUNK), b""), LONGEST_XML)
 
 
-def _take(sent: Sent, part: Field | File, events: Iterator[Event], keep: Callable[[Iterable[bytes]], Stored]) -> None:
-    name = part.name or (part.filename if isinstance(part, File) else "") or ""
+def _take(
+    sent: Sent, part: MultipartSegment, events: Iterator[Event], keep: Callable[[Iterable[bytes]], Stored]
+) -> None:
+    name = part.name or part.filename or ""
     if name == XML_PART and sent.xml is None:
         sent.xml = _joined(_content(events), LONGEST_XML)
-    elif isinstance(part, Field):
+    elif part.filename is None:
         value = _joined(_content(events), LONGEST_FIELD)
         sent.is_incomplete |= name == INCOMPLETE_PART and value.strip().lower() == b"yes"
     else:
         stored, named = keep(_content(events)), _file_name(name)
-        media_type = part.headers.get("Content-Type", "").partition(";")[0].strip()
+        media_type = (part.header("Content-Type") or "").partition(";")[0].strip()
         file = SentFile(named, stored.sha256, stored.size, media_type[:255] or _guessed(named))
         sent.files.append(Kept(file, stored))
 
 
 def _events(stream: IO[bytes], boundary: bytes) -> Iterator[Event]:
-    decoder = MultipartDecoder(boundary, LONGEST_HEAD, max_parts=MOST_PARTS)
-    while True:
-        event = decoder.next_event()
-        if event is NEED_DATA:
-            decoder.receive_data(stream.read(CHUNK) or None)
-        elif isinstance(event, Epilogue):
-            return
-        elif not isinstance(event, Preamble):
-            yield event
+    with PushMultipartParser(boundary, max_header_size=LONGEST_HEADER, max_segment_count=MOST_PARTS) as parser:
+        while not parser.closed:
+            yield from parser.parse(stream.read(CHUNK))
 
 
 def _content(events: Iterator[Event]) -> Iterator[bytes]:
-    for event in events:
-        if not isinstance(event, Data):
-            raise ValueError("a part without an end")
-        yield event.data
-        if not event.more_data:
-            return
+    return iter(partial(next, events), None)
 
 
 def _joined(chunks: Iterator[bytes], limit: int) -> bytes:
