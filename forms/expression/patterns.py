@@ -12,6 +12,9 @@ import re2
 _GROUPS_OR_LOOKS = re.compile(r"\)[*+{]|\\[1-9]|\(\?|\\[pPhRXQEGkK]|\[\[|&&|[*+}?]\+")
 _UNBOUNDED = re.compile(r"[*+]|\{[0-9]*,\}")
 _HALVES = re.compile("[\ud800-\udfff]")
+_CHOICES = re.compile(r"[?|]|\{([0-9]+),([0-9]+)\}")
+_MOST_WAYS = 256
+"""Ways through the bounded parts of a pattern that Python's own engine may have to try one after the other."""
 _MOST = 1_000
 """Characters of a pattern that Python's own engine may run; beyond it, RE2 does."""
 
@@ -67,15 +70,28 @@ def _reason(refusal: Exception) -> str:
 
 
 def _is_harmless(pattern: str) -> bool:
-    """No group is repeated, nothing looks around or back, and at most one part has no upper bound: then matching the
-    whole text costs no more than the text is long, and `re` is 30 times faster than a call into RE2."""
+    """No group is repeated, nothing looks around or back, at most one part has no upper bound, and the others leave
+    few ways to try: then matching the whole text costs little more than the text is long, and `re` is 30 times faster
+    than a call into RE2."""
     if len(pattern) > _MOST or _GROUPS_OR_LOOKS.search(pattern) or len(_UNBOUNDED.findall(pattern)) > 1:
+        return False
+    if _ways(pattern) > _MOST_WAYS:
         return False
     try:
         re.compile(pattern, re.ASCII)
     except (re.error, OverflowError, RecursionError):
         return False
     return True
+
+
+def _ways(pattern: str) -> int:
+    """How often matching may have to begin again: `a?` may be there or not, `a{2,5}` four times, `a|b` either."""
+    ways = 1
+    for least, most in _CHOICES.findall(pattern):
+        ways *= abs(int(most) - int(least)) + 1 if most else 2
+        if ways > _MOST_WAYS:
+            break
+    return ways
 
 
 def matches(text: str, pattern: str) -> bool:
