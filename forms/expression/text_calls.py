@@ -87,10 +87,10 @@ def _regex(emitter: Emitter, call: Call, scope: Scope, want: Kind | None) -> Dee
         found = patterns.compiled(literal)
     except patterns.BadPattern as refusal:
         raise BadExpression("the pattern of regex() cannot be read: {reason}", reason=str(refusal)) from refusal
-    if not (literal.startswith("^") and literal.endswith("$") and not literal.endswith(r"\$")) or "|" in literal:
-        emitter.notes.diverges = True
-        if "|" not in literal:
-            emitter.notes.notice("regex-not-anchored", pattern=literal)
+    is_anchored = literal.startswith("^") and literal.endswith("$") and not literal.endswith(r"\$")
+    if not is_anchored:
+        emitter.notes.notice("regex-not-anchored", pattern=literal)
+    emitter.notes.diverges |= not is_anchored or "|" in literal
     run = emitter.program.keep(found.is_whole if is_whole else found.is_inside)
     return emitter.made(code.call(run, subject), Kind.TRUTH, scope, text)
 

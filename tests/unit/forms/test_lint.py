@@ -33,6 +33,7 @@ CASES: list[tuple[str, str, FormDefinition]] = [
     ("several-nodes", "x", form(repeat("r", ask("v")), calculate("x", "/data/r/v"))),
     ("absolute-in-repeat", "r/w", form(repeat("r", ask("v"), calculate("w", "/data/r/v")))),
     ("regex-not-anchored", "a", form(ask("a", constraint="regex(., '[0-9]+')"))),
+    ("regex-not-anchored", "a", form(ask("a", constraint="regex(., 'yes|no')"))),
     ("numeric-predicate", "x", form(repeat("r", ask("v")), calculate("x", "/data/r[1]/v"))),
     ("optional-in-sum", "x", form(ask("a", DataType.INT), calculate("x", "/data/a + 1"))),
     ("large-number", "x", form(calculate("x", "3000000000 + 1"))),
