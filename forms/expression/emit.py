@@ -30,7 +30,8 @@ class Program:
 
     functions: list[ast.stmt] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    counter: list[int] = field(default_factory=lambda: [0])
+    counter: list[int] = field(default_factory=lambda: [0, 0])
+    """Names that were made, and steps that paths took through the form."""
 
     def fresh(self, letter: str) -> str:
         self.counter[0] += 1

@@ -16,6 +16,10 @@ from forms.expression.value import Value, counted
 from forms.program.layout import Place
 
 META = "meta"
+MOST_REACHED = 5_000
+"""Places in a form that one path may reach."""
+MOST_STEPS = 500_000
+"""Steps through places that all the paths of one form may take."""
 _KINDS = {DataType.DATE: Kind.DATE, DataType.DATETIME: Kind.MOMENT}
 
 Loop = tuple[Tree, Tree, list[Tree]]
@@ -49,6 +53,7 @@ class Walk:
     scope: Scope
     notes: Notes
     counter: list[int]
+    """The program's: names that it made, and steps that its paths took."""
     cursors: list[Cursor] = field(default_factory=list)
     called: int = 0
     """Functions that call one another in its predicates."""
@@ -69,9 +74,23 @@ class Walk:
     def move(self, step: Step) -> None:
         """One step on, without its predicates. BadExpression when it leads nowhere."""
         before = self.cursors
-        self.cursors = [after for cursor in before for after in self._moved(cursor, step)]
+        reached: dict[tuple[Path, tuple[int, ...]], Cursor] = {}
+        for cursor in before:
+            moved = self._moved(cursor, step)
+            self._spend(len(moved))
+            for after in moved:
+                # What several ways lead to is one node of the set (XPath 1.0, 3.3).
+                reached.setdefault((after.path, tuple(map(id, after.loops))), after)
+            if len(reached) > MOST_REACHED:
+                raise BadExpression("a path reaches more than {most} questions and groups", most=str(MOST_REACHED))
+        self.cursors = list(reached.values())
         if not self.cursors:
             raise self._nowhere(before, step)
+
+    def _spend(self, steps: int) -> None:
+        self.counter[1] += steps
+        if self.counter[1] > MOST_STEPS:
+            raise BadExpression("the paths of the form lead through more than {most} places", most=str(MOST_STEPS))
 
     def _moved(self, cursor: Cursor, step: Step) -> list[Cursor]:
         if step.axis == "self":
@@ -100,13 +119,19 @@ class Walk:
     def _descended(self, cursor: Cursor, name: str) -> list[Cursor]:
         """//name: every node of that name below, in document order."""
         found: list[Cursor] = []
-        waiting = [cursor]
+        waiting = self._below(cursor)
         while waiting:
             here = waiting.pop()
-            below = [self._entered(here, child.path) for child in self.scope.layout.children.get(here.path, ())]
-            found += [one for one in below if name in (one.path[-1], "*")]
-            waiting += reversed(below)
-        return sorted(found, key=lambda one: list(self.scope.layout.places).index(one.path))
+            if name in (here.path[-1], "*"):
+                found.append(here)
+            waiting += self._below(here)
+            self._spend(1)
+        return found
+
+    def _below(self, cursor: Cursor) -> list[Cursor]:
+        """Every child, the last one first."""
+        children = self.scope.layout.children.get(cursor.path, ())
+        return [self._entered(cursor, child.path) for child in reversed(children)]
 
     def _climbed(self, cursor: Cursor) -> list[Cursor]:
         if cursor.path in ((), ("",)):

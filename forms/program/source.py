@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from forms.definition import DataType, FormDefinition, Node, Path, Question
@@ -21,6 +22,8 @@ COLUMNS = {
     "dynamic_default": "default",
 }
 """Attribute of the definition -> the column of an XLSForm in which an author wrote it."""
+MOST_WRITTEN = 4_000_000
+"""Characters of all the different expressions of a form; questionnaires of 5,000 questions have about one million."""
 ALWAYS = frozenset({"true()", "true", "1", "yes"})
 NEVER = frozenset({"", "false()", "false", "0", "no"})
 _NODES_OR_NUMBER = {True: Kind.NODES, False: Kind.NUMBER}
@@ -47,15 +50,26 @@ class Sources:
     """By text: the same rule is often written under many questions."""
 
     def read(self) -> None:
+        written = list(self._written())
+        length = sum(map(len, {text for _, _, text in written}))
+        if length > MOST_WRITTEN:
+            sizes = {"length": str(length), "most": str(MOST_WRITTEN)}
+            too_long = BadExpression("all expressions together have {length} characters, more than {most}", **sizes)
+            self.fault((), "", too_long)
+            return
+        for path, attribute, text in written:
+            self._read(path, attribute, text)
+
+    def _written(self) -> Iterator[tuple[Path, str, str]]:
         for node in self.definition.walk():
             for attribute in COLUMNS:
-                self._read(node.path, attribute, getattr(node, attribute, ""))
+                yield node.path, attribute, getattr(node, attribute, "")
             if isinstance(node, Question) and node.itemset is not None:
-                self._read(node.path, "choice_filter", node.itemset.predicate)
-        self._read(("meta", "instanceName"), "instance_name", self.definition.instance_name)
+                yield node.path, "choice_filter", node.itemset.predicate
+        yield ("meta", "instanceName"), "instance_name", self.definition.instance_name
         for entity in self.definition.entities:
             for attribute in ("create", "update", "label"):
-                self._read(entity.path, f"entity_{attribute}", getattr(entity, attribute))
+                yield entity.path, f"entity_{attribute}", getattr(entity, attribute)
 
     def _read(self, path: Path, attribute: str, text: str) -> None:
         text = text.strip()

@@ -62,6 +62,26 @@ def _patterns() -> str:
     return str([pattern.is_whole("a" * 20_000 + "!") for pattern in hostile])
 
 
+def _choices_in_patterns() -> str:
+    hostile = ["a?" * 60 + "a" * 60, "(a|ab|abb)" * 60 + "c", "a{0,60}" * 40 + "a{60}b"]
+    return str([compiled(pattern).is_whole("a" * 60) for pattern in hostile])
+
+
+def _up_and_down() -> str:
+    kinds = everything("count(/data" + "/*/.." * 12 + "/r)")
+    return str(compile_form(kinds).calculate({"r": [{"v": "1"}, {"v": "2"}]}, CONTEXT)["result"])
+
+
+def _everything_again_and_again() -> str:
+    questions = [ask(f"q{number}") for number in range(1_000)]
+    return str(compile_form(form(*questions, group("g", calculate("x", " + ".join(["sum(/data/*)"] * 2_000))))))
+
+
+def _the_longest_expression_in_many_questions() -> str:
+    long = "+".join(["1"] * 49_000)
+    return str(compile_form(form(*(calculate(f"q{number}", f"{number}+{long}") for number in range(200)))))
+
+
 def _nested_lists() -> str:
     nested = "count(instance('people')/root/item[name != 'x' and " * 20 + "1 = 1" + "]) > 0" * 20
     return str([finding.rule.value for finding in compile_form(everything(nested)).check({}, CONTEXT)])
@@ -125,6 +145,13 @@ CASES: Mapping[str, tuple[Callable[[], str], str]] = {
     "nine thousand nested conditions": (_ten_thousand_conditions, "BrokenForm: the expression has"),
     "a clock below twenty thousand terms": (_today_below_ten_thousand_terms, "20000"),
     "patterns that explode": (_patterns, "[False, False, False, True]"),
+    "patterns that leave a choice at every letter": (_choices_in_patterns, "[True, False, False]"),
+    "a path that goes up and down": (_up_and_down, "2"),
+    "a path to everything, again and again": (_everything_again_and_again, "BrokenForm: the paths of the form lead"),
+    "the longest expression in many questions": (
+        _the_longest_expression_in_many_questions,
+        "BrokenForm: all expressions together have",
+    ),
     "lists in lists in lists": (_nested_lists, str([Rule.UNDECIDABLE.value])),
     "a count of a thousand million": (_a_count_of_a_thousand_million, "['repeat_count'] {'n': '999999999'}"),
     "a list of a hundred thousand rows": (_far_rows, "True"),
