@@ -148,7 +148,7 @@ def _fixed(builder: Builder, place: Place, question: Question) -> list[ast.stmt]
         return [code.when(code.no(is_on), [_report(builder, spec)])]
     if question.type is DataType.RANK:
         return _rank(builder, place, question)
-    if question.type is DataType.BINARY and question.control:
+    if question.type is DataType.BINARY and (question.control or question.is_set_by_action):
         kept = builder.program.keep(_bare(place, Rule.ATTACHMENT))
         return [code.do(code.method(code.name("c"), "expect_attachment", kept, code.name(place.frame.name)))]
     return []

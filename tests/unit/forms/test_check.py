@@ -433,6 +433,15 @@ def test_a_named_file_is_missed_when_the_last_part_has_come() -> None:
     ]
 
 
+def test_a_recording_that_nobody_asks_for_is_missed_as_well() -> None:
+    definition = form(ask("recording", DataType.BINARY, control="", is_set_by_action=True))
+
+    assert judged(definition, {"recording": "a.m4a"}, replace(CONTEXT, attachments=frozenset({"a.m4a"}))) == []
+    assert judged(definition, {"recording": "a.m4a"}, replace(CONTEXT, attachments=frozenset())) == [
+        (SURE, Rule.ATTACHMENT, "recording")
+    ]
+
+
 # Records and clients
 
 
