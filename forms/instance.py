@@ -95,7 +95,7 @@ def read_answers(definition: FormDefinition, envelope: Envelope) -> Reading:
     Of a sealed submission no answer can be read, which is its one finding."""
     if envelope.is_sealed:
         return Reading(outline(definition).blank(), (Finding(Severity.INFO, Rule.SEALED, ""),))
-    reader = _Reader([])
+    reader = _Reader(_about_root(definition, envelope.root))
     answers = reader.read(envelope.root, outline(definition), "")
     return Reading(answers, tuple(reader.findings))
 
@@ -141,6 +141,14 @@ def entity_elements(
     """What the submission's <entity> elements say. Blank answers count when their element was sent: an informant who
     no longer has a phone; `answers` cannot tell that from a question that was not asked, so the XML is read."""
     return tuple(elements_in(envelope.root, definition)) if definition.entities else ()
+
+
+def _about_root(definition: FormDefinition, root: etree._Element) -> list[Finding]:
+    name = xml.local_name(root)
+    if name == definition.root_name:
+        return []
+    params = {"expected": definition.root_name}
+    return [Finding(Severity.ERROR, Rule.MALFORMED, "", name[:LONGEST_VALUE], params=params)]
 
 
 @dataclass(slots=True)

@@ -143,6 +143,14 @@ def test_an_unknown_node_is_found_with_what_it_says() -> None:
     assert found("<who><inner>x</inner></who>") == [(Rule.UNKNOWN_NODE, "who/inner", "x")]
 
 
+def test_another_root_than_the_forms_is_found() -> None:
+    reading = read_answers(FORM, open_instance('<visit id="study"><who>A</who></visit>'))
+
+    (wrong,) = reading.findings
+    assert (wrong.rule, wrong.path, wrong.value, wrong.certain) == (Rule.MALFORMED, "", "visit", True)
+    assert wrong.params == {"expected": "data"}
+
+
 def test_a_node_that_comes_twice_is_found_and_the_first_counts() -> None:
     inside = "<who>A</who><who>B</who><income/><income><after>1</after></income>"
 
