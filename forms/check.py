@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from forms.definition import Answers, FormDefinition, Path, say
 from forms.errors import BrokenForm
 from forms.expression.code import assign, call, function, give, name, target
-from forms.expression.scope import HIDDEN
 from forms.expression.table import Row, Table
 from forms.fault import broken, fault
 from forms.finding import Finding, Severity
@@ -59,7 +58,8 @@ class CompiledForm:
         self._logic: Callable[[Run, Slots], None] = names["logic"]
         self._check: Callable[[Run, Slots], None] = names["check"]
         self._name: Callable[[Run, Slots], str] | None = names.get("instance_name")
-        self.undecidable = _undecidable(builder)
+        undecidable = builder.undecidable()
+        self.undecidable = {f"{'/'.join(path)} {attribute}": why for (path, attribute), why in undecidable.items()}
         """Rules that are not judged, by "path attribute", and why: only the device knew, or the time is gone."""
 
     def check_whole(self, answers: Answers, context: Context) -> tuple[Finding, ...] | None:
@@ -176,16 +176,6 @@ def _generate(builder: Builder) -> dict[str, Callable[..., Any]]:
     if named is not None:
         statements.append(function("instance_name", ["c", "f0"], [give(named.trees[0][0])]))
     return assemble(builder.program, statements)
-
-
-def _undecidable(builder: Builder) -> Mapping[str, tuple[str, ...]]:
-    hidden = {
-        place: tuple(sorted(taint.value for taint in found.notes.taints & HIDDEN))
-        for place, found in builder.variants.items()
-        if found.is_hidden
-    }
-    everything = hidden | builder.unjudged
-    return {f"{'/'.join(path)} {attribute}": why for (path, attribute), why in everything.items()}
 
 
 def _broken(faults: list[Fault]) -> BrokenForm:

@@ -16,6 +16,7 @@ from forms.finding import Severity
 from forms.notice import Notice, notice
 from forms.policy import KEY, POLICIES, Policy, fits, keys_of
 from forms.program.build import Builder, prepare
+from forms.program.rules import rules
 from forms.program.source import COLUMNS
 
 MOST_TYPED = 999_999_999
@@ -36,6 +37,10 @@ _REMARKED = {
 """Where in a workbook an author wrote what is remarked upon: sheet ("" for the survey's) and column."""
 _DIGITS = re.compile(r"\d{10,}")
 _MANY = (DataType.SELECT, DataType.RANK)
+_JUDGED = {name: COLUMNS[name] for name in ("relevant", "required", "constraint", "calculate", "readonly", "count")} | {
+    "choice": "type",
+    "range": "parameters",
+}
 CHOICES = "choices"
 _LABELLED = frozenset({"input", "select", "select1", "upload", "range", "rank"})
 
@@ -48,6 +53,7 @@ def lint(definition: FormDefinition) -> tuple[Notice, ...]:
         *_about_remarks(definition),
         *_about_expressions(builder),
         *compared(builder.sources),
+        *_about_undecidable(builder),
         *_about_nodes(builder),
         *_about_merging(definition),
         *_about_lists(definition),
@@ -73,6 +79,16 @@ def _about_expressions(builder: Builder) -> Iterator[Notice]:
         if attribute == "calculate":
             for name in sorted(set(run(_added(expression))) & _optional(builder, path)):
                 yield notice("optional-in-sum", path, Severity.INFO, column="calculation", params={"question": name})
+
+
+def _about_undecidable(builder: Builder) -> Iterator[Notice]:
+    """Rules that nobody can judge from a record alone: no finding will ever say so."""
+    if not builder.sources.faults:
+        rules(builder)
+    for (path, attribute), reasons in builder.undecidable().items():
+        if attribute in _JUDGED:
+            for reason in reasons:
+                yield notice(f"unjudged-{reason}", path, Severity.INFO, column=_JUDGED[attribute])
 
 
 def _added(expression: Expression) -> Deep[list[str]]:

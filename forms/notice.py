@@ -64,6 +64,14 @@ SENTENCES: Mapping[str, str] = {
     "no-client": "No app that speaks to this server can fill in a question of this kind ({type}).",
     "outside-app": "It is answered by another app ({app}), which must be on every device; our tablet app asks for it as"
     " plain text.",
+    "unjudged-chance": "In {column}, the outcome depends on chance or on a moment that is gone (random, uuid, once):"
+    " the server does not check this rule.",
+    "unjudged-device": "In {column}, only the device knows the outcome: the server does not check this rule.",
+    "unjudged-language": "In {column}, the outcome depends on the language that the device showed: the server does not"
+    " check this rule.",
+    "unjudged-history": "Nobody can tell afterwards whether it was locked while it was answered: the server does not"
+    " check this rule.",
+    "unjudged-bounds": "Its range is not made of numbers: the server does not check it.",
     "no-constraint-message": "It has a rule but no constraint_message: an enumerator reads only that the answer is"
     " wrong, not what would be right.",
     "pii-unmarked": "It seems to ask for personal data. Mark it in a column pii (name, contact, id, address,"

@@ -100,6 +100,15 @@ class Builder:
         if compiled is not None:
             self.variants[path, attribute] = compiled
 
+    def undecidable(self) -> Mapping[tuple[Path, str], tuple[str, ...]]:
+        """Rules that are not judged, and why; those of the controls themselves once the rules have been made."""
+        hidden = {
+            place: tuple(sorted(taint.value for taint in found.notes.taints & HIDDEN))
+            for place, found in self.variants.items()
+            if found.is_hidden
+        }
+        return hidden | self.unjudged
+
     def scope(self, path: Path, attribute: str) -> Scope:
         if attribute == "count":
             return self.outside(path)
