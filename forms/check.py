@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from forms.definition import Answers, FormDefinition, Path, say
+from forms.definition import Answers, FormDefinition, say
 from forms.errors import BrokenForm
 from forms.expression.code import assign, call, function, give, name, target
 from forms.expression.table import Row, Table
@@ -84,10 +84,8 @@ class CompiledForm:
             wrong = frozenset(finding.path for finding in mistyped)
         run = self._run(context)
         judged = self._judged(run, self._slots(answers, wrong))
-        reads = {id(finding): spec.reads for spec, finding in run.found}
-        none: frozenset[Path] = frozenset()
-        kept = [one for one in judged if not spread.is_suppressed(reads.get(id(one), none), one.path, wrong)]
-        return (*mistyped, *kept)
+        resting = {id(one) for spec, one in run.found if spread.is_suppressed(spec, one.path, wrong)}
+        return (*mistyped, *(one for one in judged if id(one) not in resting))
 
     def _judged(self, run: Run, slots: Slots) -> tuple[Finding, ...]:
         try:

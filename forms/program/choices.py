@@ -101,6 +101,7 @@ def _spec(builder: Builder, place: Place, question: Question, variants: Variants
         certain=is_steady and not doubt.is_doubtful,
         lists=doubt.lists,
         reads=doubt.reads,
+        around=doubt.around,
         is_bare=not variants.notes.reads and not doubt.lists,
         params={"list": question.itemset.instance if question.itemset else ""},
     )

@@ -162,6 +162,7 @@ def _spec(builder: Builder, place: Place, rule: Rule, variants: Variants, *, is_
         readings=len(variants.trees),
         lists=doubt.lists,
         reads=doubt.reads,
+        around=doubt.around,
         is_timed=variants.is_timed,
         tolerance=variants.notes.tolerance,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from forms.definition import Path
@@ -29,6 +29,12 @@ class Doubt:
     is_doubtful: bool = False
     lists: frozenset[str] = frozenset()
     reads: frozenset[Path] = frozenset()
+    around: frozenset[Path] = frozenset()
+    """Those that are read in other occurrences of their repeat than the verdict's own, too."""
+
+    def everywhere(self) -> Doubt:
+        """The same, of something that is read in every occurrence."""
+        return replace(self, around=self.reads | self.around)
 
     def joined(self, others: Iterable[Doubt]) -> Doubt:
         known = [self, *others]
@@ -38,6 +44,7 @@ class Doubt:
             any(one.is_doubtful for one in known),
             frozenset().union(*(one.lists for one in known)),
             frozenset().union(*(one.reads for one in known)),
+            frozenset().union(*(one.around for one in known)),
         )
 
 
@@ -100,15 +107,26 @@ class Order:
         return (*self.relevances(path), own) if own in self.notes else self.relevances(path)
 
     def _doubt(self, unit: Unit) -> Doubt:
+        path, task = unit
         notes = self.notes[unit]
-        doubts = [self.doubts[one] for one in self._before(unit) if one in self.doubts]
-        return own_doubt(notes, spreads=True, is_relevance=unit[1] is Task.RELEVANCE).joined(doubts)
+        around = self.relevances(path if task is Task.CALCULATION else path[:-1])
+        own = own_doubt(notes, spreads=True, is_relevance=task is Task.RELEVANCE)
+        found = own.joined(self._inherited(notes, around))
+        is_running = any(read.path == path and not read.is_bound for read in notes.reads)
+        return found.everywhere() if is_running else found
+
+    def _inherited(self, notes: Notes, around: Iterable[Unit]) -> list[Doubt]:
+        """Of the units around a node, and of all that its expression reads, as far as they are known."""
+        units = {(unit, True) for unit in around}
+        units |= {(unit, read.is_bound) for read in notes.reads for unit in self.units_of(read.path)}
+        known = [(self.doubts[unit], is_bound) for unit, is_bound in units if unit in self.doubts]
+        return [doubt if is_bound else doubt.everywhere() for doubt, is_bound in known]
 
     def doubt_about(self, notes: Notes, path: Path) -> Doubt:
         """What a rule about the node at `path` inherits: by what it reads, and by the node's own relevance."""
-        units = {*self.units_of(path), *(unit for read in notes.reads for unit in self.units_of(read.path))}
         own = own_doubt(notes, spreads=False)
-        return Doubt(own.is_doubtful, own.lists, own.reads | {path}).joined(self.doubts[unit] for unit in units)
+        own = replace(own, reads=own.reads | {path})
+        return own.joined(self._inherited(notes, self.units_of(path)))
 
 
 def own_doubt(notes: Notes, *, spreads: bool, is_relevance: bool = False) -> Doubt:
@@ -116,4 +134,5 @@ def own_doubt(notes: Notes, *, spreads: bool, is_relevance: bool = False) -> Dou
     a calculation, the record holds the result of one of them, and that decides for what reads it."""
     taints = notes.taints if spreads else notes.taints - {Taint.TIME}
     doubtful = bool(taints) or (is_relevance and notes.diverges)
-    return Doubt(doubtful, frozenset(notes.lists), frozenset(read.path for read in notes.reads))
+    around = frozenset(read.path for read in notes.reads if not read.is_bound)
+    return Doubt(doubtful, frozenset(notes.lists), frozenset(read.path for read in notes.reads), around)

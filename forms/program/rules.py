@@ -83,6 +83,7 @@ def _spec(builder: Builder, place: Place, rule: Rule, variants: Variants, messag
         readings=len(variants.trees),
         lists=doubt.lists,
         reads=doubt.reads,
+        around=doubt.around,
     )
 
 
@@ -185,6 +186,7 @@ def _count(builder: Builder, place: Place, repeat: Repeat) -> list[ast.stmt]:
         certain=not doubt.is_doubtful and not variants.is_timed and not variants.notes.diverges,
         lists=doubt.lists,
         reads=doubt.reads,
+        around=doubt.around,
     )
     frame = code.name(place.frame.name)
     tree = variants.trees[0][0]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from forms.definition import Answers, DataType, FormDefinition, Group, Node, Path, Question, Repeat
 from forms.finding import Finding, Rule, Severity
 from forms.lexical import PARSERS, is_taken_by_one_engine
+from forms.program.spec import Spec
 
 _TEXT = frozenset(
     {DataType.STRING, DataType.BARCODE, DataType.INTENT, DataType.SELECT1, DataType.SELECT, DataType.RANK}
@@ -144,9 +145,15 @@ def _shaped(nodes: tuple[Node, ...], answers: Any) -> Answers:
     return kept
 
 
-def is_suppressed(reads: frozenset[Path], path: str, wrong: frozenset[str]) -> bool:
-    """Whether a verdict on `path` rests on a wrong value; one in another occurrence of the same repeat does not."""
-    return any(_plain(one) in reads and not _is_elsewhere(path, one) for one in wrong)
+def is_suppressed(spec: Spec, path: str, wrong: frozenset[str]) -> bool:
+    """Whether a verdict on `path` rests on a wrong value; one in another occurrence of the same repeat counts only
+    where the rule looks there."""
+    return any(_rests_on(spec, path, one) for one in wrong)
+
+
+def _rests_on(spec: Spec, path: str, wrong: str) -> bool:
+    plain = _plain(wrong)
+    return plain in spec.around or (plain in spec.reads and not _is_elsewhere(path, wrong))
 
 
 def _plain(path: str) -> Path:

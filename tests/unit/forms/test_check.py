@@ -355,6 +355,25 @@ def test_a_wrong_value_in_one_occurrence_silences_that_one_only() -> None:
     assert judged(definition, answers) == [(SURE, Rule.TYPE, "r[1]/v"), (SURE, Rule.CALCULATE, "r[2]/double")]
 
 
+def test_what_looks_at_a_wrong_value_in_another_occurrence_is_not_held_against_the_record() -> None:
+    whole = calculate("whole", "sum(../../r/v)")
+    share = calculate("share", "../v div ../whole")
+    before = ask("w", DataType.INT, constraint=". > indexed-repeat(/data/r/v, /data/r, position(..) - 1)")
+    running = calculate("run", "../v + coalesce(indexed-repeat(/data/r/run, /data/r, position(..) - 1), 0)")
+    double = calculate("double", "../v * 2")
+    definition = form(repeat("r", ask("v", DataType.INT), whole, share, before, running, double))
+    rows = [
+        {"v": "2x", "whole": "9", "share": "0.1", "w": "5", "run": "7", "double": "4"},
+        {"v": "3", "whole": "9", "share": "0.1", "w": "1", "run": "9", "double": "7"},
+        {"v": "4", "whole": "9", "share": "0.1", "w": "2", "run": "9", "double": "8"},
+    ]
+
+    assert judged(definition, {"r": rows}) == [
+        (SURE, Rule.TYPE, "r[1]/v"),
+        (SURE, Rule.CALCULATE, "r[2]/double"),
+    ]
+
+
 def test_what_only_one_engine_takes_is_doubtful() -> None:
     assert judged(form(ask("a", DataType.INT)), {"a": "1.0"}) == [(DOUBTFUL, Rule.TYPE, "a")]
 
