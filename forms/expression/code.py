@@ -148,6 +148,10 @@ def attribute(of: Tree, identifier: str) -> Tree:
     return _Attribute(of, identifier, _LOAD)
 
 
+def attribute_target(of: Tree, identifier: str) -> ast.expr:
+    return _Attribute(of, identifier, _STORE)
+
+
 def method(of: Tree, identifier: str, *arguments: Tree) -> Tree:
     return call(attribute(of, identifier), *arguments)
 

@@ -72,6 +72,8 @@ class Notes:
     """External lists that it looks things up in, by instance id."""
     diverges: bool = False
     """Engines differ on it: see `Reading`."""
+    is_lenient: bool = False
+    """It finds numbers in texts; engines differ on some texts, which only shows when it runs."""
     tolerance: float = 1e-9
     """How far two results may lie apart and still be the same."""
     notices: dict[str, Mapping[str, str]] = field(default_factory=dict)

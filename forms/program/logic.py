@@ -80,11 +80,14 @@ def _unit(builder: Builder, unit: Unit) -> list[ast.stmt]:
 
 
 def guarded(variants: Variants, body: list[ast.stmt], otherwise: list[ast.stmt] | None = None) -> list[ast.stmt]:
-    """Without the external list that it needs, a rule cannot be judged."""
+    """Without the external list that it needs, a rule cannot be judged. A doubt that came up ends with its rule."""
+    ends: list[ast.stmt] = []
+    if variants.notes.is_lenient:
+        ends = [code.assign(code.attribute_target(code.name("c"), "is_doubtful"), code.constant(False))]
     if not variants.notes.lists:
-        return body
+        return [*body, *ends]
     said = code.method(code.name("c"), "without", *map(code.constant, sorted(variants.notes.lists)))
-    return [code.attempt(body, "NoList", [*(otherwise or []), code.do(said)])]
+    return [code.attempt(body, "NoList", [*(otherwise or []), code.do(said)]), *ends]
 
 
 def _flag_around(builder: Builder, place: Place) -> Tree:
@@ -97,6 +100,13 @@ def passes(variants: Variants) -> Tree:
     return code.either(*variants.ever())
 
 
+def _passes_or_doubtful(variants: Variants, answered: Tree) -> Tree:
+    """Answers under a condition on which engines differ are those of an engine for which it holds."""
+    if not variants.notes.is_lenient:
+        return passes(variants)
+    return code.either(passes(variants), code.both(code.attribute(code.name("c"), "is_doubtful"), answered))
+
+
 def _relevance(builder: Builder, place: Place, variants: Variants, around: Tree) -> list[ast.stmt]:
     frame = code.name(place.frame.name)
     template = blank(builder.layout, place.frame)[place.slot : place.end]
@@ -106,7 +116,7 @@ def _relevance(builder: Builder, place: Place, variants: Variants, around: Tree)
     answered = code.compare("!=", code.part(frame, place.slot, place.end), empty)
     flag = code.item(frame, place.flag)
     return [
-        code.assign(code.item_target(frame, place.flag), code.both(around, passes(variants))),
+        code.assign(code.item_target(frame, place.flag), code.both(around, _passes_or_doubtful(variants, answered))),
         code.when(code.both(code.no(flag), answered), [drop]),
     ]
 
@@ -120,9 +130,10 @@ def _repeat_relevance(builder: Builder, place: Place, variants: Variants) -> lis
     keep = code.do(code.method(code.name("kept"), "append", code.name(inner.name)))
     drop = code.do(code.method(code.name("c"), "drop_frame", spec, code.name(inner.name)))
     source = code.numbered(code.item(holder, place.slot))
+    is_kept = _passes_or_doubtful(variants, code.constant(True))
     return [
         code.assign(code.target("kept"), code.listed()),
-        code.loop(code.pair_target(inner.position, inner.name), source, [code.when(passes(variants), [keep], [drop])]),
+        code.loop(code.pair_target(inner.position, inner.name), source, [code.when(is_kept, [keep], [drop])]),
         code.assign(code.item_target(holder, place.slot), code.name("kept")),
     ]
 

@@ -209,4 +209,5 @@ def _relevance_outside(builder: Builder, repeat: Repeat) -> Variants | None:
 
 
 def _merged(one: Notes, other: Notes) -> Notes:
-    return Notes(one.reads | other.reads, one.taints | other.taints, one.lists | other.lists)
+    is_lenient = one.is_lenient or other.is_lenient
+    return Notes(one.reads | other.reads, one.taints | other.taints, one.lists | other.lists, is_lenient=is_lenient)

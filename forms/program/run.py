@@ -62,7 +62,7 @@ class Run:
     is_beginning: bool = False
     """Filling in starts from nothing: defaults are set as well."""
     is_doubtful: bool = False
-    """Something was worked out on which engines differ only for such values: the next finding is not certain."""
+    """Something was worked out on which engines differ only for such values: what the rule finds is not certain."""
     spent: int = 0
     any_day: str = ""
     any_moment: str = ""
@@ -192,7 +192,6 @@ class Run:
 
     def add(self, spec: Spec, path: str, value: str, failed: int, params: Mapping[str, str]) -> None:
         certain = self.is_certain(spec) and failed >= spec.readings and not self.is_doubtful
-        self.is_doubtful = False
         finding = Finding(
             Severity.ERROR if certain else Severity.WARNING,
             spec.rule,
@@ -221,7 +220,7 @@ class Run:
         if any(_is_same(spec, frame[place.slot], one) for one in computed):
             return
         self.report(spec, frame, spec.readings, expected=_text(computed[0])[:LONGEST_VALUE])
-        if self.is_certain(spec):
+        if self.is_certain(spec) and not self.is_doubtful:
             _put(place, frame, computed[0])
 
     # The controls' own rules

@@ -378,6 +378,26 @@ def test_what_only_one_engine_takes_is_doubtful() -> None:
     assert judged(form(ask("a", DataType.INT)), {"a": "1.0"}) == [(DOUBTFUL, Rule.TYPE, "a")]
 
 
+def test_a_number_that_only_one_engine_reads_leaves_nothing_certain_behind() -> None:
+    """1,5 is a number for JavaRosa: what it shows and computes from it is not wrong, and no other rule is doubted."""
+    definition = form(
+        ask("t"),
+        calculate("x", "number(/data/t) * 2"),
+        group("g", ask("p"), ask("q"), relevant="number(/data/t) > 1"),
+        ask("same", DataType.INT, constraint=". = /data/x"),
+        ask("u", constraint="number(/data/t) > 1 or true()"),
+        ask("b", DataType.INT, constraint=". > 5"),
+    )
+    answers = {"t": "1,5", "x": "3", "g": {"p": "a", "q": "b"}, "same": "3", "u": "a", "b": "3"}
+
+    assert judged(definition, answers) == [(DOUBTFUL, Rule.CALCULATE, "x"), (SURE, Rule.CONSTRAINT, "b")]
+    assert judged(definition, {"t": "1,5", "x": ""}) == []
+    assert judged(definition, {"t": "one", "g": {"p": "a", "q": "b"}}) == [
+        (SURE, Rule.RELEVANT, "g/p"),
+        (SURE, Rule.RELEVANT, "g/q"),
+    ]
+
+
 # Controls
 
 
