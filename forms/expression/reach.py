@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 
 from forms.definition import DataType, Path, Question, Repeat
 from forms.expression import code
@@ -242,8 +243,9 @@ class Walk:
 
     def _note(self, cursor: Cursor) -> None:
         own = self.scope.current.frames
-        is_bound = all(cursor.bound[path] == own.get(path) for path in _repeats(self.scope, cursor.path))
-        self.notes.reads.add(Read(cursor.path, is_bound))
+        repeats = _repeats(self.scope, cursor.path)
+        bound = list(takewhile(lambda path: cursor.bound[path] == own.get(path), repeats))
+        self.notes.reads.add(Read(cursor.path, bound == repeats, len(bound[-1]) if bound else 0))
         if cursor.crossed:
             self.notes.differ("absolute-in-repeat", path="/".join(cursor.path))
 

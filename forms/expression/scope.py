@@ -60,6 +60,8 @@ class Read:
 
     path: Path
     is_bound: bool
+    shared: int = 0
+    """Of one that is not bound: the steps of the path up to which it is the same repeat."""
 
 
 @dataclass(slots=True)

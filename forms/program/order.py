@@ -29,12 +29,14 @@ class Doubt:
     is_doubtful: bool = False
     lists: frozenset[str] = frozenset()
     reads: frozenset[Path] = frozenset()
-    around: frozenset[Path] = frozenset()
-    """Those that are read in other occurrences of their repeat than the verdict's own, too."""
+    around: frozenset[tuple[Path, int]] = frozenset()
+    """Those that are read in other occurrences of their repeats than the verdict's own, too; and the steps of the path
+    up to which it is the same."""
 
-    def everywhere(self) -> Doubt:
-        """The same, of something that is read in every occurrence."""
-        return replace(self, around=self.reads | self.around)
+    def from_afar(self, shared: int) -> Doubt:
+        """The same, of something that is read in every occurrence below so many steps."""
+        whole = [(path, len(path)) for path in self.reads]
+        return replace(self, around=frozenset((path, min(near, shared)) for path, near in (*whole, *self.around)))
 
     def joined(self, others: Iterable[Doubt]) -> Doubt:
         known = [self, *others]
@@ -112,15 +114,15 @@ class Order:
         around = self.relevances(path if task is Task.CALCULATION else path[:-1])
         own = own_doubt(notes, spreads=True, is_relevance=task is Task.RELEVANCE)
         found = own.joined(self._inherited(notes, around))
-        is_running = any(read.path == path and not read.is_bound for read in notes.reads)
-        return found.everywhere() if is_running else found
+        running = [read.shared for read in notes.reads if read.path == path and not read.is_bound]
+        return found.from_afar(min(running)) if running else found
 
     def _inherited(self, notes: Notes, around: Iterable[Unit]) -> list[Doubt]:
         """Of the units around a node, and of all that its expression reads, as far as they are known."""
-        units = {(unit, True) for unit in around}
-        units |= {(unit, read.is_bound) for read in notes.reads for unit in self.units_of(read.path)}
-        known = [(self.doubts[unit], is_bound) for unit, is_bound in units if unit in self.doubts]
-        return [doubt if is_bound else doubt.everywhere() for doubt, is_bound in known]
+        units = {(unit, True, 0) for unit in around}
+        units |= {(unit, read.is_bound, read.shared) for read in notes.reads for unit in self.units_of(read.path)}
+        known = [(self.doubts[unit], is_bound, shared) for unit, is_bound, shared in units if unit in self.doubts]
+        return [doubt if is_bound else doubt.from_afar(shared) for doubt, is_bound, shared in known]
 
     def doubt_about(self, notes: Notes, path: Path) -> Doubt:
         """What a rule about the node at `path` inherits: by what it reads, and by the node's own relevance."""
@@ -134,5 +136,5 @@ def own_doubt(notes: Notes, *, spreads: bool, is_relevance: bool = False) -> Dou
     a calculation, the record holds the result of one of them, and that decides for what reads it."""
     taints = notes.taints if spreads else notes.taints - {Taint.TIME}
     doubtful = bool(taints) or (is_relevance and notes.diverges)
-    around = frozenset(read.path for read in notes.reads if not read.is_bound)
+    around = frozenset((read.path, read.shared) for read in notes.reads if not read.is_bound)
     return Doubt(doubtful, frozenset(notes.lists), frozenset(read.path for read in notes.reads), around)

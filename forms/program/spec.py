@@ -26,8 +26,8 @@ class Spec:
     """External lists that the verdict depends on."""
     reads: frozenset[Path] = frozenset()
     """Every node that the verdict depends on, through calculations and relevance as well."""
-    around: frozenset[Path] = frozenset()
-    """Those of `reads` that are read in other occurrences of their repeat, too."""
+    around: frozenset[tuple[Path, int]] = frozenset()
+    """Those of `reads` that are read in other occurrences of their repeats, too: as `forms.program.order.Doubt`."""
     is_timed: bool = False
     """Computed at both ends of the interview."""
     tolerance: float = 1e-9

@@ -153,19 +153,22 @@ def is_suppressed(spec: Spec, path: str, wrong: frozenset[str]) -> bool:
 
 def _rests_on(spec: Spec, path: str, wrong: str) -> bool:
     plain = _plain(wrong)
-    return plain in spec.around or (plain in spec.reads and not _is_elsewhere(path, wrong))
+    if plain not in spec.reads:
+        return False
+    parted = _parted_at(path, wrong)
+    return parted is None or any(one == plain and parted >= shared for one, shared in spec.around)
 
 
 def _plain(path: str) -> Path:
     return tuple(_POSITION.sub("", path).split("/"))
 
 
-def _is_elsewhere(path: str, other: str) -> bool:
-    """Both are in one repeat, at different positions."""
-    for one, two in zip(path.split("/"), other.split("/"), strict=False):
+def _parted_at(path: str, other: str) -> int | None:
+    """The step at which the two are in different occurrences of one repeat."""
+    for at, (one, two) in enumerate(zip(path.split("/"), other.split("/"), strict=False)):
         if one != two:
-            return _POSITION.sub("", one) == _POSITION.sub("", two)
-    return False
+            return at if _POSITION.sub("", one) == _POSITION.sub("", two) else None
+    return None
 
 
 def with_defaults(definition: FormDefinition, answers: Answers, clock: Clock) -> Answers:

@@ -374,6 +374,18 @@ def test_what_looks_at_a_wrong_value_in_another_occurrence_is_not_held_against_t
     ]
 
 
+def test_a_wrong_value_in_another_household_does_not_silence_the_sums_of_this_one() -> None:
+    members = repeat("m", ask("age", DataType.INT))
+    households = repeat("h", members, calculate("total", "sum(../m/age)"))
+    definition = form(households, calculate("all", "sum(/data/h/total)"))
+    answers = {
+        "h": [{"m": [{"age": "5x"}, {"age": "7"}], "total": "12"}, {"m": [{"age": "3"}], "total": "4"}],
+        "all": "16",
+    }
+
+    assert judged(definition, answers) == [(SURE, Rule.TYPE, "h[1]/m[1]/age"), (SURE, Rule.CALCULATE, "h[2]/total")]
+
+
 def test_what_only_one_engine_takes_is_doubtful() -> None:
     assert judged(form(ask("a", DataType.INT)), {"a": "1.0"}) == [(DOUBTFUL, Rule.TYPE, "a")]
 
