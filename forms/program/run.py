@@ -206,8 +206,8 @@ class Run:
     def is_certain(self, spec: Spec) -> bool:
         if not spec.certain or (self.known.is_edited and not spec.is_bare):
             return False
-        live = self.known.lists
-        return all(name not in live and self.tables[name].is_pinned for name in spec.lists if name in self.tables)
+        live, own = self.known.lists, self.tables
+        return all(name in own and name not in live and own[name].is_pinned for name in spec.lists)
 
     def settle(self, spec: Spec, frame: Slots, *computed: float | str | bool) -> None:
         """A calculation was worked out anew, in each of its readings; it differs from the text that is there."""

@@ -619,6 +619,15 @@ def test_choices_that_are_searched_on_the_device_are_not_judged() -> None:
     assert judged(definition, {"s": "anyone"}) == []
 
 
+def test_nothing_is_certain_below_a_list_that_is_missing_or_lives_on() -> None:
+    asks = "pulldata('people', 'kind', 'id', /data/k) = 'core'"
+    definition = form(ask("k"), ask("b", required="true()", relevant=asks))
+    alive = replace(CONTEXT, lists={"people": Table([{"id": "x", "kind": "core"}])})
+
+    assert judged(definition, {"k": "x"}) == [(DOUBTFUL, Rule.REQUIRED, "b"), (Severity.INFO, Rule.UNDECIDABLE, "")]
+    assert judged(definition, {"k": "x"}, alive) == [(DOUBTFUL, Rule.REQUIRED, "b")]
+
+
 def test_an_empty_list_that_lives_on_replaces_the_pinned_one() -> None:
     compiled = compile_form(villages(), {"villages": VILLAGES})
 
