@@ -118,8 +118,8 @@ def told(reader: Reader | None, rows: Sequence[SubmissionFinding], language: str
 
 
 def _told(reader: Reader | None, row: SubmissionFinding, language: str) -> Told:
-    own = say(row.message or {}, language)
-    own = reader.filled(own, row.path) if reader else unfilled(own)
+    message = row.message or {}
+    own = reader.filled(reader.say(message), row.path) if reader else unfilled(say(message, language))
     return Told(
         row=row,
         question=reader.question(row.path) if reader and row.path else row.path,

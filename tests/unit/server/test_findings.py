@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Flask
 
 from forms.check import compile_form
@@ -9,6 +11,7 @@ from forms.definition import DataType, Instance, Itemset
 from forms.finding import Rule
 from forms.program.run import BUDGET, undecidable
 from server.commands.finding import sentence
+from server.console.answers import Reader
 from server.console.findings import told
 from sync.models import SubmissionFinding
 from tests.unit.forms.study_form import CONTEXT, ask, form
@@ -49,6 +52,24 @@ def test_the_console_names_the_list_that_is_missing_in_the_readers_language(app:
             sentences[language] = told(None, [row], language)[0].sentence
 
     assert sentences == {"en": MISSING, "id": BELUM}
+
+
+def test_a_message_is_in_the_forms_default_language_where_the_reader_has_none(app: Flask) -> None:
+    definition = replace(form(ask("age", DataType.INT)), default_language="Jawa (jv)")
+    row = SubmissionFinding(
+        rule="constraint",
+        path="age",
+        value="300",
+        message={"Français (fr)": "trop vieux", "Jawa (jv)": "katuwèn", "Bahasa Indonesia (id)": "terlalu tua"},
+        params={},
+        state="open",
+        severity="error",
+    )
+
+    with app.test_request_context():
+        sentences = [told(Reader(definition, language), [row], language)[0].sentence for language in ("id", "en")]
+
+    assert sentences == ["terlalu tua", "katuwèn"]
 
 
 def test_a_record_that_asks_for_too_much_says_so() -> None:
