@@ -183,5 +183,6 @@ class _Line(HTTPAdapter):
                 headers=dict(reply.headers),
                 status=reply.status,
                 preload_content=False,
+                request_method=sent.method,
             ),
         )

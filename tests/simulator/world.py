@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
 from sync import devices, install, peers
+from sync.device import upload
 from sync.engine import connect, in_transaction
 from sync.models import Installation, Project
 from tests.conftest import NOW, Team, make_team
@@ -337,9 +339,9 @@ class World:
 
 @contextmanager
 def world(seed: int) -> Iterator[World]:
-    """A fresh one."""
+    """A fresh one. What is more than a thumbnail goes in pieces."""
     base = ground()
-    with seeded(seed) as clock:
+    with seeded(seed) as clock, patch.object(upload, "SMALL", 1000), patch.object(upload, "PIECE", 1500):
         clock.at += timedelta(days=1)  # the ground was made before
         for name, node in base.nodes.items():
             node.reset(base.template / name)
