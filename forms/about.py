@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forms.definition import Answers, FormDefinition, Path, Question, Repeat
+from forms.definition import Answers, FormDefinition, Path, Question
 from forms.expression.parser import parse
-from forms.expression.syntax import BadExpression, Binary, Expression, Literal, Step
+from forms.expression.syntax import BadExpression, Binary, Literal, Step, conjuncts
 from forms.expression.syntax import Path as XPath
 
 LIST = ".csv"
@@ -35,22 +35,18 @@ def _asking(definition: FormDefinition, list_name: str) -> Iterator[Question]:
             yield question
 
 
-def _fixed(predicate: str) -> list[tuple[str, str]]:
+def _fixed(predicate: str) -> Iterator[tuple[str, str]]:
     """The conditions of a filter that no answer changes: (column, value) of each "column = 'value'"."""
     try:
-        return list(_fixed_in(parse(predicate))) if predicate else []
+        conditions = conjuncts(parse(predicate)) if predicate else []
     except BadExpression:
-        return []
-
-
-def _fixed_in(expression: Expression) -> Iterator[tuple[str, str]]:
-    match expression:
-        case Binary("and", left, right):
-            yield from (*_fixed_in(left), *_fixed_in(right))
-        case Binary("=", XPath(None, (Step("child", column, ()),), ()), Literal(value)) | Binary(
-            "=", Literal(value), XPath(None, (Step("child", column, ()),), ())
-        ):
-            yield column, value
+        return
+    for condition in conditions:
+        match condition:
+            case Binary("=", XPath(None, (Step("child", column, ()),), ()), Literal(value)) | Binary(
+                "=", Literal(value), XPath(None, (Step("child", column, ()),), ())
+            ):
+                yield column, value
 
 
 def before_repeat(definition: FormDefinition, path: Path) -> Path:
@@ -80,9 +76,8 @@ def said_about(definition: FormDefinition, answers: Answers) -> frozenset[str]:
 
 def placed_about(definition: FormDefinition, answers: Answers, list_name: str, entry: str) -> Answers:
     """`answers`, with `entry` at the first question outside repeats that asks for one of this list, if it is blank."""
-    repeats = {repeat.path for repeat in definition.walk() if isinstance(repeat, Repeat)}
     for path in asks_about(definition, list_name):
-        if not any(path[:length] in repeats for length in range(1, len(path))):
+        if before_repeat(definition, path) == path:
             return _with(answers, path, entry)
     return answers
 

@@ -12,7 +12,18 @@ from forms.expression.code import Tree
 from forms.expression.deep import Deep, run
 from forms.expression.reach import Walk
 from forms.expression.scope import Kind, Notes, Read, Reading, Scope, Taint
-from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number, Path, Step
+from forms.expression.syntax import (
+    BadExpression,
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Negative,
+    Number,
+    Path,
+    Step,
+    conjuncts,
+)
 from forms.expression.value import Value
 
 DEEPEST = 80
@@ -284,7 +295,7 @@ class Emitter:
         rest = list(predicates)
         found = Value(code.attribute(table, "rows"), Kind.NODES, 3)
         if rest and not lists.asks(rest[0], "position", "last"):
-            parts = lists.conjuncts(rest.pop(0))
+            parts = conjuncts(rest.pop(0))
             looked: tuple[Value, list[Expression]] | None = yield self._look_up(table, parts, scope)
             found, parts = looked or (found, parts)
             rest = [*parts, *rest]

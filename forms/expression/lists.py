@@ -34,19 +34,6 @@ def table(instance_id: str, scope: Scope, notes: Notes, *, is_declared: bool = T
     return code.method(code.name("c"), "table", code.constant(instance_id))
 
 
-def conjuncts(predicate: Expression) -> list[Expression]:
-    """a and b and c, apart: each can be looked up or filtered on its own."""
-    found: list[Expression] = []
-    waiting = [predicate]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Binary) and one.operator == "and":
-            waiting += [one.right, one.left]
-        else:
-            found.append(one)
-    return found
-
-
 def key(condition: Expression) -> tuple[str, Expression] | None:
     """The column and the other side of `column = expression`, where the other side is not about the row."""
     if not isinstance(condition, Binary) or condition.operator != "=":

@@ -60,6 +60,19 @@ class Path:
 Expression: TypeAlias = Number | Literal | Negative | Binary | Call | Path
 
 
+def conjuncts(predicate: Expression) -> list[Expression]:
+    """a and b and c, apart: each can be looked up or filtered on its own."""
+    found: list[Expression] = []
+    waiting = [predicate]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Binary) and one.operator == "and":
+            waiting += [one.right, one.left]
+        else:
+            found.append(one)
+    return found
+
+
 class BadExpression(ValueError):
     """The text is no expression, or not one of this form; the message says what is wrong and where.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from forms.definition import Choice, DataType, Itemset, Path, Question
 from forms.expression.syntax import Binary, Expression, Number
 from forms.expression.syntax import Path as Way
-from forms.paper.condition import Told, conjuncts
+from forms.paper.condition import Told, claims_in
 from forms.paper.number import letters
 from forms.paper.paper import Advice, Appendix, Boxes, Field, Fields, Frame, Lines, Mark, Option, Space, Ticks, plain
 from forms.paper.words import Voice, styled
@@ -97,7 +97,7 @@ class Room:
     def _digits(self, question: Question, depth: int = 0) -> int:
         """How many digits the largest number has that the constraint allows; 0 when it sets no bound."""
         least = 0
-        for claim in conjuncts(question.constraint):
+        for claim in claims_in(question.constraint):
             if not isinstance(claim, Binary) or not _is_self(claim.left):
                 continue
             if claim.operator in ("<", "<=") and isinstance(claim.right, Number):
@@ -266,7 +266,7 @@ def _steps(start: str, end: str, step: str) -> list[float]:
 
 def _filtering(predicate: str, told: Told, path: Path) -> Path | None:
     """The question whose answer narrows a list: `column = ${question}`."""
-    for claim in conjuncts(predicate) if predicate else ():
+    for claim in claims_in(predicate) if predicate else ():
         if isinstance(claim, Binary) and claim.operator == "=":
             for side in (claim.left, claim.right):
                 found = told.at(side, path)

@@ -10,7 +10,7 @@ from forms.definition import FormDefinition, Group, Node, Path, Question, Repeat
 from forms.expression.syntax import Number
 from forms.kind import is_note
 from forms.paper.answer import Room
-from forms.paper.condition import Told, conjuncts
+from forms.paper.condition import Told, claims_in
 from forms.paper.number import is_section, on_paper
 from forms.paper.paper import (
     Ask,
@@ -195,7 +195,7 @@ class Composer:
         """How many entries to print, and what to say about it."""
         more = self.voice.gettext("One for each. If there are more, use another sheet.")
         source, path = self._said_count(node)
-        claims = conjuncts(source) if source else []
+        claims = claims_in(source) if source else []
         if len(claims) == 1 and isinstance(claims[0], Number):
             return int(min(max(claims[0].value, 0), ENDLESS)), ""
         if path is not None and path in self.told.numbering.numbers:

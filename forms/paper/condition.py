@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from forms.definition import Choice, FormDefinition, Node, Path, Question, Repeat
 from forms.expression.parser import parse
-from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number
+from forms.expression.syntax import BadExpression, Binary, Call, Expression, Literal, Negative, Number, conjuncts
 from forms.expression.syntax import Path as Way
 from forms.output import reached
 from forms.paper.number import Numbering, numbering
@@ -331,20 +331,12 @@ class Told:
         return found
 
 
-def conjuncts(source: str) -> list[Expression]:
+def claims_in(source: str) -> list[Expression]:
     """The claims that all must hold; () for what cannot be read."""
     try:
-        waiting = [_parsed(source)]
+        return conjuncts(_parsed(source))
     except (Untellable, BadExpression, RecursionError):
         return []
-    found: list[Expression] = []
-    while waiting:
-        claim = waiting.pop()
-        if isinstance(claim, Binary) and claim.operator == "and":
-            waiting += [claim.right, claim.left]
-        else:
-            found.append(claim)
-    return found
 
 
 def _parsed(source: str) -> Expression:
