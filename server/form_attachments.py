@@ -7,8 +7,9 @@ from flask import Response, request
 from server.auth import actor
 from server.db import session
 from server.files import send_blob
-from sync import entity_lists, publish
-from sync.entity_scope import scope_of
+from sync import publish
+from sync.entities import entity_lists
+from sync.entities.scope import scope_of
 from sync.errors import NoSuchAttachment
 from sync.models import FormVersion, Project
 from sync.publish import FormMedia

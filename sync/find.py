@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from sync import access
 from sync.access import Actor
-from sync.assignments import records_of
+from sync.assignments.progress import records_of
 from sync.day import Day, DayLine, day
 from sync.errors import NoSuchSubmission
 from sync.history import HistoryLine, history, versions

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from forms.policy import Policy
-from sync import list_rules
+from sync.entities import list_rules
 from sync.filling import Filling
 from sync.merge import NO_POLICIES, NOTHING, Op, Twins, View, fold, seeing_twins
 from sync.models import Blob, EntityList

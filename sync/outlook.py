@@ -13,9 +13,10 @@ from forms.check import CompiledForm
 from forms.definition import Answers
 from forms.finding import Finding, Rule, Severity
 from forms.outline import Branch, Leaf, outline
-from sync import access, entity_lists
+from sync import access
 from sync.access import Actor
 from sync.definitions import compiled
+from sync.entities import entity_lists
 from sync.filling import Times, asks_lists, examine
 from sync.models import Project, Submission
 

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from forms.check import compile_form
 from forms.errors import Kind, Problem
 from forms.xform import read
-from sync import entity_lists
 from sync.attach import BlobStore, Stored
+from sync.entities import entity_lists
 from sync.errors import NoSuchVersion
 from sync.models import Blob, Form, FormAttachment, FormVersion
 from sync.publish import declared_lists, table_content

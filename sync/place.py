@@ -9,11 +9,11 @@ from forms.definition import FormDefinition
 from forms.finding import Finding
 from forms.flat import differences, flatten, has_keys, is_keyed, unflatten
 from forms.instance import open_instance
-from sync.apply_assignments import settle_assignment
-from sync.apply_entities import declare_entities, entities_of, find_base, only_changes, refold, settle_entity
-from sync.apply_lists import settle_list
 from sync.apply_reviews import settle_comment, settle_review
+from sync.assignments.apply import settle_assignment
 from sync.draft import derived_origin
+from sync.entities.apply import declare_entities, entities_of, find_base, only_changes, refold, settle_entity
+from sync.entities.apply_lists import settle_list
 from sync.filling import policies_among
 from sync.ledger import Act, Ledger, Record
 from sync.merge import Op, View, closure, missing, seen_by, with_twins

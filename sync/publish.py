@@ -21,11 +21,12 @@ from forms.fault import Fault
 from forms.form_file import FormFile
 from forms.versions import conflicts
 from forms.xform import read
-from sync import attach, author, declare_list, entity_lists, list_rules
+from sync import attach, author
 from sync.access import Actor
 from sync.attach import BlobStore, Stored
 from sync.definitions import compiled, definition, forget
-from sync.entity_scope import EntityScope
+from sync.entities import declare_list, entity_lists, list_rules
+from sync.entities.scope import EntityScope
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
 from sync.form_table import BadTable, check_table, is_table
 from sync.lock import lock_project

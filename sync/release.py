@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from forms.errors import Kind, Problem
 from sync import access
 from sync.access import Actor
-from sync.apply_entities import seen_before
 from sync.author import own_row
 from sync.draft import Draft, Unreadable, read_draft
 from sync.engine import in_transaction, reader
+from sync.entities.apply import seen_before
 from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of

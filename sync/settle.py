@@ -14,11 +14,11 @@ from forms.finding import Finding, Rule, Severity
 from forms.flat import differences, flatten, has_keys, placed, unflatten
 from forms.instance import attachment_names, open_instance, write
 from sync import definitions
-from sync.apply_entities import entity_faults
 from sync.apply_reviews import stands
 from sync.clashes import lay_clashes
 from sync.draft import derived_origin
-from sync.entity_lists import tables
+from sync.entities.apply import entity_faults
+from sync.entities.entity_lists import tables
 from sync.filling import (
     Filling,
     Times,

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, false, or_, select, true
 from sqlalchemy.orm import Session
 
-from sync import access, list_rules
+from sync import access
 from sync.access import Actor
-from sync.entity_scope import EntityScope, scope_of
+from sync.entities import list_rules
+from sync.entities.scope import EntityScope, scope_of
 from sync.models import (
     Account,
     Assignment,

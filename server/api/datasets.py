@@ -28,8 +28,9 @@ from server.clock import now
 from server.db import session
 from server.form_attachments import send_list
 from server.projects import project
-from sync import access, declare_list, entity_lists, find, list_rules, register, review, take_csv
-from sync.entity_scope import EntityScope, scope_of
+from sync import access, find, review
+from sync.entities import declare_list, entity_lists, list_rules, register, take_csv
+from sync.entities.scope import EntityScope, scope_of
 from sync.models import Entity, EntityList, Project
 
 DATASET = "/projects/<int:number>/datasets/<name>"

@@ -23,8 +23,8 @@ from server.clock import now
 from server.db import session
 from server.projects import project
 from server.services import services
-from sync import assign, assign_csv, assignments
-from sync.assignees import Assignee, assignees, named
+from sync.assignments import assign, assign_csv, progress
+from sync.assignments.assignees import Assignee, assignees, named
 from sync.models import Assignment, Project
 
 TASKS = "/projects/<int:number>/tasks"
@@ -35,14 +35,14 @@ def list_tasks(number: int) -> ResponseReturnValue:
     """Overdue ones first."""
     found, asked = project(number), query(AssignmentFilterSchema())
     people = assignees(session(), found)
-    wanted = assignments.Wanted(
+    wanted = progress.Wanted(
         state="" if asked["state"] == "all" else asked["state"],
         assignee_id=_person(people, asked["assignee"]),
         form_id=asked["form_id"],
         entity_id=asked["entity_id"],
         mark=asked["mark"],
     )
-    lines = assignments.listed(session(), found, wanted, today=_today(), actor=actor())
+    lines = progress.listed(session(), found, wanted, today=_today(), actor=actor())
     return shown(AssignmentSchema(), [_told(line, people) for line in lines], many=True)
 
 
@@ -85,11 +85,11 @@ def withdraw_task(number: int, task_id: str) -> ResponseReturnValue:
 
 
 def _one(found: Project, assignment_id: str) -> Assignment:
-    return assignments.one(session(), found, assignment_id, today=_today(), actor=actor()).assignment
+    return progress.one(session(), found, assignment_id, today=_today(), actor=actor()).assignment
 
 
 def _shown(found: Project, assignment_id: str) -> ResponseReturnValue:
-    line = assignments.one(session(), found, assignment_id, today=_today(), actor=actor())
+    line = progress.one(session(), found, assignment_id, today=_today(), actor=actor())
     return shown(AssignmentSchema(), _told(line, assignees(session(), found)))
 
 
@@ -102,7 +102,7 @@ def _today() -> str:
     return now().astimezone(ZoneInfo(services().settings.timezone)).date().isoformat()
 
 
-def _told(line: assignments.Line, people: list[Assignee]) -> dict[str, Any]:
+def _told(line: progress.Line, people: list[Assignee]) -> dict[str, Any]:
     row, progress = line.assignment, line.progress
     columns = ("assignment_id", "form_id", "assignee_id", "target", "note", "state", "conflicts", "seq")
     return {name: getattr(row, name) for name in columns} | {

@@ -12,7 +12,8 @@ from forms.errors import Kind, Problem
 from forms.expression.table import Table
 from forms.form_file import read_form_file
 from server.commands.database import opened, project
-from sync import definitions, entity_lists
+from sync import definitions
+from sync.entities import entity_lists
 from sync.form_table import SUFFIXES
 from sync.form_table import table as rows_of
 from sync.models import Form

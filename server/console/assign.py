@@ -20,10 +20,12 @@ from server.console.submissions import forms_of
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
 from server.projects import project
-from sync import assign, assign_csv, entity_lists, publish
+from sync import publish
 from sync.access import require
-from sync.assign import Given, Task
-from sync.assignments import Wanted, listed
+from sync.assignments import assign, assign_csv
+from sync.assignments.assign import Given, Task
+from sync.assignments.progress import Wanted, listed
+from sync.entities import entity_lists
 from sync.models import Entity, Form, Project
 
 MOST_ENTRIES = 300

@@ -21,10 +21,10 @@ from server.console.words import local_day
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
 from server.projects import project
-from sync import assign
 from sync.access import may
-from sync.assignees import assignees
-from sync.assignments import Line, Wanted, listed, one
+from sync.assignments import assign
+from sync.assignments.assignees import assignees
+from sync.assignments.progress import Line, Wanted, listed, one
 from sync.errors import StaleEdit
 from sync.models import Operation, Project
 

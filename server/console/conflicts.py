@@ -21,7 +21,7 @@ from server.db import session
 from server.projects import project
 from sync import find
 from sync.access import require
-from sync.assignments import one
+from sync.assignments.progress import one
 from sync.models import Conflict, Entity, Project, Submission
 
 

@@ -23,8 +23,9 @@ from server.console.submissions import forms_of
 from server.console.words import day_bounds, language, local_day
 from server.db import session
 from server.projects import project
-from sync import assignments, find
+from sync import find
 from sync.access import may, require
+from sync.assignments import progress
 from sync.models import Project, Submission
 
 SHOWN_FLAGS = 12
@@ -158,7 +159,7 @@ def _tasks(found: Project, summary: find.Day) -> Iterator[Task]:
     if missing:
         words = ngettext("%(num)s file has not arrived yet", "%(num)s files have not arrived yet", missing)
         yield Task(words, url_for("console.submissions", number=number, mark="missing"), "photo", "warn")
-    late = assignments.overdue(session(), found, today=local_day(now()).isoformat())
+    late = progress.overdue(session(), found, today=local_day(now()).isoformat())
     if late:
         words = ngettext("%(num)s assignment is overdue", "%(num)s assignments are overdue", late)
         yield Task(words, url_for("console.assignments", number=number, mark="overdue"), "pin", "warn")

@@ -19,8 +19,8 @@ from server.problems import InvalidRequest
 from server.projects import project
 from server.services import services
 from sync import devices as registry
-from sync import entity_lists, list_rules
 from sync.access import may, require
+from sync.entities import entity_lists, list_rules
 from sync.errors import NoSuchDevice
 from sync.models import Device, Project
 from sync.projects import Member, members

@@ -22,9 +22,10 @@ from server.console.siblings import clash
 from server.console.submissions import offset
 from server.db import session
 from server.projects import project
-from sync import entity_lists, find, list_rules, register
+from sync import find
 from sync.access import require
-from sync.entity_scope import scope_of
+from sync.entities import entity_lists, list_rules, register
+from sync.entities.scope import scope_of
 from sync.errors import NoSuchEntity
 from sync.models import Entity, EntityVersion, Operation, Project, Submission
 

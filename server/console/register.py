@@ -20,9 +20,9 @@ from server.console.property_types import MISFITS
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
 from server.projects import project
-from sync import declare_list, entity_lists, list_rules, register, take_csv
 from sync.access import require
-from sync.list_rules import PropertyRule
+from sync.entities import declare_list, entity_lists, list_rules, register, take_csv
+from sync.entities.list_rules import PropertyRule
 from sync.models import Entity, Project
 
 FIELD = "p-"

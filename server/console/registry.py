@@ -14,9 +14,9 @@ from server.console.property_types import MERGES, TYPES
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
 from server.projects import project
-from sync import declare_list, entity_lists, list_rules
 from sync.access import require
-from sync.list_rules import NO_CHOICE
+from sync.entities import declare_list, entity_lists, list_rules
+from sync.entities.list_rules import NO_CHOICE
 from sync.models import Project
 
 

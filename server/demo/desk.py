@@ -15,9 +15,10 @@ from forms.library.sample import FieldworkDay
 from server.clock import now
 from server.commands.database import Opened
 from server.demo.people import actor
-from sync import assign, devices, find, review
+from sync import devices, find, review
 from sync.access import Actor, Role
-from sync.assign import Task
+from sync.assignments import assign
+from sync.assignments.assign import Task
 from sync.find import Filter
 from sync.models import Account, Conflict, Entity, Indicator, Project, Submission
 

@@ -17,8 +17,9 @@ from server.db import session
 from server.form_attachments import media, send
 from server.openrosa.blueprint import KEY, OPEN, bp, xml
 from server.projects import project
-from sync import access, entity_lists, form_list, publish
-from sync.entity_scope import scope_of
+from sync import access, form_list, publish
+from sync.entities import entity_lists
+from sync.entities.scope import scope_of
 from sync.form_list import Listed
 from sync.models import FormVersion, Project
 from sync.publish import FormMedia

@@ -13,7 +13,7 @@ from sync.models.base import Base, Id, Name
 
 class EntityList(Base):
     """A registry. `properties` are the names that forms or people have declared, in order; `settings` what the list
-    asks of them: see sync.list_rules."""
+    asks of them: see sync.entities.list_rules."""
 
     __tablename__ = "entity_list"
 

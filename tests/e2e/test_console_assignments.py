@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from server.clock import now
-from sync import author, declare_list, register
+from sync import author
 from sync.engine import in_transaction
+from sync.entities import declare_list, register
+from sync.entities.register import Entry
 from sync.models import Account, Assignment, Conflict, Project
 from sync.projects import set_role
-from sync.register import Entry
 from tests import desk
 from tests.conftest import Team
 from tests.e2e.reader import Reader

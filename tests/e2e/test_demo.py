@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from forms.library.sample import OLD_VERSION, fieldwork_day
-from sync import assignments
 from sync.access import SYSTEM
-from sync.assignments import Wanted
+from sync.assignments import progress
+from sync.assignments.progress import Wanted
 from sync.device import FieldDevice
 from sync.engine import connect
 from sync.models import Conflict, Indicator, Project, Submission, SubmissionAttachment
@@ -63,7 +63,7 @@ def test_the_day_is_played_through_the_real_door_and_kept(database_url: str, tmp
             select(func.count()).select_from(SubmissionAttachment).where(SubmissionAttachment.arrived_at.is_(None))
         )
         change = session.get_one(Indicator, (project.project_id, "income_change_pct", "all", ""))
-        tasks = assignments.listed(session, project, Wanted(), today="2000-01-01", actor=SYSTEM)
+        tasks = progress.listed(session, project, Wanted(), today="2000-01-01", actor=SYSTEM)
     engine.dispose()
     assert project.is_synthetic
     assert {one.instance_id for one in submissions} == {visit.instance_id for visit in day.visits}

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from server.cli import main
 from server.clock import now
-from sync import assign
-from sync.assign import Task
-from sync.assignments import Wanted, listed
+from sync.assignments import assign
+from sync.assignments.assign import Task
+from sync.assignments.progress import Wanted, listed
 from sync.device import FieldDevice
 from sync.device.errors import AssignmentNotHere, OtherForm
 from sync.engine import in_transaction

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from sync import assign
-from sync.assign import Task
+from sync.assignments import assign
+from sync.assignments.assign import Task
 from sync.engine import in_transaction
 from sync.models import Device, Project, Submission, SubmissionAttachment
 from tests import desk

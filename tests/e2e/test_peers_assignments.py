@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from sync import assign, assignees, devices, feed, review
+from sync import devices, feed, review
 from sync.access import SYSTEM
-from sync.assign import Task
-from sync.assignments import Progress, Wanted, listed
+from sync.assignments import assign, assignees
+from sync.assignments.assign import Task
+from sync.assignments.progress import Progress, Wanted, listed
 from sync.engine import in_transaction
 from sync.models import Assignment, Conflict, Device, Project
 from tests.e2e.offices import Office, agree

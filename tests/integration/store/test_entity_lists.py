@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from forms.definition import FormDefinition, Group, Instance
-from sync import entity_lists
 from sync.engine import in_transaction
-from sync.entity_lists import EntityTable
+from sync.entities import entity_lists
+from sync.entities.entity_lists import EntityTable
 from sync.errors import NoSuchEntity, NoSuchList
 from sync.models import Entity, Project
 from tests.conftest import Team

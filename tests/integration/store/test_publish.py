@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from forms.check import Context
 from forms.errors import BrokenForm, MalformedXml, UnsafeXml
 from forms.form_file import read_form_file
-from sync import attach, entity_lists, publish
+from sync import attach, publish
 from sync.attach import BlobStore
 from sync.engine import in_transaction
+from sync.entities import entity_lists
 from sync.errors import NameTooLong, NoSuchForm, NoSuchVersion, NothingToPublish, VersionTaken
 from sync.models import EntityList, FeedRow, Form, FormVersion, Operation, Submission
 from sync.receive import Sender, receive_submission

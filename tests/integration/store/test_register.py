@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync import author, declare_list, entity_lists, register, take_csv
+from sync import author
 from sync.access import NotAllowed
-from sync.declare_list import Declared
 from sync.engine import in_transaction
+from sync.entities import declare_list, entity_lists, register, take_csv
+from sync.entities.declare_list import Declared
+from sync.entities.register import Entry
+from sync.entities.take_csv import Taken
 from sync.errors import NoSuchEntity, NoSuchProperty
 from sync.models import Entity, Event, Operation, Project
-from sync.register import Entry
-from sync.take_csv import Taken
 from tests.conftest import Team
 
 Act = Callable[..., Any]

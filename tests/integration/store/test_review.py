@@ -12,9 +12,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from sync import entity_lists, find, publish, review
+from sync import find, publish, review
 from sync.access import Actor, NotAllowed
 from sync.engine import in_transaction
+from sync.entities import entity_lists
 from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove
 from sync.models import Conflict, Event, FeedRow, Project, Submission, SubmissionFinding
 from sync.receive import Sender, receive, receive_submission

@@ -11,16 +11,18 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import assign, assign_csv, assignments, declare_list, find, rebuild, register, review
+from sync import find, rebuild, review
 from sync.access import Actor, NotAllowed, Role
-from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
-from sync.assignments import Line, Wanted
+from sync.assignments import assign, assign_csv, progress
+from sync.assignments.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
+from sync.assignments.progress import Line, Wanted
 from sync.engine import in_transaction
+from sync.entities import declare_list, register
+from sync.entities.register import Entry
 from sync.errors import NoSuchEntity, NoSuchForm, StaleEdit
 from sync.models import Assignment, Conflict, Event, InboxItem, Project, RemoteName
 from sync.operations import after, names_of
 from sync.receive import receive
-from sync.register import Entry
 from sync.verdict import Outcome, Sender
 from tests.integration.sync.field import FORM, Field, Tablet, instance, new_id, outcomes
 from tests.integration.sync.test_feed import named, pull
@@ -98,7 +100,7 @@ def give(field: Field, *tasks: Task) -> Given:
 def lines(field: Field, **wanted: str) -> list[Line]:
     with Session(field.engine) as session:
         project = session.get_one(Project, field.project_id)
-        return assignments.listed(session, project, Wanted(**wanted), today=TODAY, actor=field.supervisor)
+        return progress.listed(session, project, Wanted(**wanted), today=TODAY, actor=field.supervisor)
 
 
 def records(field: Field, assignment_id: str, state: str | None = None) -> set[str]:

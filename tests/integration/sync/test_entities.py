@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import register, release, review
+from sync import release, review
 from sync.engine import in_transaction
+from sync.entities import register
 from sync.models import Conflict, Entity, EntityList, EntityVersion, Operation
 from sync.verdict import Outcome
 from tests.integration.sync.field import Field, Tablet, instance, new_id, outcomes, xform

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from sync import author, declare_list, devices, entity_lists, register, review
+from sync import author, devices, review
 from sync.access import Actor, Role
-from sync.declare_list import Access
 from sync.engine import in_transaction
-from sync.entity_scope import scope_of
+from sync.entities import declare_list, entity_lists, register
+from sync.entities.declare_list import Access
+from sync.entities.register import Entry
+from sync.entities.scope import scope_of
 from sync.feed import pull
 from sync.models import Device, Entity, Operation, Project, Submission
-from sync.register import Entry
 from tests.integration.sync.field import Field, Tablet, instance, new_id, xform
 from tests.integration.sync.test_entities import WARGA, registered, tell, update
 from tests.integration.sync.test_list_rules import elsewhere, forward, is_rebuilt_as_it_is, operations

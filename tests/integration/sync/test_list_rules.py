@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
-from sync import declare_list, projects, rebuild
+from sync import projects, rebuild
 from sync.access import SYSTEM, Actor, Role
-from sync.declare_list import Declared
 from sync.engine import in_transaction
+from sync.entities import declare_list
+from sync.entities.declare_list import Declared
 from sync.feed import pull
 from sync.models import Conflict, Device, Entity, EntityList, Operation, Project, SubmissionFinding
 from sync.operations import shape_of

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from server.cli import main
-from sync import assign, rebuild, release, review
-from sync.assign import Task
+from sync import rebuild, release, review
+from sync.assignments import assign
+from sync.assignments.assign import Task
 from sync.engine import in_transaction
 from sync.models import (
     Assignment,

@@ -11,15 +11,16 @@ from typing import TypedDict
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
-from sync import access, entity_lists, form_table, list_rules
+from sync import access, form_table
 from sync.access import Actor
-from sync.apply_entities import LABEL
-from sync.declare_list import PROPERTY_NAME
-from sync.list_rules import ListRules
+from sync.entities import entity_lists, list_rules
+from sync.entities.apply import LABEL
+from sync.entities.declare_list import PROPERTY_NAME
+from sync.entities.list_rules import ListRules
+from sync.entities.register import Entry, difference, filled, known, label_of, write
 from sync.lock import lock_project
 from sync.models import Entity, Project
 from sync.record import record
-from sync.register import Entry, difference, filled, known, label_of, write
 
 ID = "name"
 """The column of an entity's id, as in the CSV that devices get."""

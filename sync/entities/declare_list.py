@@ -17,11 +17,12 @@ from forms.definition import FormDefinition, Question
 from forms.errors import Kind, Problem
 from forms.expression.names import nearest
 from forms.policy import POLICIES, Policy
-from sync import access, author, entity_lists, list_rules
+from sync import access, author
 from sync.access import Actor
-from sync.apply_entities import LABEL
+from sync.entities import entity_lists, list_rules
+from sync.entities.apply import LABEL
+from sync.entities.list_rules import OF_ANSWERS, TYPES, PropertyRule, PropertyType
 from sync.errors import NoSuchProperty
-from sync.list_rules import OF_ANSWERS, TYPES, PropertyRule, PropertyType
 from sync.lock import lock_project
 from sync.models import EntityList, Project
 from sync.record import record

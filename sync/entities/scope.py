@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from sync import access, list_rules
+from sync import access
 from sync.access import Actor
-from sync.list_rules import ListRules
+from sync.entities import list_rules
+from sync.entities.list_rules import ListRules
 from sync.models import Assignment, Device, Entity, EntityList, EntityVersion
 
 

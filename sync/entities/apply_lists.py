@@ -5,8 +5,8 @@ Of two who declare something else without seeing each other the later stands. Th
 from __future__ import annotations
 
 from forms.policy import Policy
-from sync import list_rules
-from sync.apply_entities import entities_in, refold
+from sync.entities import list_rules
+from sync.entities.apply import entities_in, refold
 from sync.ledger import Act, Ledger, Record
 from sync.merge import View
 

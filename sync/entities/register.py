@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from forms.expression.names import nearest
-from sync import access, author, entity_lists, list_rules
+from sync import access, author
 from sync.access import Actor
-from sync.apply_entities import LABEL
+from sync.entities import entity_lists, list_rules
+from sync.entities.apply import LABEL
 from sync.errors import NoSuchEntity, NoSuchProperty
 from sync.ledger import Act, open_ledger
 from sync.lock import lock_project

@@ -11,14 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
-from sync import access, assign, form_table
+from sync import access, form_table
 from sync.access import Actor
-from sync.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
-from sync.assignees import Assignee, assignees, named
+from sync.assignments import assign
+from sync.assignments.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
+from sync.assignments.assignees import Assignee, assignees, named
+from sync.entities.take_csv import CsvFault
 from sync.errors import NoSuchEntity, NoSuchForm
 from sync.models import Entity, Form, Project
 from sync.record import record
-from sync.take_csv import CsvFault
 
 FORM, PERSON, ENTITY, DUE, TARGET, NOTE = "form", "person", "entity", "due", "target", "note"
 CODES = ("code", "kode")

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from forms.about import asks_about, offers
 from forms.errors import Kind, Problem
-from sync import access, assignments, author, definitions
+from sync import access, author, definitions
 from sync.access import Actor
-from sync.apply_assignments import OPEN, WITHDRAWN, day_of, number_of
-from sync.assignees import assignees
+from sync.assignments import progress
+from sync.assignments.apply import OPEN, WITHDRAWN, day_of, number_of
+from sync.assignments.assignees import assignees
 from sync.errors import NoSuchEntity, NoSuchForm, StaleEdit
 from sync.ledger import Act, open_ledger
 from sync.lock import lock_project
@@ -210,20 +211,20 @@ def _require_shape(task: Task) -> None:
         raise BadTarget(task.target[:40], field="target")
 
 
-def _known(session: Session, project: Project) -> dict[tuple[str, str, str], list[assignments.Line]]:
+def _known(session: Session, project: Project) -> dict[tuple[str, str, str], list[progress.Line]]:
     """What is open, by work."""
     rows = session.scalars(
         select(Assignment).where(Assignment.project_id == project.project_id, Assignment.state == OPEN)
     ).all()
-    progress = assignments.counted(session, project.project_id, rows)
-    known: dict[tuple[str, str, str], list[assignments.Line]] = {}
+    counts = progress.counted(session, project.project_id, rows)
+    known: dict[tuple[str, str, str], list[progress.Line]] = {}
     for row in rows:
-        line = assignments.Line(row, progress[row.assignment_id], None, "")
+        line = progress.Line(row, counts[row.assignment_id], None, "")
         known.setdefault((row.form_id, row.assignee_id, row.entity_id), []).append(line)
     return known
 
 
-def _same(known: Sequence[assignments.Line], task: Task) -> assignments.Line | None:
+def _same(known: Sequence[progress.Line], task: Task) -> progress.Line | None:
     """The same day is the same assignment; one that is not done yet gets another day."""
     same = next((line for line in known if line.assignment.due == task.due), None)
     return same or next((line for line in known if not line.is_done), None)

@@ -15,9 +15,9 @@ from forms.entity_element import EntityElement
 from forms.finding import Finding, Rule, Severity
 from forms.instance import entity_elements
 from forms.policy import Policy
-from sync import list_rules
 from sync.apply_reviews import was_approved
 from sync.clashes import lay_clashes
+from sync.entities import list_rules
 from sync.filling import Filling
 from sync.identity import derived
 from sync.lay import LONGEST_VALUE

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from forms.definition import FormDefinition
 from forms.expression.table import Table
-from sync import list_rules
-from sync.entity_scope import EntityScope
+from sync.entities import list_rules
+from sync.entities.scope import EntityScope
 from sync.errors import NoSuchEntity, NoSuchList
 from sync.models import Entity, EntityList, EntityVersion, FormAttachment, Project
 

@@ -1,0 +1,1 @@
+"""Assignments: who is to visit whom with which form by when, given, folded and counted."""
