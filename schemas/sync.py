@@ -48,7 +48,8 @@ class RecordsSchema(Schema):
 
 
 class PageSchema(Schema):
-    """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks."""
+    """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks,
+    `approval_lists` the entity lists in which what a device registers waits for an approval."""
 
     epoch = fields.Integer()
     forks = fields.Raw()
@@ -60,6 +61,7 @@ class PageSchema(Schema):
     records = fields.Raw()
     needs = fields.Raw()
     drop = fields.Raw()
+    approval_lists = fields.Raw()
 
 
 class DigestSchema(Schema):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from forms.errors import Kind, Problem
 from sync import access
 from sync.access import Actor
+from sync.entities import list_rules
 from sync.epochs import Standing, standing
 from sync.models import Device, Entity, FeedRow, Operation, Project, SubmissionAttachment
 from sync.tell import Key, Reader, Record, reader_of, tell
@@ -41,7 +42,8 @@ class CursorGone(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`needs` are the hashes of files that the server lacks for this device's records."""
+    """`needs` are the hashes of files that the server lacks for this device's records, `approval_lists` the entity
+    lists to which a device adds nothing by itself: what a record registers there waits for an approval."""
 
     records: list[Record]
     cursor: str
@@ -54,6 +56,7 @@ class Page:
     forks: list[Mapping[str, int]]
     needs: list[str]
     drop: list[dict[str, str]]
+    approval_lists: list[str]
 
 
 def pull(
@@ -95,6 +98,9 @@ def pull(
         forks=list(told.forks),
         needs=_needs(session, project, device),
         drop=list(drop.values()),
+        approval_lists=sorted(
+            name for name, one in reader.lists.items() if list_rules.read(one.settings).needs_approval
+        ),
     )
 
 

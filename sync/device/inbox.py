@@ -16,6 +16,8 @@ from sync.digest import bucket_of, digests, standing, view_hash
 RETURNED = ("has_issues", "rejected")
 TOLD = "told of the form "
 """Before its ID, the name of a setting."""
+APPROVAL_LISTS = "approval_lists"
+"""The name of a setting."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -75,6 +77,7 @@ class Inbox:
             for gone in page.get("drop", ()):
                 self._drop(gone)
             self.store.keep_setting("cursor", str(page.get("cursor") or ""))
+            self.store.keep_setting(APPROVAL_LISTS, orjson.dumps(page.get("approval_lists") or []).decode())
 
     def start_again(self) -> None:
         """The server has forgotten how far we were: what it sent is asked for anew; own work is untouched."""
@@ -153,13 +156,18 @@ class Inbox:
         self.store.run_many("DELETE FROM setting WHERE name = ?", [(TOLD + one,) for one in form_ids])
 
     def entities(self, list_name: str) -> list[dict[str, str]]:
-        """The rows of a list as a form looks them up: the server's state, with own work laid over it."""
+        """The rows of a list as a form looks them up: the server's state, with own work laid over it.
+
+        Whom own work registers in a list that asks for approval is not in it, as on the server."""
         rows = {
             str(body.get("record")): _row(body) for body, _seen in self._bodies("entity") if _is_in(body, list_name)
         }
+        needs_approval = list_name in orjson.loads(self.store.setting(APPROVAL_LISTS, "[]"))
         for change in self.store.rows(
             "SELECT entity_id, label, properties FROM entity_change WHERE list = ? ORDER BY number", list_name
         ):
+            if needs_approval and change["entity_id"] not in rows:
+                continue
             row = rows.setdefault(change["entity_id"], _new_row(change["entity_id"]))
             row.update(orjson.loads(change["properties"]))
             row["label"] = change["label"] if change["label"] is not None else row["label"]

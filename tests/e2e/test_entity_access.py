@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from sync import devices
-from sync.device import Work
+from sync.device import FieldDevice, Work
 from sync.engine import in_transaction
 from sync.models import Project
 from tests.conftest import Team
@@ -170,3 +170,31 @@ def test_a_field_client_registers_in_turns_and_drops_what_is_not_its_own_any_mor
         assert [row["label"] for row in second.inbox.entities("houses")] == ["Jl. Ikan 3"]
     told = manager.ask("GET", "datasets/people/entities").json()
     assert [(one["currentVersion"]["version"], one["conflict"]) for one in told] == [(2, None), (2, None)]
+
+
+def test_a_field_client_offers_whom_it_registered_once_the_record_is_approved(
+    manager: Client, engine: Engine, visits: Team, address: str, tmp_path: Path
+) -> None:
+    for table in (REGISTER, FOLLOW_UP):
+        form = {"Content-Type": "application/xml"}
+        manager.ask("POST", "forms?publish=true", data=converted(table), headers=form).raise_for_status()
+    manager.ask("PATCH", "datasets/people", json={"approvalRequired": True}).raise_for_status()
+    house = {"address": "Jl. Ikan 3", "person": [{"name": "Ani", "age": "30"}]}
+
+    def offered(device: FieldDevice) -> list[list[str]]:
+        return [[row["label"] for row in device.inbox.entities(name)] for name in ("houses", "people")]
+
+    with enrolled(tmp_path / "a", code(engine, visits, "a"), address) as device:
+        record = device.add("rumah", house).instance_id
+        offline = offered(device)
+        device.sync()
+        waiting = offered(device)
+        approved = {"reviewState": "approved"}
+        manager.ask("PATCH", f"forms/rumah/submissions/{record}", json=approved).raise_for_status()
+        device.sync()
+        (known,) = device.inbox.entities("people")
+        device.add("susulan", {"turn": [{"who": known["name"], "age": "31"}]})
+
+        assert offline == waiting == [["Jl. Ikan 3"], []]
+        assert offered(device) == [["Jl. Ikan 3"], ["Ani"]]
+        assert [row["age"] for row in device.inbox.entities("people")] == ["31"]
