@@ -13,6 +13,7 @@ from unittest.mock import patch
 import orjson
 from sqlalchemy.orm import Session
 
+import server.tablet.uploads
 import sync.epochs
 import sync.feed
 import sync.inbox
@@ -24,6 +25,7 @@ import sync.operations
 import sync.place
 import sync.receive
 import sync.release
+from server.services import services
 from sync.attach import BlobStore
 from sync.device.errors import ServerUnreachable
 from sync.device.field_device import FieldDevice
@@ -223,6 +225,16 @@ def numbers_with_gaps() -> AbstractContextManager[Any]:
 def rows_before_bytes() -> AbstractContextManager[Any]:
     """An attachment is known before its bytes are in their place."""
     return patch.object(BlobStore, "_keep", lambda _self, _temporary, stored, _project_id: stored)
+
+
+@variant
+def upload_left_unfinished() -> AbstractContextManager[Any]:
+    """Of an upload that is complete, and whose server died before it was known, nobody makes a known file."""
+    return patch.object(
+        server.tablet.uploads,
+        "_reached",
+        lambda found, sha256, _size: services().blobs.offset(found.project_id, sha256),
+    )
 
 
 @variant

@@ -90,6 +90,7 @@ def check_settled(world: World) -> None:
         of_node = [tablet for tablet in world.tablets if tablet.node is node]
         _check_reading([tablet for tablet in of_node if not _is_revoked(tablet, truth)], node)
     _check_nothing_lost(truth, world.nodes)
+    _check_files(world)
     _check_rebuilt(truth, world.nodes[len(truth.made) % 2])
     doubtful = set(truth.doubtful)
     if truth.closed:
@@ -113,7 +114,7 @@ def _check_server(truth: Truth, node: Node) -> None:
     conflicts = _conflicts(node)
     for record_id, ops in by_record.items():
         _check_record(truth, record_id, ops, shown.get(record_id), conflicts.get(record_id, {}))
-    _check_files(node)
+    _check_bytes_of_files(node)
 
 
 def _check_nothing_lost(truth: Truth, nodes: Sequence[Node]) -> None:
@@ -138,6 +139,10 @@ def _check_rebuilt(truth: Truth, node: Node) -> None:
         raise Broken(f"I22: on {node.name} rebuilding changes {sorted(changed)}")
 
 
+EXPECTED = (
+    "SELECT instance_id, name, sha256, arrived_at IS NOT NULL, sha256 IN (SELECT sha256 FROM blob)"
+    " FROM submission_attachment WHERE is_expected"
+)
 REPLICATED = (
     "SELECT op_id, origin, n, prev, kind, record_id, context, at, rank, account_id, form_id, version, changes,"
     " is_delete, xml, instance_id, attachments, cause_id FROM operation WHERE state = 'ready'"
@@ -300,12 +305,32 @@ def _clashes_about_deletion(truth: Truth, ready: Sequence[Kept]) -> dict[str, se
     return {"": {one.op_id for one in (*unseen, *deletes)}}
 
 
-def _check_files(node: Node) -> None:
-    """I15: a row means bytes that hash to its name; and no record of a known device waits for a file for ever."""
+def _check_bytes_of_files(node: Node) -> None:
+    """I15: a row means bytes that hash to its name."""
     for project_id, sha256 in node.rows("SELECT project_id, sha256 FROM blob"):
         file = node.folder / "blobs" / project_id / sha256[:2] / sha256
         if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
             raise Broken(f"I15: {sha256} is not what its row says")
+
+
+def _check_files(world: World) -> None:
+    """I12: no record waits for a file for ever: only for what nobody has but a device that may not send any more."""
+    out_of_reach, in_reach = set[str](), set[str]()
+    for tablet in world.tablets:
+        (out_of_reach if _is_revoked(tablet, world.truth) else in_reach).update(tablet.files())
+    for node in world.nodes:
+        in_reach |= {row[0] for row in node.rows("SELECT sha256 FROM blob")}
+    for node in world.nodes:
+        lacking: Counter[str] = Counter()
+        for record_id, name, sha256, has_arrived, is_here in node.rows(EXPECTED):
+            lacking[record_id] += not has_arrived
+            if bool(has_arrived) != bool(is_here):
+                raise Broken(f"I15: {node.name} says of {name} of {record_id} that it is here: {bool(has_arrived)}")
+            if not is_here and sha256 not in out_of_reach - in_reach:
+                raise Broken(f"I12: {record_id} on {node.name} waits for {name} for ever")
+        told = dict(node.rows("SELECT instance_id, attachments_missing FROM submission WHERE attachments_missing > 0"))
+        if told != +lacking:
+            raise Broken(f"I12: {node.name} counts the files that it lacks as {told}, and lacks {lacking}")
 
 
 def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:

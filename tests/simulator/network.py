@@ -51,6 +51,9 @@ WEIGHTS: Mapping[Fate, int] = {
 }
 """Of a line on which anything goes wrong at all."""
 
+UPLOAD_STEPS = 30
+"""Of a server over one piece of a file, about: it may die at each of them."""
+
 LOGIN = b"<!DOCTYPE html><html><body><form action='/login'>Selamat datang. Silakan masuk.</form></body></html>"
 
 
@@ -67,6 +70,11 @@ class Sent:
     @property
     def is_push(self) -> bool:
         return self.url.endswith("/sync/push")
+
+    @property
+    def is_piece(self) -> bool:
+        """A part of a large file."""
+        return self.method == "PATCH" and "/sync/uploads/" in self.url
 
     @property
     def is_digested(self) -> bool:
@@ -88,6 +96,8 @@ class Network:
     def __init__(self, nodes: Mapping[str, Node], witness: Witness) -> None:
         self.nodes, self.witness = nodes, witness
         self.rng: random.Random | None = None
+        self.struck: random.Random | None = None
+        """Set where the power fails while large files are sent."""
         self.delayed: list[Sent] = []
 
     def session(self) -> requests.Session:
@@ -107,6 +117,8 @@ class Network:
 
     def deliver(self, sent: Sent) -> Reply:
         """The request arrives. Raises Down."""
+        if self.struck is not None and sent.is_piece:
+            sent.node.fuse.left = self.struck.randrange(UPLOAD_STEPS)
         reply = sent.node.answer(sent.method, sent.url, sent.headers, sent.body)
         self.witness.answered(sent, reply)
         return reply

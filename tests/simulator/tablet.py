@@ -67,14 +67,14 @@ class Tablet:
         self.start()
         return Tablet(name, folder, self.network, self.truth, self.clock, self.skew)
 
-    def fill(self, rng: random.Random) -> None:
-        """A new record, perhaps with a photo, perhaps one that breaks a rule."""
+    def fill(self, rng: random.Random, photo: int = 0) -> None:
+        """A new record, perhaps with a photo (of so many bytes), perhaps one that breaks a rule."""
         answers: dict[str, Any] = {"nama": rng.choice(NAMES), "umur": str(rng.choice((7, 41, 62, 410)))}
         if rng.random() < 0.3:
             answers |= {"before": "100", "after": str(rng.choice((100, 250)))}
         media = {}
-        if rng.random() < 0.15:
-            answers["foto"], media = "foto.jpg", {"foto.jpg": rng.randbytes(rng.choice((200, 5000)))}
+        if photo or rng.random() < 0.15:
+            answers["foto"], media = "foto.jpg", {"foto.jpg": rng.randbytes(photo or rng.choice((200, 5000)))}
         with self._living():
             self.device.add(FORM, answers, media, Work(as_is=True))
         self._tell(frozenset())
@@ -109,6 +109,10 @@ class Tablet:
         status, cursor = self.device.status(), self.device.store.setting("cursor")
         has_read = cursor.startswith(f"e{epoch}.") and cursor.endswith(f".{head}")
         return bool(status.waiting or status.files_waiting) or not has_read
+
+    def files(self) -> set[str]:
+        """The hashes of the files that are still on it."""
+        return {file.name for file in self.device.media.folder.glob("*")}
 
     @contextmanager
     def _living(self) -> Iterator[None]:

@@ -35,6 +35,8 @@ TABLETS = 4
 AT_THE_CENTRE = 1
 """Of these tablets."""
 MOST_CLONES = 2
+LARGE = 4000
+"""Bytes of a photo: three pieces."""
 MOST_ROUNDS = 8
 """Of the servers with each other, until there is nothing left to tell."""
 BASE, CENTRE = "http://field", "http://centre"
@@ -51,6 +53,7 @@ class Step:
 WEIGHTS: Mapping[str, int] = {
     "fill": 16,
     "correct": 16,
+    "photo": 3,
     "sync": 24,
     "hand": 7,
     "run_ahead": 3,
@@ -233,6 +236,17 @@ class World:
 
     def _fill(self, rng: random.Random) -> None:
         rng.choice(self.tablets).fill(rng)
+
+    def _photo(self, rng: random.Random) -> None:
+        """A large one, while the power at the office comes and goes."""
+        tablet = rng.choice(self.tablets)
+        tablet.fill(rng, LARGE)
+        self.network.rng, self.network.struck = None, rng
+        for _outage in range(3):
+            tablet.node.start()
+            tablet.sync()
+        self.network.struck = None
+        tablet.node.fuse.left = None
 
     def _correct(self, rng: random.Random) -> None:
         rng.choice(self.tablets).correct(rng)
