@@ -18,6 +18,8 @@ TOLD = "told of the form "
 """Before its ID, the name of a setting."""
 APPROVAL_LISTS = "approval_lists"
 """The name of a setting."""
+CURSOR, NEW_CURSOR, AGAIN = "cursor", "new_cursor", "is_reading_again"
+"""Names of settings: how far the feed has been read, how far from the beginning again, and whether that goes on."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -69,21 +71,41 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self.store = store
 
+    @property
+    def cursor(self) -> str:
+        """Where the next page of the feed begins."""
+        return self.store.setting(NEW_CURSOR if self._is_reading_again else CURSOR)
+
     def keep_page(self, page: Mapping[str, Any]) -> None:
         """A page of the feed and its cursor, stored together: it is safe to get the same page again."""
         with self.store.transaction():
-            for record in page.get("records", ()):
-                self._keep(record)
-            for gone in page.get("drop", ()):
-                self._drop(gone)
-            self.store.keep_setting("cursor", str(page.get("cursor") or ""))
+            lay, name = (self._lay_beside, NEW_CURSOR) if self._is_reading_again else (self._lay_over, CURSOR)
+            lay(page.get("records", ()), page.get("drop", ()))
+            self.store.keep_setting(name, str(page.get("cursor") or ""))
             self.store.keep_setting(APPROVAL_LISTS, orjson.dumps(page.get("approval_lists") or []).decode())
 
     def start_again(self) -> None:
-        """The server has forgotten how far we were: what it sent is asked for anew; own work is untouched."""
+        """The server has forgotten how far we were: everything is asked for anew. What is here stands until all of
+        it has come, since the line may break before that; own work is untouched."""
         with self.store.transaction():
-            self.store.run("DELETE FROM record")
-            self.store.keep_setting("cursor", "")
+            self.store.run("DELETE FROM new_record")
+            self.store.keep_setting(NEW_CURSOR, "")
+            self.store.keep_setting(AGAIN, "yes")
+
+    def complete(self) -> None:
+        """There are no more pages: what was read again takes the place of what was here, all of it at once."""
+        with self.store.transaction():
+            if not self._is_reading_again:
+                return
+            for gone in self.store.rows(
+                "SELECT kind, record_id FROM record EXCEPT SELECT kind, record_id FROM new_record"
+            ):
+                self._drop(*gone)
+            for row in self.store.rows("SELECT body FROM new_record"):
+                self._keep(orjson.loads(row["body"]))
+            self.store.run("DELETE FROM new_record")
+            self.store.keep_setting(CURSOR, self.store.setting(NEW_CURSOR))
+            self.store.keep_setting(AGAIN, "")
 
     def digests(self) -> dict[str, str]:
         """What is here, bucket by bucket, as the server works it out too."""
@@ -105,7 +127,7 @@ class Inbox:
         changed = [key for key, one in told.items() if _view(here.get(key)) != _view(one)]
         with self.store.transaction():
             for kind, record_id in gone:
-                self._drop({"kind": kind, "record": record_id})
+                self._drop(kind, record_id)
             for key in changed:
                 # Its branch goes with it: what cannot be trusted is no base for anything.
                 self.store.run("DELETE FROM record WHERE kind = ? AND record_id = ?", *key)
@@ -183,8 +205,23 @@ class Inbox:
         told = {str(body.get("list") or body.get("form")) for body, _seen in self._bodies("entity")}
         return told | {row[0] for row in self.store.rows("SELECT DISTINCT list FROM entity_change")}
 
+    @property
+    def _is_reading_again(self) -> bool:
+        return bool(self.store.setting(AGAIN))
+
+    def _lay_over(self, records: Iterable[Mapping[str, Any]], dropped: Iterable[Mapping[str, Any]]) -> None:
+        for record in records:
+            self._keep(record)
+        for gone in dropped:
+            self._drop(*_key(gone))
+
+    def _lay_beside(self, records: Iterable[Mapping[str, Any]], dropped: Iterable[Mapping[str, Any]]) -> None:
+        told = [(*_key(record), _dumped(record)) for record in records]
+        self.store.run_many("INSERT OR REPLACE INTO new_record VALUES (?, ?, ?)", told)
+        self.store.run_many("DELETE FROM new_record WHERE kind = ? AND record_id = ?", [_key(one) for one in dropped])
+
     def _keep(self, record: Mapping[str, Any]) -> None:
-        kind, record_id = str(record.get("kind") or ""), str(record.get("record") or "")
+        kind, record_id = _key(record)
         if kind == "form":
             self.store.keep_setting(TOLD + record_id, "1")
         if kind == "entity":
@@ -192,18 +229,17 @@ class Inbox:
         self.store.run(
             "INSERT INTO record (kind, record_id, body) VALUES (?, ?, ?) ON CONFLICT (kind, record_id)"
             " DO UPDATE SET body = excluded.body, is_seen = (record.body = excluded.body AND record.is_seen)",
-            *(kind, record_id, orjson.dumps(dict(record), option=orjson.OPT_SORT_KEYS)),
+            *(kind, record_id, _dumped(record)),
         )
 
     def _branch(self, record_id: str, record: Mapping[str, Any]) -> str:
         """Offline changes to one version of an entity share a branch (ODK entities specification, branchId)."""
         row = self.store.one("SELECT body FROM record WHERE kind = 'entity' AND record_id = ?", record_id)
-        known = orjson.loads(row["body"]) if row is not None else {}
+        known = _read(row["body"]) if row is not None else None
         return str(known["branch"]) if known and known.get("version") == record.get("version") else _uuid4()
 
-    def _drop(self, gone: Any) -> None:
+    def _drop(self, kind: str, record_id: str) -> None:
         """It is no longer this device's business. A record with work that the server lacks is never dropped."""
-        kind, record_id = (gone.get("kind"), gone.get("record")) if isinstance(gone, Mapping) else gone
         if not self.store.one("SELECT 1 FROM operation WHERE record_id = ? AND state = 'waiting'", record_id):
             self.store.run("DELETE FROM record WHERE kind = ? AND record_id = ?", kind, record_id)
 
@@ -235,6 +271,14 @@ def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, lis
         file_names=tuple(str(one.get("name")) for one in body.get("attachments") or ()),
         is_seen=is_seen,
     )
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, str]:
+    return str(record.get("kind") or ""), str(record.get("record") or "")
+
+
+def _dumped(record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(dict(record), option=orjson.OPT_SORT_KEYS)
 
 
 def _read(body: bytes) -> dict[str, Any] | None:

@@ -49,6 +49,7 @@ class Puller:
         pulled = Pulled()
         while self._page(pulled):
             self.watch(Progress(Stage.PULLED, pulled.records))
+        self.inbox.complete()
         pulled.repaired = repair(self.inbox, self.link, f"{self.project_path}/sync")
         self.inbox.overlaid()
         self.outbox.files_needed(pulled.needed)
@@ -57,7 +58,7 @@ class Puller:
 
     def _page(self, pulled: Pulled) -> bool:
         """One page; whether there are more."""
-        cursor = self.inbox.store.setting("cursor")
+        cursor = self.inbox.cursor
         self.watch(Progress(Stage.PULL, pulled.records))
         page = self._ask(cursor)
         if page is None:
@@ -74,7 +75,9 @@ class Puller:
     def _ask(self, cursor: str) -> Mapping[str, Any] | None:
         """A page of the feed; None when the server has forgotten this cursor."""
         query = {"limit": PAGE, "cursor": cursor} if cursor else {"limit": PAGE}
-        answer = self.link.ask("GET", f"{self.project_path}/sync/pull", expected=frozenset({410}), params=query)
+        # From the beginning every server can go on.
+        expected = frozenset({410}) if cursor else frozenset[int]()
+        answer = self.link.ask("GET", f"{self.project_path}/sync/pull", expected=expected, params=query)
         return None if answer.status == 410 else answer.told
 
     def _fetch_forms(self, pulled: Pulled) -> None:

@@ -13,7 +13,7 @@ from sync.engine import sqlite_driver
 
 FILE_NAME = "device.sqlite3"
 LOCK_NAME = "sync-lock.sqlite3"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,6 +56,9 @@ CREATE TABLE entity_change (
 CHANGES = (
     # How far the server's feed had got when the file was surely there: a backup from there on holds it.
     "ALTER TABLE attachment ADD COLUMN held_seq INTEGER",
+    # What comes while everything is read again, until that is complete and takes the place of `record`.
+    "CREATE TABLE new_record (kind TEXT NOT NULL, record_id TEXT NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (kind, record_id)) WITHOUT ROWID",
 )
 """What each later version of the schema adds."""
 

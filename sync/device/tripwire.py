@@ -22,7 +22,7 @@ def repair(inbox: Inbox, link: Link, sync_path: str) -> int:
 
 
 def _differing(inbox: Inbox, link: Link, sync_path: str) -> list[str]:
-    told = {"cursor": inbox.store.setting("cursor"), "buckets": inbox.digests()}
+    told = {"cursor": inbox.cursor, "buckets": inbox.digests()}
     answer = link.ask("POST", f"{sync_path}/digest", json=told)
     return [str(bucket) for bucket in answer.told.get("differ") or ()]
 

@@ -359,7 +359,14 @@ def test_a_client_killed_between_any_two_steps_loses_and_doubles_nothing(
     enrol("template").close()
 
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.killed_client", str(tmp_path / "template"), str(tmp_path / "copies")],
+        [
+            sys.executable,
+            "-m",
+            "tests.e2e.killed_client",
+            "collect",
+            str(tmp_path / "template"),
+            str(tmp_path / "copies"),
+        ],
         capture_output=True,
         text=True,
         timeout=240,

@@ -38,5 +38,6 @@ A server restored from last week's backup:
 Storage that fails on the tablet:
     test_it_is_noticed_told_and_put_right, test_one_difference_is_found_in_its_bucket
 A tablet that was away for too long:
-    test_it_reads_everything_again_and_keeps_what_it_had_not_sent, test_who_was_away_too_long_reads_everything_again
+    test_it_reads_everything_again_and_keeps_what_it_had_not_sent, test_what_it_has_stands_until_all_has_come_again,
+    test_it_is_killed_while_it_reads_again, test_who_was_away_too_long_reads_everything_again
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from sync.device.errors import SyncRunning
 from sync.device.inbox import Inbox
 from sync.device.media import Kept, MediaFolder
 from sync.device.outbox import LARGEST_BATCH_BYTES, Draft, EntityChange, Outbox
-from sync.device.store import Store
+from sync.device.store import CHANGES, FILE_NAME, SCHEMA, SCHEMA_VERSION, Store
+from sync.engine import sqlite_driver
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ORIGIN = "d-1~aa"
@@ -275,6 +277,27 @@ def test_a_record_with_work_that_the_server_lacks_is_not_dropped(outbox: Outbox,
 
     assert while_waiting == ["uuid:1"]
     assert inbox.received() == []
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_folder_of_an_older_program_keeps_what_it_has(tmp_path: Path, version: int) -> None:
+    with closing(sqlite_driver().connect(tmp_path / FILE_NAME)) as old:
+        for statement in (*SCHEMA.split(";\n"), *CHANGES[: version - 1]):
+            old.execute(statement)
+        old.execute("INSERT INTO setting VALUES ('cursor', 'e1.2')")
+        old.execute(f"PRAGMA user_version={version}")
+        old.commit()
+
+    with closing(Store(tmp_path)) as store:
+        inbox = Inbox(store)
+        cursor = inbox.cursor
+        inbox.start_again()
+        inbox.keep_page({"records": [{"kind": "submission", "record": "uuid:1"}], "cursor": "e1.9"})
+        before = inbox.received()
+        inbox.complete()
+
+        assert (cursor, before, inbox.cursor) == ("e1.2", [], "e1.9")
+        assert [one.instance_id for one in inbox.received()] == ["uuid:1"]
 
 
 def test_media_are_kept_under_the_hash_of_their_bytes(tmp_path: Path) -> None:
