@@ -359,17 +359,24 @@ class Ledger:
         )
         return self.session.scalar(found) is not None
 
-    def use_newest_version(self, form_id: str) -> None:
-        """New submissions should use the version that was published last, on whichever server that was."""
+    def newest_version(self, form_id: str) -> tuple[str, str]:
+        """Of the versions whose operations take part, the one that was published last, on whichever server that was;
+        and its title."""
+        told = {act.row["version"] for act in self.record("form", form_id).ready}
         published = FORM_VERSION.c
         newest = (
             select(published.version, published.title)
             .where(published.project_id == self.project_id, published.form_id == form_id)
-            .where(published.state == "published")
+            .where(published.state == "published", published.version.in_(sorted(told)))
             .order_by(published.published_at.desc(), published.version.desc())
             .limit(1)
         )
         version, title = self.session.execute(newest).one()
+        return version, title
+
+    def use_newest_version(self, form_id: str) -> None:
+        """New submissions should use it."""
+        version, title = self.newest_version(form_id)
         changed = update(FORM).where(FORM.c.project_id == self.project_id, FORM.c.form_id == form_id)
         self.session.execute(changed.values(version=version, title=title, updated_at=self.now))
         self.forms.pop(form_id, None)

@@ -233,9 +233,8 @@ def _settle_list(ledger: Ledger, record: Record, act: Act, _findings: object) ->
     return settle_list(ledger, record, act)
 
 
-def _settle_form(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
-    if act.row["via"] is not None:
-        ledger.use_newest_version(record.record_id)
+def _settle_form(ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+    ledger.use_newest_version(record.record_id)
     return record.folded()
 
 

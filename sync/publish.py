@@ -6,11 +6,11 @@ import hashlib
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -187,7 +187,7 @@ def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, no
     row = _draft(session, form)
     if row is None:
         return _current(session, form)
-    row.state, row.published_at = "published", now
+    row.state, row.published_at = "published", _after_others(session, form, now)
     form.version, form.title, form.updated_at = row.version, row.title, now
     forget(session, row)
     published = read(row.xform)
@@ -198,6 +198,16 @@ def publish(session: Session, project_id: str, form_id: str, *, actor: Actor, no
     _tell(session, row, actor=actor, now=now)
     _note(session, "form.publish", row, actor=actor, now=now)
     return row
+
+
+def _after_others(session: Session, form: Form, now: datetime) -> datetime:
+    """What is published here comes after all that is known here, whatever the clocks of other servers say: which
+    version is in use follows from these instants, on every server."""
+    of_form = select(func.max(FormVersion.published_at)).where(
+        FormVersion.project_id == form.project_id, FormVersion.form_id == form.form_id
+    )
+    last: datetime | None = session.scalar(of_form)
+    return max(now, last + timedelta(milliseconds=1)) if last is not None else now
 
 
 def discard_draft(session: Session, project_id: str, form_id: str, *, actor: Actor, now: datetime) -> None:

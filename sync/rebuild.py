@@ -18,7 +18,7 @@ from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from sync.ledger import Record, Row, open_ledger
-from sync.models import FeedRow, Submission, SubmissionFinding
+from sync.models import FeedRow, Form, Submission, SubmissionFinding
 from sync.place import SETTLE
 from sync.rows import (
     ASSIGNMENT,
@@ -54,6 +54,9 @@ COMPARED = (*DERIVED, ENTITY_LIST)
 
 Key: TypeAlias = tuple[Any, ...]
 
+Versions: TypeAlias = dict[str, str | None]
+"""Form -> the version that was in use at the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
@@ -87,7 +90,8 @@ def rebuild(session: Session, project_id: str, *, now: datetime) -> Rebuilt:
         session.execute(delete(table).where(table.c.project_id == project_id))
     session.execute(update(ENTITY_LIST).where(ENTITY_LIST.c.project_id == project_id).values(settings={}))
     session.expire_all()
-    versions: dict[str, str] = {}
+    forms = session.scalars(select(Form.form_id).where(Form.project_id == project_id))
+    versions: Versions = dict.fromkeys(forms)
     for first in range(0, head, CHUNK):
         _replay(session, project_id, range(first + 1, min(first + CHUNK, head) + 1), versions, now)
     _bring_back(session, project_id, kept)
@@ -100,8 +104,7 @@ def rebuild(session: Session, project_id: str, *, now: datetime) -> Rebuilt:
     )
 
 
-def _replay(session: Session, project_id: str, numbers: range, versions: dict[str, str], now: datetime) -> None:
-    """`versions` are those that devices used at the time, by form."""
+def _replay(session: Session, project_id: str, numbers: range, versions: Versions, now: datetime) -> None:
     rows = session.execute(
         select(FeedRow.seq, FeedRow.op_id, FeedRow.kind, FeedRow.record_id, FeedRow.at)
         .where(FeedRow.project_id == project_id, FeedRow.seq.between(numbers[0], numbers[-1]))
@@ -120,10 +123,11 @@ def _replay(session: Session, project_id: str, numbers: range, versions: dict[st
             about = act.row["changes"]["submission"] if row.kind == "comment" else row.record_id
             ledger.submission(ledger.root(str(about)))
         ledger.now, ledger.head, ledger.first = row.at, row.seq, row.seq
-        SETTLE[row.kind](ledger, record, act, None)
-        if row.kind == "form":
-            versions[row.record_id] = act.row["version"]
-            ledger.forms[row.record_id] = {"state": "open", "version": act.row["version"]}
+        if row.kind != "form":
+            SETTLE[row.kind](ledger, record, act, None)
+            continue
+        versions[row.record_id], _title = ledger.newest_version(row.record_id)
+        ledger.forms[row.record_id] = {"state": "open", "version": versions[row.record_id]}
     ledger.write()
 
 

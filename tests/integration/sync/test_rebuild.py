@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select, update
@@ -13,15 +16,19 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from server.cli import main
-from sync import rebuild, release, review
+from sync import author, parcel, rebuild, receive, release, review
+from sync.access import Actor
 from sync.assignments import assign
 from sync.assignments.assign import Task
+from sync.attach import BlobStore
 from sync.engine import in_transaction
 from sync.models import (
     Assignment,
     Comment,
     Conflict,
     Entity,
+    Form,
+    FormVersion,
     InboxItem,
     Project,
     Submission,
@@ -29,7 +36,7 @@ from sync.models import (
     SubmissionFinding,
 )
 from sync.rebuild import Rebuilt
-from sync.verdict import SentFile
+from sync.verdict import Sender, SentFile
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, xform
 
 PERSON = "7a1c5a52-9c5a-4a71-8d8e-3f1c9a0e0001"
@@ -184,6 +191,110 @@ def test_what_is_made_again_is_the_same_row_for_row(field: Field, record: str) -
     assert min(found.rows.values()) > 0
     assert found.operations == len(field.feed()) > 20
     assert [row.note for row in field.all(SubmissionFinding) if row.state == "dismissed"] == ["usia benar"]
+
+
+def take_version(field: Field, version: str, *, published_at: datetime, form_id: str = FORM) -> None:
+    """Another server's version of the form: its bytes are here, its operation is not."""
+    told = {
+        "form": form_id,
+        "version": version,
+        "xform": base64.b64encode(xform(version, form_id=form_id)).decode(),
+        "created_at": published_at.isoformat(),
+        "published_at": published_at.isoformat(),
+        "files": [],
+    }
+    blobs = BlobStore(Path("nowhere"))
+    in_transaction(field.engine, lambda session: parcel.take(session, blobs, field.project_id, told, now=field.now))
+
+
+def tell_version(field: Field, tablet: Tablet, version: str, *, form_id: str = FORM) -> None:
+    """Another server's operation about it arrives; then records of every version."""
+    told = {"form": form_id, "version": version, "set": {"version": version}}
+    op = Tablet("s-centre", f"s-centre~{version}").op(form_id, kind="form", **told)
+    sender = Sender(field.project_id, Actor("server", id="p-1", serves=field.project_id), "server")
+    later(field)
+    receive.receive(field.engine, sender, [orjson.dumps(op)], size=1, now=field.now)
+    later(field)
+    for known in ("1", "2", "3"):
+        fill_in(field, tablet, known)
+
+
+def fill_in(field: Field, tablet: Tablet, version: str, *, form_id: str = FORM) -> None:
+    record = new_id()
+    xml = instance(record, version=version, form_id=form_id, nama="x")
+    field.push(tablet, tablet.op(record, form=form_id, version=version, xml=xml))
+
+
+def current(field: Field) -> str | None:
+    return str(field.one(Form, FORM).version)
+
+
+def test_versions_that_arrive_in_another_order_than_they_were_published_are_the_same_when_made_again(
+    field: Field, tablet: Tablet
+) -> None:
+    take_version(field, "3", published_at=field.now + timedelta(minutes=3))
+    take_version(field, "2", published_at=field.now + timedelta(minutes=2))
+    tell_version(field, tablet, "3")
+    tell_version(field, tablet, "2")
+
+    found = rebuilt(field)
+
+    assert current(field) == "3"
+    assert found.is_same, found.changed
+
+
+def test_a_version_whose_operation_has_not_come_is_not_the_one_in_use(field: Field, tablet: Tablet) -> None:
+    take_version(field, "2", published_at=field.now + timedelta(minutes=2))
+    take_version(field, "3", published_at=field.now + timedelta(minutes=3))
+    tell_version(field, tablet, "2")
+    before = current(field)
+    tell_version(field, tablet, "3")
+
+    found = rebuilt(field)
+
+    assert (before, current(field)) == ("2", "3")
+    assert found.is_same, found.changed
+
+
+def test_a_record_that_comes_between_a_form_and_its_operation_is_the_same_when_made_again(
+    field: Field, tablet: Tablet
+) -> None:
+    for version in ("1", "2"):
+        take_version(field, version, published_at=field.now + timedelta(minutes=int(version)), form_id="lain")
+    fill_in(field, tablet, "1", form_id="lain")
+    tell_version(field, tablet, "2", form_id="lain")
+
+    found = rebuilt(field)
+
+    assert found.is_same, found.changed
+
+
+def test_an_earlier_version_that_is_told_of_again_is_not_in_use_again(field: Field, tablet: Tablet) -> None:
+    def tell(session: Session) -> None:
+        told = {"kind": "form", "record_id": FORM, "form_id": FORM, "version": "1", "changes": {"version": "1"}}
+        author.write(session, _project(session, field), **told, actor=field.manager, now=field.now)
+
+    later(field)
+    field.publish(xform("2"))
+    act(field, tell)
+    later(field)
+    for version in ("1", "2"):
+        fill_in(field, tablet, version)
+
+    found = rebuilt(field)
+
+    assert current(field) == "2"
+    assert found.is_same, found.changed
+
+
+def test_what_is_published_here_is_in_use_though_another_servers_clock_is_ahead(field: Field, tablet: Tablet) -> None:
+    take_version(field, "2", published_at=field.now + timedelta(days=400))
+    tell_version(field, tablet, "2")
+
+    field.publish(xform("3"))
+
+    latest = max(field.all(FormVersion), key=lambda row: row.published_at)
+    assert (current(field), latest.version) == ("3", "3")
 
 
 def test_what_was_lost_or_spoilt_comes_back_and_is_named(field: Field, record: str) -> None:
