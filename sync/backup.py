@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, Table, select, update
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
-from sync import install
+from sync import epochs, install
 from sync.attach import BlobStore
 from sync.durable import fsync
 from sync.engine import in_transaction, reader, snapshots
@@ -134,6 +134,7 @@ def back_up(
         raise FileExists(str(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
+    in_transaction(engine, epochs.await_backup)
     try:
         with _snapshot(engine) as connection:
             manifest = _manifest(connection, now, is_inside=is_inside)

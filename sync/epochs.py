@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from sync.access import Actor
-from sync.models import Epoch, Fork, Installation, Project
+from sync.models import Backup, Epoch, Fork, Installation, Project
 from sync.record import record
 from sync.rows import table_of
 
@@ -44,11 +44,12 @@ class Standing:
 
 
 def standing(session: Session, project_id: str) -> Standing:
-    """How things stand now. Before the first backup there is nothing that could be restored: the head is durable."""
+    """How things stand now. Before the first backup there is nothing that could be restored: the head is durable. Of
+    a project that came after it, no backup holds anything yet."""
     installation = session.scalars(select(Installation)).one()
     found = select(Project.head, Project.durable_seq).where(Project.project_id == project_id)
     head, durable_seq = session.execute(found).one()
-    is_durable = durable_seq is None or installation.durable_by == "database"
+    is_durable = installation.durable_by == "database" or (durable_seq is None and not _has_backup(session))
     return Standing(
         installation.server_id,
         installation.epoch,
@@ -57,6 +58,11 @@ def standing(session: Session, project_id: str) -> Standing:
         head if is_durable else durable_seq or 0,
         "database" if is_durable else "backup",
     )
+
+
+def await_backup(session: Session) -> None:
+    """A first backup begins: what is acknowledged while it is made is not in it."""
+    session.execute(update(Project).where(Project.durable_seq.is_(None)).values(durable_seq=0))
 
 
 def open_epoch(session: Session, *, source: str, state_at: datetime | None, now: datetime) -> int:
@@ -87,6 +93,10 @@ def note_epoch(session: Session, epoch: int, *, actor: Actor, now: datetime) -> 
 def declare(session: Session, durable_by: str) -> None:
     """The operator says what makes data safe for ever: "backup" or "database"."""
     session.execute(update(Installation).where(Installation.durable_by != durable_by).values(durable_by=durable_by))
+
+
+def _has_backup(session: Session) -> bool:
+    return bool(session.scalar(select(exists().where(Backup.backup_id != ""))))
 
 
 def _forks(session: Session, project_id: str) -> tuple[Mapping[str, int], ...]:

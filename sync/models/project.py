@@ -39,7 +39,7 @@ class Project(Base):
     is_synthetic: Mapped[bool] = mapped_column(default=False)
     head: Mapped[int] = mapped_column(BigInteger, default=0)
     durable_seq: Mapped[int | None] = mapped_column(BigInteger)
-    """The head that the latest backup holds; None before the first one."""
+    """The head that the latest backup holds; 0 while the first one is made, None before it."""
     forgotten_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     """Nobody is told any more of what was deleted up to here: who has read less reads everything again."""
     created_at: Mapped[datetime]

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync import attach, backup, epochs, feed
-from sync.access import Actor, Role
+from sync import attach, backup, epochs, feed, projects
+from sync.access import SYSTEM, Actor, Role
 from sync.attach import BlobStore
 from sync.backup import Shelf, back_up
 from sync.engine import connect, in_transaction
@@ -189,6 +189,36 @@ def test_before_the_first_backup_the_head_is_durable_and_then_what_it_holds(
 
     told = [(one.head, one.durable_seq, one.durable_by) for one in (first, second, third)]
     assert told == [(2, 2, "database"), (3, 2, "backup"), (4, 4, "database")]
+
+
+def test_what_is_acknowledged_while_the_first_backup_is_made_is_not_called_durable(
+    field: Field, tablet: Tablet, blobs: BlobStore, tmp_path: Path
+) -> None:
+    """A device would forget it at once, and a restore from that backup would not have it."""
+    receipts = []
+
+    def write_meanwhile(table: str, _count: int) -> None:
+        if table == "project":
+            receipts.append(field.push(tablet, tablet.fill_in(new_id(), nama="Siti")))
+
+    back_up(field.engine, blobs, tmp_path / "b.zip", told=write_meanwhile, now=field.now)
+
+    assert [(one.head, one.durable_seq, one.durable_by) for one in receipts] == [(2, 0, "backup")]
+
+
+def test_nothing_of_a_project_that_no_backup_holds_is_called_durable(
+    field: Field, blobs: BlobStore, tmp_path: Path
+) -> None:
+    back_up(field.engine, blobs, tmp_path / "b.zip", now=field.now)
+
+    def create(session: Session) -> str:
+        return projects.create_project(session, name="Baru", actor=SYSTEM, now=field.now).project_id
+
+    created = in_transaction(field.engine, create)
+
+    with Session(field.engine) as session:
+        told = standing(session, created)
+    assert (told.durable_seq, told.durable_by) == (0, "backup")
 
 
 def test_what_is_written_meanwhile_is_in_the_next_backup(
