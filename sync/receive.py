@@ -36,6 +36,8 @@ BUSY: tuple[type[Exception], ...] = (*AWAY, Overloaded)
 CHUNK = 100
 LARGEST_ITEM = 2**20
 """Bytes; the XML of an interview has some thousand."""
+LARGEST_FORWARDED = 64 * 2**20
+"""What came by another door may be larger, and servers say it twice: as it was sent, and as changes."""
 MOST_CRASHES = 3
 LANDED_LONG_AGO = timedelta(minutes=1)
 """What has waited this long is nobody's any more: its request is over or its process is gone."""
@@ -54,11 +56,12 @@ def receive(
     every item has its verdict in the receipt, in their order.
 
     `reading` is a session of the caller that only reads; it is closed."""
-    drafts = {raw: draft for raw in raws if len(raw) <= LARGEST_ITEM and (draft := _read(raw)) is not None}
+    largest = LARGEST_FORWARDED if sender.actor.serves else LARGEST_ITEM
+    drafts = {raw: draft for raw in raws if len(raw) <= largest and (draft := _read(raw)) is not None}
     with reading or _looking(engine) as reading:
         known = _first_verdicts(reading, sender, drafts)
         reading.close()
-        lines = [_too_large(raw) if len(raw) > LARGEST_ITEM else known.get(raw) for raw in raws]
+        lines = [_too_large(raw, largest) if len(raw) > largest else known.get(raw) for raw in raws]
         new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
         verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
         batch_id, landed = inbox.land(engine, sender, new, size=size, now=now, verdicts=verdicts)
@@ -336,5 +339,5 @@ def _server_of(session: Session, project_id: str) -> Actor:
     return Actor("server", id=known[0] if len(known) == 1 else "", serves=project_id)
 
 
-def _too_large(raw: bytes) -> Line:
-    return Line(_named(raw), Outcome.REJECTED, why=Why.TOO_LARGE, detail=str(LARGEST_ITEM))
+def _too_large(raw: bytes, largest: int) -> Line:
+    return Line(_named(raw), Outcome.REJECTED, why=Why.TOO_LARGE, detail=str(largest))

@@ -18,14 +18,13 @@ from flask import Request
 
 from forms.errors import Kind, Problem
 from schemas.batch import PROTOCOL, BatchHeaderSchema
+from sync.receive import LARGEST_FORWARDED
 
-LARGEST_ENCODED = 2**20
-LARGEST_DECODED = 8 * 2**20
-LARGEST_RATIO = 100
-UNSUSPICIOUS = 64 * 1024
-"""Decoded bytes for which nobody asks how well they were compressed."""
+UNSUSPICIOUS = 2**20
+"""Decoded bytes for which nobody asks how well they were compressed: as much as one item may have."""
+MOST_MEMBERS = 100
+"""Of a gzip file: all that follows a member is copied when it ends."""
 MOST_ITEMS = 500
-LONGEST_HEADER = 16 * 1024
 
 SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]*):")
 
@@ -57,6 +56,22 @@ class NewerProtocol(Problem):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How many bytes a push may have, as it comes and decompressed, how many times as many, and its first line."""
+
+    encoded: int
+    decoded: int
+    ratio: int
+    header: int
+
+
+OF_DEVICE = Limits(2**20, 8 * 2**20, 100, 16 * 1024)
+OF_SERVER = Limits(32 * 2**20, LARGEST_FORWARDED + 2**20, 1100, 2**20)
+"""What another server has taken, by whichever door and however often it says the same, must fit; with the names of all
+its authors."""
+
+
+@dataclass(frozen=True, slots=True)
 class SentBatch:
     """A push, read but not judged. `size` is in bytes on the wire, `items` are the raw lines."""
 
@@ -75,31 +90,34 @@ class SentBatch:
         return int(max(-(2**31 - 1), min(ahead, 2**31 - 1)))
 
 
-def read(request: Request) -> SentBatch:
+def read(request: Request, limits: Limits = OF_DEVICE) -> SentBatch:
     """The batch in this request. Refuses BrokenBatch, BatchTooLarge, UnknownEncoding, and a wrong header by field."""
-    if (request.content_length or 0) > LARGEST_ENCODED:
-        raise BatchTooLarge(limit=LARGEST_ENCODED)
-    request.max_content_length = LARGEST_ENCODED
+    if (request.content_length or 0) > limits.encoded:
+        raise BatchTooLarge(limit=limits.encoded)
+    request.max_content_length = limits.encoded
     encoded = request.get_data(cache=False)
     _check_digest(encoded, request.headers.get("Content-Digest", ""))
-    lines = decoded(encoded, request.headers.get("Content-Encoding", "")).split(b"\n")
-    header = _header(lines[0])
+    lines = decoded(encoded, request.headers.get("Content-Encoding", ""), limits).split(b"\n")
+    header = _header(lines[0], limits.header)
     items = [line for line in lines[1:] if line.strip()]
     if len(items) > MOST_ITEMS:
         raise BatchTooLarge(limit=MOST_ITEMS)
     return SentBatch(items, len(encoded), header["sent_at"], header["waiting"], header["names"], header["read"])
 
 
-def decoded(encoded: bytes, encoding: str) -> bytes:
+def decoded(encoded: bytes, encoding: str, limits: Limits = OF_DEVICE) -> bytes:
     """The bytes before compression. A bomb is refused as soon as it passes the limit, not when it has exploded."""
     coding = encoding.strip().lower()
     if coding in ("", "identity"):
         return encoded
     if coding not in ("gzip", "x-gzip"):
         raise UnknownEncoding(encoding[:100], accepted=["gzip"])
-    limit = min(LARGEST_DECODED, max(UNSUSPICIOUS, LARGEST_RATIO * len(encoded)))
-    unzipped = bytearray()
+    limit = min(limits.decoded, max(UNSUSPICIOUS, limits.ratio * len(encoded)))
+    unzipped, members = bytearray(), 0
     while encoded:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise BrokenBatch("gzip: too many members", limit=MOST_MEMBERS)
         # A gzip file may consist of several members, one after another (RFC 1952, 2.2).
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
@@ -127,9 +145,9 @@ def _check_digest(encoded: bytes, header: str) -> None:
         raise BrokenBatch("Content-Digest")
 
 
-def _header(line: bytes) -> dict[str, Any]:
-    if len(line) > LONGEST_HEADER:
-        raise BrokenBatch("The first line is longer than a header can be.", limit=LONGEST_HEADER)
+def _header(line: bytes, limit: int) -> dict[str, Any]:
+    if len(line) > limit:
+        raise BrokenBatch("The first line is longer than a header can be.", limit=limit)
     try:
         told = orjson.loads(line)
     except orjson.JSONDecodeError as error:

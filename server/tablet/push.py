@@ -23,7 +23,7 @@ def push(number: int) -> ResponseReturnValue:
     """Every item of the batch is kept and has its verdict; a batch that did not arrive whole changes nothing."""
     found = project(number)
     require_sender(found, "sync")
-    sent = batch.read(request)
+    sent = batch.read(request, batch.OF_SERVER if actor().serves else batch.OF_DEVICE)
     skew_ms = sent.skew_ms(now())
     by = sender(found, "sync", skew_ms=skew_ms, waiting=sent.waiting, is_batch=True)
     if sent.names and actor().serves:

@@ -20,7 +20,7 @@ from sync import operations, parcel, receive
 from sync.access import Actor
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.device.media import Kept
-from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES, Waiting
+from sync.device.outbox import LARGEST_BATCH, Waiting
 from sync.device.push import encode
 from sync.engine import in_transaction
 from sync.models import Installation
@@ -127,8 +127,9 @@ class Exchange(Talk):
             sent, names = self.reading(self._next)
             if sent.until == self.peer.sent_seq:
                 return
-            self._send_forms(orjson.loads(line) for line in sent.lines())
-            for batch in _batches(sent):
+            lines = sent.lines()
+            self._send_forms(map(orjson.loads, lines))
+            for batch in files.batches(lines):
                 self._send(batch, names)
             marks = [*self.peer.marks, [self.peer.epoch, self.peer.head, sent.until]]
             self.keep(sent_seq=sent.until, marks=_thinned(marks))
@@ -176,19 +177,6 @@ class Exchange(Talk):
 
     def _form_path(self, form_id: str, version: str) -> str:
         return f"{self.path}/forms/{quote(form_id, safe='')}/{quote(version or '___', safe='')}"
-
-
-def _batches(sent: Sent) -> Iterable[list[Waiting]]:
-    batch: list[Waiting] = []
-    size = 0
-    for operation, line in zip(sent.operations, sent.lines(), strict=True):
-        if batch and (size + len(line) > LARGEST_BATCH_BYTES or len(batch) == LARGEST_BATCH):
-            yield batch
-            batch, size = [], 0
-        batch.append(Waiting(operation.op_id, line))
-        size += len(line) + 1
-    if batch:
-        yield batch
 
 
 def _thinned(marks: list[list[int]]) -> list[list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from sync import attach
 from sync.attach import BlobStore
 from sync.device.media import Kept
-from sync.device.outbox import LARGEST_BATCH, Waiting
+from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES, Waiting
 from sync.device.upload import Uploader
 from sync.engine import in_transaction
 from sync.models import Blob, Operation, SubmissionAttachment
@@ -105,8 +105,22 @@ def _name_late(talk: Talk, hashes: Sequence[str], send: Send) -> None:
     if since is None or not hashes:
         return
     lines = talk.reading(lambda session: _late(session, talk.project_id, hashes, since))
-    for start in range(0, len(lines), LARGEST_BATCH):
-        send([Waiting("", line) for line in lines[start : start + LARGEST_BATCH]], {})
+    for batch in batches(lines):
+        send(batch, {})
+
+
+def batches(lines: Iterable[bytes]) -> Iterator[list[Waiting]]:
+    """As much as one push may bring, or one operation that is larger by itself."""
+    batch: list[Waiting] = []
+    size = 0
+    for line in lines:
+        if batch and (size + len(line) > LARGEST_BATCH_BYTES or len(batch) == LARGEST_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(Waiting("", line))
+        size += len(line) + 1
+    if batch:
+        yield batch
 
 
 def _late(session: Session, project_id: str, hashes: Sequence[str], since: datetime) -> list[bytes]:

@@ -22,6 +22,7 @@ from sync.restore import restore
 from tests.e2e.offices import QUICK, SECRET, Office, agree
 from tests.e2e.serving import serving
 from tests.e2e.visits import FORM_ID, instance, new_id
+from tests.integration.sync.field import Tablet
 
 
 def test_a_field_office_gets_the_project_with_its_forms(centre: Office, field_office: Office) -> None:
@@ -45,6 +46,28 @@ def test_records_reviews_comments_and_photos_go_both_ways(centre: Office, field_
     assert centre.shown()["records"][up][3:] == ("has_issues", 0)
     assert field_office.shown()["records"][down][4] == 0
     assert (carried.files_sent, carried.files_received, carried.quarantined) == (1, 1, 0)
+
+
+def test_records_that_are_larger_than_a_tablet_may_send_go_both_ways(centre: Office, field_office: Office) -> None:
+    """By OpenRosa a record may have 16 MiB, and servers say it twice: as XML and as changes."""
+    for office in (centre, field_office):
+        assert office.collect(new_id(), name="Bu Siti " * 200_000) == "accepted"
+        assert office.collect(new_id(), name="Pak Budi") == "accepted"
+
+    field_office.sync()
+
+    assert len(centre.shown()["records"]) == 4
+    assert agree(centre, field_office)
+
+
+def test_the_names_of_many_authors_fit_into_one_batch(centre: Office, field_office: Office) -> None:
+    for number in range(60):
+        device = f"Tablet {number} of the interviewers in a village with quite a long name, {'RT ' * 60}"
+        record = new_id()
+        field_office.push(device, Tablet(device[:9], f"t-{number}").op(record, form=FORM_ID, set={"umur": "44"}))
+
+    assert field_office.sync().sent == 60
+    assert agree(centre, field_office)
 
 
 def test_edits_on_both_sides_are_merged_and_what_clashes_shows_on_both(centre: Office, field_office: Office) -> None:

@@ -53,7 +53,19 @@ def test_a_bomb_is_refused_before_it_explodes() -> None:
 
 def test_a_small_bomb_is_known_by_its_ratio() -> None:
     with pytest.raises(BatchTooLarge):
-        decoded(gzip.compress(bytes(2**20), 9), "gzip")
+        decoded(gzip.compress(bytes(2 * 2**20), 9), "gzip")
+
+
+def test_one_record_that_says_the_same_a_thousand_times_is_no_bomb() -> None:
+    table = b"<row><amount>0</amount></row>" * 30_000
+
+    assert decoded(gzip.compress(table, 9), "gzip") == table
+
+
+def test_a_thousand_empty_members_are_refused() -> None:
+    """Each that ends costs a copy of all that follows."""
+    with pytest.raises(BrokenBatch):
+        decoded(gzip.compress(b"") * 1000, "gzip")
 
 
 def test_another_encoding_is_refused_by_name() -> None:
