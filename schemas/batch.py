@@ -38,6 +38,7 @@ class BatchHeaderSchema(Schema):
 class ReceiptSchema(Schema):
     """The answer to a push: every item has its line, in the order in which the items came."""
 
+    protocol = fields.Constant(PROTOCOL, data_key="v")
     server_id = fields.String(data_key="server")
     epoch = fields.Integer()
     forks = fields.Function(lambda receipt: [dict(fork) for fork in receipt.forks])

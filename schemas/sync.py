@@ -6,6 +6,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from schemas.batch import PROTOCOL
+
 LONGEST_PAGE = 1000
 MOST_RECORDS = 200
 MOST_BLOBS = 1000
@@ -51,6 +53,7 @@ class PageSchema(Schema):
     """Records that changed since the cursor, each once in its latest state; `needs` are hashes the server lacks,
     `approval_lists` the entity lists in which what a device registers waits for an approval."""
 
+    protocol = fields.Constant(PROTOCOL, data_key="v")
     epoch = fields.Integer()
     forks = fields.Raw()
     cursor = fields.String()
@@ -62,6 +65,7 @@ class PageSchema(Schema):
     needs = fields.Raw()
     drop = fields.Raw()
     approval_lists = fields.Raw()
+    clock = fields.String()
 
 
 class DigestSchema(Schema):

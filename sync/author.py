@@ -6,13 +6,13 @@ import itertools
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import access
+from sync import access, hybrid_clock
 from sync.access import Actor
 from sync.identity import origin, uuid7
 from sync.ledger import Act, Ledger, Record, Row, open_ledger
@@ -84,7 +84,7 @@ def own_row(
         "kind": kind,
         "record_id": record_id,
         "context": seen,
-        "at": hybrid_time(ledger.now),
+        "at": _later_than(record, ledger.now),
         "rank": access.rank(actor, ledger.project_id),
         "account_id": actor.account_id,
         "device_id": actor.device_id,
@@ -119,9 +119,10 @@ NOT_TOLD = datetime(1970, 1, 1, tzinfo=UTC)
 """When an instance was made that says nothing of it: before all others."""
 
 
-def hybrid_time(now: datetime) -> str:
-    """A hybrid logical clock's reading: 48 bits of Unix time in ms, then a counter."""
-    return f"{int(now.timestamp() * 1000):012x}-0000"
+def _later_than(record: Record, now: datetime) -> str:
+    """When this server writes what follows on all that is here of the record."""
+    seen = reduce(lambda last, act: hybrid_clock.followed(last, act.row["at"], now), record.acts, hybrid_clock.NEVER)
+    return hybrid_clock.tick(now, seen)
 
 
 def server_origin(session: Session) -> str:

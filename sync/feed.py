@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
-from sync import access
+from sync import access, hybrid_clock
 from sync.access import Actor
 from sync.entities import list_rules
 from sync.epochs import Standing, standing
@@ -57,6 +57,9 @@ class Page:
     needs: list[str]
     drop: list[dict[str, str]]
     approval_lists: list[str]
+    clock: str
+    """The latest reading of the authors of what is told here ("" when there is none that can be believed): what its
+    reader writes from now on is later."""
 
 
 def pull(
@@ -78,6 +81,7 @@ def pull(
     told = standing(session, project.project_id)
     reader = reader_of(session, project, actor, device)
     since, known, begun = _since(cursor, told, reader)
+    first = since
     records: dict[Key, Record] = {}
     drop: dict[Key, dict[str, str]] = {}
     while len(records) < limit and (rows := _rows(reader, since, known, min(limit - len(records), ROWS_AT_ONCE))):
@@ -101,6 +105,7 @@ def pull(
         approval_lists=sorted(
             name for name, one in reader.lists.items() if list_rules.read(one.settings).needs_approval
         ),
+        clock=_clock(session, project, first, since, now),
     )
 
 
@@ -155,6 +160,18 @@ def _told_by(reader: Reader, rows: Sequence[FeedRow]) -> Iterator[Key]:
     if movers:
         moved = select(Entity.entity_id).where(Entity.project_id == reader.project.project_id, Entity.seq.in_(movers))
         yield from (("entity", entity_id) for entity_id in reader.session.scalars(moved.order_by(Entity.entity_id)))
+
+
+def _clock(session: Session, project: Project, since: int, until: int, now: datetime) -> str:
+    if since == until:
+        return ""
+    found = (
+        select(func.max(Operation.at))
+        .join(FeedRow, (FeedRow.project_id == Operation.project_id) & (FeedRow.op_id == Operation.op_id))
+        .where(FeedRow.project_id == project.project_id, FeedRow.seq > since, FeedRow.seq <= until)
+        .where(Operation.at <= hybrid_clock.latest_credible(now))
+    )
+    return session.scalar(found) or ""
 
 
 def _needs(session: Session, project: Project, device: Device | None) -> list[str]:

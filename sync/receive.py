@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from forms.instance import Envelope, open_instance
-from sync import accounts, definitions, devices, inbox
+from sync import accounts, definitions, devices, hybrid_clock, inbox
 from sync.access import NOBODY, Actor
-from sync.author import NOT_TOLD, hybrid_time
+from sync.author import NOT_TOLD
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
 from sync.engine import AWAY, in_transaction, reader
 from sync.epochs import standing
@@ -168,7 +168,7 @@ def _derive(project_id: str, envelope: Envelope, xml: bytes, files: Sequence[Sen
         # An edit waits under the name of what it corrects until that is here.
         record_id=envelope.deprecated_id or envelope.instance_id,
         # Of the instance alone: every server that takes it must make the same operation.
-        at=hybrid_time(envelope.ended_at or envelope.started_at or NOT_TOLD),
+        at=hybrid_clock.reading(envelope.ended_at or envelope.started_at or NOT_TOLD),
         form_id=form_id or envelope.form_id,
         version=envelope.version,
         xml=xml.decode(),

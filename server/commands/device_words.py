@@ -20,6 +20,8 @@ REASONS: Mapping[str, str] = {
     "invalid_operation": "The server could not read it.",
     "malformed_xml": "The server could not read it.",
     "no_instance_id": "The server could not read it.",
+    "instance_id_too_long": "The server could not read it.",
+    "unknown_kind": "The server does not know yet what this is. Tell the supervisor: it must be updated.",
     "unknown_form": "The server has no such form.",
     "form_closed": "The form is closed.",
     "other_form": "The same record came with another form.",
@@ -27,13 +29,14 @@ REASONS: Mapping[str, str] = {
     "revoked_device": "This device's access was taken back.",
     "number_reused": "It looks like a copy of this folder is in use elsewhere.",
     "content_conflict": "The server has this record with other content.",
-    "different_content": "The server has this record with other content.",
     "poison": "The server could not work on it.",
     "same_instance": "It had come by another way too, and is counted once.",
     "waits_for_predecessor": "It waits for an earlier record.",
     "waits_for_base": "It waits for the record that it changes.",
     "waits_for_version": "It waits for its form version.",
     "waits_for_record": "It waits for the record that it is about.",
+    "busy": "The server has no time to look at it now.",
+    "disk_full": "The server's disk is full. Tell the supervisor.",
     "too_large": "It is too large for the server. Tell the supervisor.",
     "other_project": "It belongs to another project.",
 }
@@ -198,7 +201,8 @@ def receipt_lines(record: OwnRecord) -> list[str]:
     if record.state == "waiting":
         return [_("Waits to be sent")]
     if record.state == "refused":
-        return [_("Not taken"), _(REASONS.get(record.why, record.why))]
+        taken = _("Not taken") if record.verdict == "rejected" else _("Not taken; stays here and is sent again")
+        return [taken, _reason(record.why)]
     said = {
         "held": _("Safe; shown as soon as what it waits for arrives"),
         "quarantined": _("Safe, but the supervisor must look at it"),
@@ -206,10 +210,17 @@ def receipt_lines(record: OwnRecord) -> list[str]:
     }
     lines = [said.get(record.verdict, _("Safe on the server"))]
     if record.why:
-        lines.append(_(REASONS.get(record.why, record.why)))
+        lines.append(_reason(record.why))
     if record.errors or record.warnings:
         lines.append(_("noticed: %(errors)d errors, %(warnings)d to look at", **_counts(record)))
     return lines
+
+
+def _reason(why: str) -> str:
+    """A newer server may have reasons that this program cannot tell."""
+    if why in REASONS:
+        return _(REASONS[why])
+    return _("The server says why in words that this program does not know. Update the program.")
 
 
 def _counts(record: OwnRecord) -> dict[str, int]:

@@ -39,6 +39,13 @@ class ServerRefused(Problem):
     slug = "device/server-refused"
 
 
+class NewerServer(Problem):
+    """The server is newer than this program. Nothing is lost; update this program, then send again."""
+
+    kind = Kind.UNSUPPORTED
+    slug = "device/newer-server"
+
+
 class AccessEnded(Problem):
     """The server no longer knows this device. Keep this folder as it is and ask the supervisor for a new code."""
 

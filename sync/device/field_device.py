@@ -245,11 +245,12 @@ class FieldDevice:
         return f"/v1/projects/{self.membership().project_number}"
 
     def _puller(self, link: Link) -> Puller:
-        return Puller(self.inbox, self.outbox, link, self._project_path(), self.watch)
+        return Puller(self.inbox, self.outbox, link, self._project_path(), self.watch, self.clock)
 
     def _sync(self, link: Link) -> Synced:
         sync_path = f"{self._project_path()}/sync"
         send = partial(push, self.outbox, link, f"{sync_path}/push", watch=self.watch, clock=self.clock)
+        self.outbox.offer_again()
         pushed = send()
         uploader = Uploader(self.outbox, self.media, link, sync_path, self.watch)
         uploaded = uploader.run()

@@ -6,17 +6,25 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
-from sync.device.errors import AccessEnded, ServerRefused, ServerUnreachable
+from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable
 from sync.device.progress import Progress, Stage, Watch, unwatched
 
 USER_AGENT = "Lapangan field client"
 TIMEOUT_S = (10, 60)
 """To connect; between two bytes of an answer."""
 LONGEST_PAUSE_S = 120.0
+
+
+GARBLED = "/problems/batch/broken"
+"""What the server says to a body that the line has cut or changed."""
+PROTOCOL = 1
+"""The version of the sync protocol that this client speaks."""
 
 
 class TooMuch(Exception):
@@ -35,9 +43,13 @@ class Answer:
 
     @property
     def told(self) -> Mapping[str, Any]:
-        """The JSON object in it. Refuses ServerUnreachable when there is none: somebody else has answered."""
+        """The JSON object in it. Refuses ServerUnreachable when there is none: somebody else has answered; and
+        NewerServer when it may mean something that nobody here can know."""
         if not isinstance(self.json, dict):
             raise _somebody_else(self.address)
+        version = self.json.get("v", PROTOCOL)
+        if not isinstance(version, int) or version > PROTOCOL:
+            raise NewerServer(self.address)
         return self.json
 
 
@@ -62,7 +74,7 @@ class Link:
         ServerUnreachable at last, AccessEnded for a token that is not known, ServerRefused for all else."""
         for attempt in range(self.attempts):
             answer = self._once(method, path, request)
-            if answer is not None and not _is_passing(answer.status):
+            if answer is not None and not _is_passing(answer):
                 return self._settled(answer, expected)
             if attempt + 1 < self.attempts:
                 self._pause(attempt, answer)
@@ -78,7 +90,7 @@ class Link:
             return self.ask(method, path, expected=expected, **request)
         if answer.status == 413:
             raise TooMuch
-        if _is_passing(answer.status):
+        if _is_passing(answer):
             self._pause(0, answer)
             return self.ask(method, path, expected=expected, **request)
         return self._settled(answer, expected)
@@ -127,14 +139,29 @@ def words(answer: Answer) -> str:
     return f"(HTTP {answer.status})"
 
 
-def _is_passing(status: int) -> bool:
-    """A state of the server that may be over in a while."""
-    return status in (408, 425, 429, 507) or status >= 500
+def _is_passing(answer: Answer) -> bool:
+    """A state of the server, or of the line, that may be over in a while."""
+    return answer.status in (408, 425, 429, 507) or answer.status >= 500 or _is_garbled(answer)
+
+
+def _is_garbled(answer: Answer) -> bool:
+    return answer.status == 400 and isinstance(answer.json, dict) and answer.json.get("type") == GARBLED
 
 
 def _retry_after_s(answer: Answer) -> float:
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else 0.0
+    """Seconds, or an instant (RFC 9110, 10.2.3): by the server's clock, since this device's may be wrong by years."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    at, told_at = _instant(text), _instant(answer.headers.get("Date", ""))
+    return max(0.0, (at - told_at).total_seconds()) if at and told_at else 0.0
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).replace(tzinfo=UTC)  # HTTP dates are in GMT
+    except ValueError:
+        return None
 
 
 def _json(response: requests.Response) -> Any:

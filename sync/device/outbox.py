@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from sync import hybrid_clock
 from sync.device.media import Kept
 from sync.device.store import Store
 from sync.identity import uuid7
@@ -152,6 +153,21 @@ class Outbox:
         with self.store.transaction():
             self._note_server(told)
 
+    def note_clock(self, told: Mapping[str, Any], *, now: datetime) -> None:
+        """What is written here from now on is later than what this page of the feed tells of."""
+        last = self.store.setting("clock", hybrid_clock.NEVER)
+        later = hybrid_clock.followed(last, str(told.get("clock") or ""), now)
+        if later != last:
+            self.store.keep_setting("clock", later)
+
+    def offer_again(self) -> None:
+        """What the server did not take for a reason of which this program knows nothing waits again: the server, or
+        this program, may be another by now. What it has rejected stays here."""
+        self.store.run(
+            "UPDATE operation SET state = 'waiting' WHERE state = 'refused' AND op_id IN"
+            " (SELECT op_id FROM receipt WHERE verdict != 'rejected')"
+        )
+
     def send_again(self, op_ids: Sequence[str]) -> None:
         """These wait again, although the server has answered them. Nothing is doubled by it."""
         self.store.run_many(
@@ -270,12 +286,8 @@ class Outbox:
         }
 
     def _tick(self, now: datetime) -> str:
-        """A hybrid logical clock: never behind what it said before, whatever somebody does to the device's clock."""
-        physical = int(now.timestamp() * 1000)
-        last_ms, _, last_count = self.store.setting("clock", "0-0").partition("-")
-        last = (int(last_ms, 16), int(last_count, 16))
-        ms, count = (physical, 0) if physical > last[0] else (last[0], last[1] + 1)
-        at = f"{ms:012x}-{count:04x}"
+        """Never behind what it said before, or what it has been told of."""
+        at = hybrid_clock.tick(now, self.store.setting("clock", hybrid_clock.NEVER))
         self.store.keep_setting("clock", at)
         return at
 
@@ -285,15 +297,20 @@ class Outbox:
             return
         # What waits or was put aside has no number of its own: a backup that has got further than this holds it.
         seq = item.get("seq") or int(receipt.get("head") or 0) + 1
+        first = _first(item)
         told = (seq, str(item.get("why") or ""), str(item.get("detail") or ""))
         noticed = (int(item.get("errors") or 0), int(item.get("warnings") or 0), _count(item.get("conflicts")))
-        # A duplicate says again what was said first: the first words stay.
         self.store.run(
             "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (op_id) DO UPDATE SET"
-            " times = times + 1, epoch = excluded.epoch, seq = excluded.seq,"
-            " verdict = CASE excluded.verdict WHEN 'duplicate' THEN receipt.verdict ELSE excluded.verdict END",
-            *(op_id, _first(item), int(receipt.get("epoch") or 0), *told, *noticed, now.isoformat()),
+            " times = times + 1, epoch = excluded.epoch, seq = excluded.seq",
+            *(op_id, first, int(receipt.get("epoch") or 0), *told, *noticed, now.isoformat()),
         )
+        if first != "duplicate":  # else the first words stay, since it does not repeat them
+            self.store.run(
+                "UPDATE receipt SET verdict = ?, why = ?, detail = ?, errors = ?, warnings = ?, conflicts = ?"
+                " WHERE op_id = ?",
+                *(first, *told[1:], *noticed, op_id),
+            )
         state = "kept" if item.get("safe") is True else "refused"
         self.store.run("UPDATE operation SET state = ? WHERE op_id = ?", state, op_id)
 

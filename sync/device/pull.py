@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -43,6 +44,7 @@ class Puller:
     link: Link
     project_path: str
     watch: Watch
+    clock: Callable[[], datetime]
 
     def run(self) -> Pulled:
         """The inbox is in the state of the server, and the forms that it names are here."""
@@ -65,6 +67,7 @@ class Puller:
             self.inbox.start_again()
             return True
         self.outbox.note_server(page)
+        self.outbox.note_clock(page, now=self.clock())
         self.inbox.keep_page(page)
         pulled.records += len(page.get("records", ()))
         pulled.head, pulled.durable_seq = int(page.get("head") or 0), int(page.get("durable_seq") or 0)

@@ -13,12 +13,10 @@ from typing import Any
 import orjson
 
 from sync.device.errors import ServerUnreachable
-from sync.device.link import Answer, Link, TooMuch
+from sync.device.link import PROTOCOL, Answer, Link, TooMuch
 from sync.device.outbox import LARGEST_BATCH, Outbox, Waiting
 from sync.device.progress import Progress, Stage, Watch
 
-PROTOCOL = 1
-"""The version of the sync protocol that this client speaks."""
 PATIENCE = 5
 """How often in a row the server may answer without taking anything."""
 

@@ -6,10 +6,13 @@ A revoked tablet:
     test_a_revoked_tablet, test_a_revoked_device_still_hands_over_what_it_has,
     test_what_a_revoked_device_sent_is_released_as_a_new_operation
 A clock off by years:
-    test_a_clock_that_is_off_by_years, test_a_clock_that_is_decades_off_is_no_obstacle
+    test_a_clock_that_is_off_by_years, test_a_clock_that_is_decades_off_is_no_obstacle,
+    test_who_goes_on_from_a_change_writes_later_unless_its_clock_is_off_by_years,
+    test_a_clock_that_is_far_ahead_drags_nobody_along
 A tablet with an app two versions old, or with one newer than the server:
     test_a_tablet_with_an_old_program, test_a_tablet_with_a_program_that_is_newer_than_the_server,
-    test_a_field_client_of_a_newer_protocol_keeps_everything
+    test_a_field_client_of_a_newer_protocol_keeps_everything, test_words_of_a_newer_server_lose_nothing,
+    test_a_protocol_that_nobody_here_knows_changes_nothing_here
 A form version that the server has never seen:
     test_a_form_version_that_the_server_has_never_seen, test_an_unknown_version_waits_until_it_is_published
 A form deleted meanwhile:
@@ -19,7 +22,8 @@ The same record by two doors at once:
     test_an_instance_that_came_bare_is_a_duplicate_when_its_device_sends_it,
     test_two_servers_that_took_the_two_ways_show_the_same
 A batch cut at any byte:
-    test_a_batch_that_is_cut_at_any_byte, the simulator's network
+    test_a_batch_that_is_cut_at_any_byte, test_a_batch_that_does_not_arrive_as_it_was_sent_is_sent_again, the
+    simulator's network
 A proxy that answers 200 with a log-in page:
     test_a_log_in_page_instead_of_the_server
 A disk that fills:
@@ -31,7 +35,9 @@ A database that goes away and comes back:
     test_a_postgresql_that_is_stopped_and_started_costs_nobody_anything,
     test_a_file_that_another_process_holds_is_waited_for_and_then_asked_again
 More than the server can answer:
-    test_who_cannot_be_answered_is_told_when_to_come_back, test_a_writer_waits_for_its_turn_only_so_long
+    test_who_cannot_be_answered_is_told_when_to_come_back, test_a_writer_waits_for_its_turn_only_so_long,
+    test_a_busy_server_says_when_to_come_back, test_a_batch_that_is_too_large_goes_in_halves_and_grows_again,
+    test_a_batch_that_gets_no_answer_goes_in_halves_too_and_counts_once
 A server restored from last week's backup:
     test_a_device_sends_again_what_the_restored_server_lacks,
     test_a_server_restored_from_a_backup_without_its_own_last_word, the simulator's restores

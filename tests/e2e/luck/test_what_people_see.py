@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.commands.device_words import receipt_lines
-from sync import devices, epochs, form_list
-from sync.device import FieldDevice
+from sync import author, devices, epochs, form_list, hybrid_clock
+from sync.device import FieldDevice, Work
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.device.link import Link
 from sync.device.push import encode
@@ -138,6 +138,39 @@ def test_a_clock_that_is_off_by_years(enrol: Enrol, engine: Engine, supervisor: 
     assert ("behind" if years < 0 else "ahead") in page
     with Session(engine) as session:
         assert session.scalars(select(Operation.xml).where(Operation.kind == "submission")).one() is not None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_followed"),
+    [(timedelta(minutes=30), True), (timedelta(days=365), False), (timedelta(days=7300), False)],
+)
+def test_who_goes_on_from_a_change_writes_later_unless_its_clock_is_off_by_years(
+    enrol: Enrol, engine: Engine, study: Team, ahead: timedelta, is_followed: bool
+) -> None:
+    """Another tablet, and the server itself. A clock that is off by years drags none of them along."""
+    wrong, right = enrol("tablet-1"), enrol("tablet-2")
+    wrong.clock = lambda: now() + ahead
+    record = add(wrong, visits("pendaftaran")[0])
+    wrong.sync()
+
+    right.pull()
+    right.correct(record, {"phone": "0812"}, work=Work(as_is=True))
+    right.sync()
+
+    def edit(session: Session) -> None:
+        project = session.get_one(Project, study.project_id)
+        shown = session.get_one(Submission, (study.project_id, record))
+        words = {"kind": "submission", "record_id": record, "form_id": shown.form_id, "version": shown.version}
+        author.write(session, project, **words, changes={"phone": "0813"}, actor=study.supervisor, now=now())
+
+    in_transaction(engine, edit)
+    with Session(engine) as session:
+        found = select(Operation).where(Operation.kind == "submission").order_by(Operation.seq)
+        first, second, third = [one.at for one in session.scalars(found)]
+        assert session.get_one(Submission, (study.project_id, record)).conflicts == 0
+    assert second < third
+    assert (first < second) is is_followed
+    assert (third <= hybrid_clock.latest_credible(now())) is True
 
 
 def test_a_form_version_that_the_server_has_never_seen(enrol: Enrol, engine: Engine, supervisor: Reader) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from sync.device.errors import AccessEnded, ServerRefused, ServerUnreachable
+from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable
 from sync.device.link import Link, TooMuch
 from sync.device.outbox import Waiting
 from sync.device.push import encode
@@ -72,6 +72,43 @@ def test_the_server_says_how_long_to_wait(reach: Reach) -> None:
     link.ask("GET", "/x")
 
     assert 30 <= pauses[0] <= 45
+
+
+@pytest.mark.parametrize("zone", ["GMT", "+0000"])
+def test_the_server_says_until_when_to_wait_by_its_own_clock(reach: Reach, zone: str) -> None:
+    """It stands in 1999, and so may this device's."""
+    told = {"Date": "Fri, 31 Dec 1999 23:59:50 GMT", "Retry-After": f"Sat, 01 Jan 2000 00:00:20 {zone}"}
+    link, _server, pauses = reach((503, told, {}), 200)
+
+    link.ask("GET", "/x")
+
+    assert 30 <= pauses[0] <= 45
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"Retry-After": "Sat, 01 Jan 2000 00:00:20 GMT"},
+        {"Retry-After": "Sat, 01 Jan 2000 00:00:20 GMT", "Date": "Sat, 01 Jan 2000 00:01:00 GMT"},
+        {"Retry-After": "tomorrow", "Date": "Sat, 01 Jan 2000 00:01:00 GMT"},
+        {"Retry-After": "-5"},
+        {"Retry-After": ""},
+    ],
+)
+def test_who_is_not_told_how_long_waits_as_after_a_broken_line(reach: Reach, told: dict[str, str]) -> None:
+    link, _server, pauses = reach((503, told, {}), 200)
+
+    link.ask("GET", "/x")
+
+    assert 0.5 <= pauses[0] <= 1.0
+
+
+@pytest.mark.parametrize("version", [2, "1.1", None])
+def test_what_a_newer_server_means_nobody_here_can_know(reach: Reach, version: Any) -> None:
+    link, _server, _pauses = reach((200, {}, {"v": version, "items": []}))
+
+    with pytest.raises(NewerServer, match="http://server"):
+        _ = link.ask("GET", "/x").told
 
 
 def test_nobody_waits_for_hours(reach: Reach) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from sync import hybrid_clock
 from sync.device.errors import SyncRunning
 from sync.device.inbox import Inbox
 from sync.device.media import Kept, MediaFolder
@@ -136,6 +137,51 @@ def test_a_verdict_that_is_not_called_safe_drops_nothing(outbox: Outbox, add: Ad
     outbox.keep_receipts(unsafe, now=NOW)
 
     assert outbox.status().kept == 0
+
+
+def test_a_word_that_nobody_here_knows_is_as_good_as_it_is_safe(outbox: Outbox, add: Add) -> None:
+    safe, unsafe, rejected, waiting = (add(f"uuid:{number}") for number in range(4))
+    for op_id, verdict, is_safe in (
+        (safe, "archived", True),
+        (unsafe, "postponed", False),
+        (rejected, "rejected", False),
+    ):
+        outbox.keep_receipts(receipt(op_id, verdict, safe=is_safe, why="moon"), now=NOW)
+    status, sent = outbox.status(), [one.op_id for one in outbox.batch()]
+
+    outbox.offer_again()
+
+    assert (status.waiting, status.kept, status.refused) == (1, 1, 2)
+    assert sent == [waiting]
+    assert [one.op_id for one in outbox.batch()] == [unsafe, waiting]
+
+
+def test_what_is_said_later_takes_the_place_of_what_was_said_first(outbox: Outbox, add: Add) -> None:
+    op_id = add()
+    outbox.keep_receipts(receipt(op_id, "held", why="waits_for_version", detail="2"), now=NOW)
+
+    outbox.keep_receipts(receipt(op_id, "accepted", warnings=1), now=NOW)
+
+    (record,) = outbox.records()
+    assert (record.verdict, record.why, record.detail, record.warnings) == ("accepted", "", "", 1)
+
+
+def test_what_is_written_is_later_than_what_the_server_has_told(outbox: Outbox, add: Add) -> None:
+    told = hybrid_clock.reading(NOW + timedelta(minutes=10))
+
+    outbox.note_clock({"clock": told}, now=NOW)
+    outbox.note_clock({"clock": ""}, now=NOW)
+    add()
+
+    assert lines(outbox)[0]["at"] > told
+
+
+@pytest.mark.parametrize("years", [1, 20])
+def test_a_server_that_is_off_by_years_drags_no_device_along(outbox: Outbox, add: Add, years: int) -> None:
+    outbox.note_clock({"clock": hybrid_clock.reading(NOW + timedelta(days=365 * years))}, now=NOW)
+    add()
+
+    assert lines(outbox)[0]["at"] == hybrid_clock.reading(NOW)
 
 
 def test_a_receipt_for_somebody_elses_operation_changes_nothing(outbox: Outbox, add: Add) -> None:
