@@ -1,6 +1,6 @@
 """Out of the quarantine: release what was put aside as a new operation, or discard it with a reason.
 
-So also what waits for something that does not come: it is applied without, when a supervisor says so."""
+So also what waits for something that does not come: it is applied without, when a supervisor says so, or discarded."""
 
 from __future__ import annotations
 
@@ -137,17 +137,13 @@ def apply_without(session: Session, held: Operation, *, actor: Actor, now: datet
     waited only keeps its number from now on. Refuses NotAllowed, NotWaiting, StillWaiting."""
     access.require(actor, "quarantine.release", held.project_id)
     ledger = open_ledger(session, held.project_id, now=now)
-    ledger.load_operations([held.op_id], [])
-    waiting = ledger.acts.get(held.op_id)
-    if waiting is None or waiting.state != "held":
-        raise NotWaiting
+    waiting = _waiting(ledger, held)
     record = ledger.record(held.kind, held.record_id)
     row = own_row(ledger, kind=held.kind, record_id=held.record_id, actor=actor, context=_seen(ledger, record, waiting))
     authored = {name: waiting.row[name] for name in SHARED if name != "xml"} | {"xml": xml_of(ledger, waiting)}
     place_ = {"origin": f"r~{row['op_id']}", "n": 1, "prev": 0}
     act = Act(row | authored | place_ | {"rank": 0, "cause_id": held.op_id, "batch_id": held.batch_id})
-    waiting.change(state="void", seq=ledger.head)
-    record.view = None
+    _set_aside(ledger, waiting)
     ledger.add(act)
     if place(ledger, act) is not Why.NONE:
         raise StillWaiting(why=act.row["why"])
@@ -157,6 +153,38 @@ def apply_without(session: Session, held: Operation, *, actor: Actor, now: datet
     target = ("operation", held.op_id)
     record_event(session, "held.apply", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
     return act.op_id
+
+
+def discard_held(session: Session, held: Operation, *, note: str, actor: Actor, now: datetime) -> None:
+    """What a record says about an entry, and waits, only keeps its number from now on; the record stays as it is.
+
+    Refuses NotAllowed, NoReason, NotWaiting."""
+    access.require(actor, "quarantine.release", held.project_id)
+    if not note.strip():
+        raise NoReason(field="note")
+    ledger = open_ledger(session, held.project_id, now=now)
+    waiting = _waiting(ledger, held)
+    if held.kind != "entity":
+        raise NotWaiting
+    _set_aside(ledger, waiting)
+    wake(ledger, waiting)
+    ledger.write()
+    detail = {"note": note.strip(), "why": held.why, "record": held.instance_id}
+    target = ("entity", held.record_id)
+    record_event(session, "held.discard", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
+
+
+def _waiting(ledger: Ledger, held: Operation) -> Act:
+    ledger.load_operations([held.op_id], [])
+    waiting = ledger.acts.get(held.op_id)
+    if waiting is None or waiting.state != "held":
+        raise NotWaiting
+    return waiting
+
+
+def _set_aside(ledger: Ledger, waiting: Act) -> None:
+    waiting.change(state="void", seq=ledger.head)
+    ledger.record(waiting.row["kind"], waiting.row["record_id"]).view = None
 
 
 def _seen(ledger: Ledger, record: Record, waiting: Act) -> dict[str, int]:

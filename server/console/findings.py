@@ -78,6 +78,12 @@ REGISTRY: Mapping[str, str] = {
     "id": lazy_gettext("The record names an entry by something that is no proper id. It was not taken into %(list)s."),
     "label": lazy_gettext("The record registers somebody without a name. It was not taken into %(list)s."),
     "twice": lazy_gettext("The record names one entry of %(list)s twice; what it says the second time was left out."),
+    "base": lazy_gettext(
+        "The record changes an entry of %(list)s and does not say which version it started from. Compare the two."
+    ),
+    "branch": lazy_gettext(
+        "The record changes an entry of %(list)s after other changes that it does not name. Compare the two."
+    ),
     "misfit": lazy_gettext("The column %(property)s of %(list)s holds another kind of value. This one was kept."),
 }
 """What is wrong with what a record says about a registry."""

@@ -112,6 +112,7 @@ ACTIONS: Mapping[str, str] = {
     "device.update": lazy_gettext("Set what a device gets"),
     "device.revoke": lazy_gettext("Revoked a device"),
     "enrolment.create": lazy_gettext("Made an enrolment code"),
+    "held.discard": lazy_gettext("Discarded a change that waited"),
     "held.apply": lazy_gettext("Applied a change without what it waited for"),
     "quarantine.discard": lazy_gettext("Discarded from quarantine"),
     "entity.update": lazy_gettext("Changed an entity"),

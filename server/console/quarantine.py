@@ -172,13 +172,17 @@ def replay_quarantined(number: int) -> ResponseReturnValue:
 
 @bp.post("/projects/<int:number>/held/<op_id>/apply")
 def apply_held(number: int, op_id: str) -> ResponseReturnValue:
-    found = project(number)
-    require(actor(), "quarantine.release", found.project_id)
-    held = session().get(Operation, (found.project_id, op_id))
-    if held is None:
-        raise release.NotWaiting
-    release.apply_without(session(), held, actor=actor(), now=now())
+    release.apply_without(session(), _held(project(number), op_id), actor=actor(), now=now())
     flash(gettext("Applied without what it waited for. If others have changed the same, both are shown."), "good")
+    return redirect(url_for("console.quarantine", number=number), 303)
+
+
+@bp.post("/projects/<int:number>/held/<op_id>/discard")
+def discard_held(number: int, op_id: str) -> ResponseReturnValue:
+    held = _held(project(number), op_id)
+    note = request.form.get("note", "").strip()
+    release.discard_held(session(), held, note=note, actor=actor(), now=now())
+    flash(gettext("Discarded. The record that says so stays as it is, with your reason in the audit log."), "good")
     return redirect(url_for("console.quarantine", number=number), 303)
 
 
@@ -218,6 +222,14 @@ def _item(found: Project, item_id: str) -> InboxItem:
     if item is None or item.state != "quarantined":
         raise NoSuchItem(item_id)
     return item
+
+
+def _held(found: Project, op_id: str) -> Operation:
+    require(actor(), "quarantine.release", found.project_id)
+    held = session().get(Operation, (found.project_id, op_id))
+    if held is None:
+        raise release.NotWaiting
+    return held
 
 
 def _facts(raw: bytes) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def declare_entities(ledger: Ledger, act: Act, filling: Filling) -> list[Act]:
 
 
 def entity_faults(ledger: Ledger, filling: Filling) -> tuple[Finding, ...]:
-    """What is wrong with what an instance says about entities: elements that are not applied, values that are."""
+    """What is wrong with what an instance says about entities: elements that are not applied, others that are."""
     if not filling.compiled.definition.entities:
         return ()
     found: list[Finding] = []
@@ -63,6 +63,7 @@ def entity_faults(ledger: Ledger, filling: Filling) -> tuple[Finding, ...]:
             found.append(_fault_of(element, element.id, reason=reason))
         elif element.create or element.update:
             seen.add(key)
+            found.extend(_fault_of(element, element.id, reason=doubt) for doubt in _doubts(element))
             found.extend(_misfits(ledger, element))
     return tuple(found)
 
@@ -74,6 +75,15 @@ def _misfits(ledger: Ledger, element: EntityElement) -> Iterator[Finding]:
         misfit = rules.of(name).misfit(value)
         if misfit:
             yield _fault_of(element, value[:LONGEST_VALUE], reason="misfit", type=misfit, property=name)
+
+
+def _doubts(element: EntityElement) -> Iterator[str]:
+    """Why it is uncertain what its author had before the eyes. It is applied as if that were little: then the change
+    can surface as a conflict, never overwrite. (ODK Central does not apply such an element.)"""
+    if element.update and not element.create and element.base_version is None:
+        yield "base"
+    if element.update and element.trunk_version is not None and not element.branch_id:
+        yield "branch"
 
 
 def _fault_of(element: EntityElement, value: str, **params: str) -> Finding:
@@ -272,15 +282,25 @@ def _place(ledger: Ledger, op_id: str, element: EntityElement) -> tuple[str, int
     base, trunk = element.base_version, element.trunk_version
     if not element.update or base is None:
         return *alone, {}
-    if not element.branch_id:
-        return *alone, {BASE: base}
-    starts = base in (1, trunk)
-    branch = f"b~{element.branch_id}~{element.id}"[:255]
-    if (branch, base) in ledger.numbers or _is_taken(ledger, branch, base):
-        return *alone, {BASE: base}
+    starts, branch = base in (1, trunk), f"b~{element.branch_id}~{element.id}"[:255]
+    seen = _seen_for_sure(ledger, element, base)
+    if not element.branch_id or (branch, base) in ledger.numbers or _is_taken(ledger, branch, base):
+        return *alone, seen
     if starts:
-        return branch, base, 0, {BASE: base}
+        return branch, base, 0, seen
     return branch, base, base - 1, {BRANCH: base - 1} | ({TRUNK: trunk} if trunk is not None else {})
+
+
+def _seen_for_sure(ledger: Ledger, element: EntityElement, base: int) -> dict[str, int]:
+    """Which version of the server its author had; nothing of an entity that is not here, if the element may create it.
+
+    Beyond the trunk the numbers of a branch are its own."""
+    trunk = element.trunk_version
+    if element.create and not ledger.record("entity", str(uuid.UUID(element.id))).ready:
+        return {}
+    if trunk is None:
+        return {BASE: 1 if element.branch_id else base}
+    return {BASE: min(base, trunk)}
 
 
 def _is_taken(ledger: Ledger, origin: str, n: int) -> bool:
