@@ -7,7 +7,7 @@ from flask import request
 from server.auth import actor, device
 from server.clock import now
 from server.db import session
-from sync import access, find
+from sync import access, announced, find
 from sync.errors import AccessTakenBack
 from sync.models import Device, Project
 from sync.verdict import Sender
@@ -44,8 +44,8 @@ def require_sender(found: Project, verb: str) -> None:
     """Refuse whoever may not send here, except a revoked device: somebody walked a day for what it holds.
 
     Until that has been looked at, there is an end to it too: whoever has the device now must not fill the disk."""
-    own = device()
-    if own is None or own.revoked_at is None:
+    own = revoked()
+    if own is None:
         access.require(actor(), verb, found.project_id)
     elif find.count_quarantine(session(), own) >= MOST_FROM_REVOKED:
         raise AccessTakenBack
@@ -53,10 +53,25 @@ def require_sender(found: Project, verb: str) -> None:
 
 def require_reader(found: Project) -> None:
     """Refuse whoever may not synchronise here; a device is told when its access was taken back."""
-    own = device()
-    if own is not None and own.revoked_at is not None:
+    if revoked() is not None:
         raise AccessTakenBack
     access.require(actor(), "sync", found.project_id)
+
+
+def require_file_sender(found: Project, sha256: str, size: int = 0) -> None:
+    """Refuse whoever may not send this file here: a revoked device sends what its own work names."""
+    own = revoked()
+    if own is None:
+        access.require(actor(), "sync", found.project_id)
+        return
+    announced.require_named(session(), own, sha256)
+    announced.require_room(session(), own, sha256, size)
+
+
+def revoked() -> Device | None:
+    """The device that sends this request, if its access was taken back."""
+    own = device()
+    return own if own is not None and own.revoked_at is not None else None
 
 
 def _was_seen_lately(own: Device) -> bool:

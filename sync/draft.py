@@ -194,7 +194,7 @@ def _fault_of_content(draft: Draft) -> str:
     for path, value in (draft.changes or {}).items():
         if len(path) > 255 or not (value is None or isinstance(value, str)):
             return f"set: {path[:80]} is neither text nor null"
-    if not all(map(_is_attachment, draft.attachments)):
+    if not all(map(is_attachment, draft.attachments)):
         return "attachments: each has a name, a sha256 and a size"
     has_content = draft.xml is not None or draft.changes is not None or draft.is_delete or draft.void
     if draft.kind == "submission" and not has_content:
@@ -202,7 +202,7 @@ def _fault_of_content(draft: Draft) -> str:
     return ""
 
 
-def _is_attachment(attachment: Any) -> bool:
+def is_attachment(attachment: Any) -> bool:
     if not isinstance(attachment, dict):
         return False
     name, sha256, size = (attachment.get(key) for key in ("name", "sha256", "size"))

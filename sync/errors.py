@@ -186,3 +186,17 @@ class AccessTakenBack(Problem):
 
     kind = Kind.FORBIDDEN
     slug = "device/revoked"
+
+
+class NotNamed(Problem):
+    """This device's access was taken back, and none of its work here names this file. Keep it; ask the supervisor."""
+
+    kind = Kind.FORBIDDEN
+    slug = "device/file-not-named"
+
+
+class NoMoreFiles(Problem):
+    """This device's access was taken back, and its files fill their room here. Keep them; ask the supervisor."""
+
+    kind = Kind.FORBIDDEN
+    slug = "device/no-more-files"

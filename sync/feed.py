@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync import access, hybrid_clock
 from sync.access import Actor
+from sync.announced import needed
 from sync.entities import list_rules
 from sync.epochs import Standing, standing
-from sync.models import Device, Entity, FeedRow, Operation, Project, SubmissionAttachment
+from sync.models import Device, Entity, FeedRow, Operation, Project
 from sync.tell import Key, Reader, Record, reader_of, tell
 
 CURSOR = re.compile(
@@ -100,7 +101,7 @@ def pull(
         durable_by=told.durable_by,
         epoch=told.epoch,
         forks=list(told.forks),
-        needs=_needs(session, project, device),
+        needs=needed(session, device) if device is not None else [],
         drop=list(drop.values()),
         approval_lists=sorted(
             name for name, one in reader.lists.items() if list_rules.read(one.settings).needs_approval
@@ -172,27 +173,3 @@ def _clock(session: Session, project: Project, since: int, until: int, now: date
         .where(Operation.at <= hybrid_clock.latest_credible(now))
     )
     return session.scalar(found) or ""
-
-
-def _needs(session: Session, project: Project, device: Device | None) -> list[str]:
-    if device is None:
-        return []
-    # Of the device that wrote the record, or a correction of it: who took the picture has the picture.
-    wrote = exists().where(
-        Operation.project_id == SubmissionAttachment.project_id,
-        Operation.kind == "submission",
-        Operation.record_id == SubmissionAttachment.instance_id,
-        Operation.device_id == device.device_id,
-    )
-    found = (
-        select(SubmissionAttachment.sha256)
-        .where(
-            SubmissionAttachment.project_id == project.project_id,
-            SubmissionAttachment.sha256.is_not(None),
-            SubmissionAttachment.arrived_at.is_(None),
-            wrote,
-        )
-        .distinct()
-        .order_by(SubmissionAttachment.sha256)
-    )
-    return [str(sha256) for sha256 in session.scalars(found)]

@@ -16,10 +16,10 @@ from server.console.blueprint import bp
 from server.db import session
 from server.projects import project
 from server.services import services
-from sync import find
+from sync import announced, find
 from sync.access import require
 from sync.errors import NoSuchAttachment
-from sync.models import Project, SubmissionAttachment
+from sync.models import InboxItem, Project, SubmissionAttachment
 
 SHOWN: Mapping[str, str] = {
     ".jpg": "image/jpeg",
@@ -49,7 +49,25 @@ KEPT = "private, max-age=86400"
 
 @bp.get("/projects/<int:number>/submissions/<path:instance_id>/attachments/<name>")
 def attachment(number: int, instance_id: str, name: str) -> ResponseReturnValue:
-    file = _file(project(number), instance_id, name)
+    return _whole(_file(project(number), instance_id, name), name)
+
+
+@bp.get("/projects/<int:number>/submissions/<path:instance_id>/thumbnails/<name>")
+def thumbnail(number: int, instance_id: str, name: str) -> ResponseReturnValue:
+    return _thumbnail(_file(project(number), instance_id, name), name)
+
+
+@bp.get("/projects/<int:number>/quarantine/<item_id>/attachments/<name>")
+def quarantined_attachment(number: int, item_id: str, name: str) -> ResponseReturnValue:
+    return _whole(_put_aside(project(number), item_id, name), name)
+
+
+@bp.get("/projects/<int:number>/quarantine/<item_id>/thumbnails/<name>")
+def quarantined_thumbnail(number: int, item_id: str, name: str) -> ResponseReturnValue:
+    return _thumbnail(_put_aside(project(number), item_id, name), name)
+
+
+def _whole(file: Path, name: str) -> Response:
     media_type = SHOWN.get(Path(name).suffix.lower(), "")
     response = send_file(
         file,
@@ -62,9 +80,7 @@ def attachment(number: int, instance_id: str, name: str) -> ResponseReturnValue:
     return _guarded(response)
 
 
-@bp.get("/projects/<int:number>/submissions/<path:instance_id>/thumbnails/<name>")
-def thumbnail(number: int, instance_id: str, name: str) -> ResponseReturnValue:
-    file = _file(project(number), instance_id, name)
+def _thumbnail(file: Path, name: str) -> Response:
     content = _small(str(file))
     if content is None:
         raise NoSuchAttachment(name)
@@ -84,7 +100,18 @@ def _file(owner: Project, instance_id: str, name: str) -> Path:
     require(actor(), "submission.read", owner.project_id)
     found = find.submission(session(), owner, instance_id, actor=actor())
     row = session().get(SubmissionAttachment, (owner.project_id, found.instance_id, name))
-    file = services().blobs.local(owner.project_id, row.sha256) if row is not None and row.sha256 else None
+    return _stored(owner, row.sha256 if row is not None else None, name)
+
+
+def _put_aside(owner: Project, item_id: str, name: str) -> Path:
+    require(actor(), "quarantine.read", owner.project_id)
+    item = session().get(InboxItem, (owner.project_id, item_id))
+    files = announced.of_item(session(), item) if item is not None else []
+    return _stored(owner, next((file.sha256 for file in files if file.name == name and file.is_here), None), name)
+
+
+def _stored(owner: Project, sha256: str | None, name: str) -> Path:
+    file = services().blobs.local(owner.project_id, sha256) if sha256 else None
     if file is None:
         raise NoSuchAttachment(name)
     return file

@@ -14,11 +14,12 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from forms.errors import Kind, Problem
 from server.auth import actor
 from server.clock import now
+from server.console.attachments import is_picture
 from server.console.blueprint import bp
 from server.console.names import Names
 from server.db import engine, own_transactions, session
 from server.projects import project
-from sync import find, release
+from sync import announced, find, release
 from sync.access import require
 from sync.lost import waiting_in_vain
 from sync.models import InboxItem, Operation, Project
@@ -133,8 +134,10 @@ def quarantined(number: int, item_id: str) -> ResponseReturnValue:
         item=item,
         names=Names.of(session(), found),
         facts=_facts(item.raw),
+        files=announced.of_item(session(), item),
         text=_readable(item.raw),
         is_cut=len(item.raw) > SHOWN_BYTES,
+        is_picture=is_picture,
     )
 
 

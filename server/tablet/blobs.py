@@ -11,11 +11,12 @@ from schemas.sync import HaveSchema, MissingSchema
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.projects import project
-from server.sender import require_reader
+from server.sender import require_file_sender, require_reader, revoked
 from server.services import services
 from server.tablet.blueprint import bp, shown
-from sync import attach
+from sync import announced, attach
 from sync.attach import Stored
+from sync.models import Project
 
 LARGEST_PUT = 256 * 1024
 """Bytes; what is larger comes by a resumable upload."""
@@ -28,13 +29,19 @@ CHUNK = 64 * 1024
 def have(number: int) -> ResponseReturnValue:
     """Which of these files are missing, and from which offset each goes on."""
     found = project(number)
-    require_reader(found)
+    own = revoked()
+    if own is None:
+        require_reader(found)
     request.max_content_length = LARGEST_QUESTION
     asked = HaveSchema().load(request.get_json(force=True, silent=True) or {})
-    wanted = [(blob["sha256"], blob["size"]) for blob in asked["blobs"]]
+    wanted = {blob["sha256"]: blob["size"] for blob in asked["blobs"]}
+    lacking = dict(attach.missing(session(), found.project_id, list(wanted.items())))
+    # Of a revoked device's files only those that its work names count as here: what else is here, it must not learn.
+    told = wanted.keys() if own is None else wanted.keys() & announced.by_device(session(), own)
     missing = [
-        {"sha256": sha256, "size": size, "offset": services().blobs.offset(found.project_id, sha256)}
-        for sha256, size in attach.missing(session(), found.project_id, wanted)
+        {"sha256": sha256, "size": size, "offset": _offset(found, sha256) if sha256 in told else 0}
+        for sha256, size in wanted.items()
+        if sha256 in lacking or sha256 not in told
     ]
     return shown(MissingSchema().dump({"missing": missing}))
 
@@ -44,11 +51,15 @@ def have(number: int) -> ResponseReturnValue:
 def put_blob(number: int, sha256: str) -> ResponseReturnValue:
     """The file is durable and known under its hash; putting it twice is as good as once."""
     found = project(number)
-    require_reader(found)
+    require_file_sender(found, sha256, LARGEST_PUT)
     request.max_content_length = LARGEST_PUT
     stored = services().blobs.write(found.project_id, chunks_of(request), limit=LARGEST_PUT, expected_sha256=sha256)
     keep(found.project_id, stored, request.mimetype)
     return shown({"sha256": stored.sha256, "size": stored.size}, 201)
+
+
+def _offset(found: Project, sha256: str) -> int:
+    return services().blobs.offset(found.project_id, sha256)
 
 
 def chunks_of(request: Request) -> Iterator[bytes]:

@@ -10,14 +10,15 @@ from werkzeug.exceptions import PreconditionFailed
 
 from forms.errors import Kind, Problem
 from server.address import project_url
-from server.auth import actor, device
+from server.auth import device
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.projects import project
+from server.sender import require_file_sender
 from server.services import services
 from server.tablet.blobs import chunks_of, keep
 from server.tablet.blueprint import bp
-from sync import access, attach
+from sync import attach
 from sync.errors import BlobTooLarge, NoSuchAttachment, WrongOffset
 from sync.models import Project
 
@@ -60,7 +61,7 @@ def tell_protocol(number: int, sha256: str = "") -> ResponseReturnValue:
 @own_transactions
 def show_offset(number: int, sha256: str) -> ResponseReturnValue:
     """How far the upload has got. Refuses NoSuchAttachment when none has begun."""
-    found = _project(number)
+    found = _project(number, sha256)
     whole = attach.blob(session(), found.project_id, sha256)
     if whole is not None:
         return _answer(200, offset=whole.size, length=whole.size)
@@ -74,7 +75,7 @@ def show_offset(number: int, sha256: str) -> ResponseReturnValue:
 @own_transactions
 def begin_upload(number: int, sha256: str) -> ResponseReturnValue:
     """The upload has begun, or goes on from where it was; a first piece may come along."""
-    found = _project(number)
+    found = _project(number, sha256)
     whole = attach.blob(session(), found.project_id, sha256)
     response = _answer(201, offset=_first_offset(found, sha256, _length()) if whole is None else whole.size)
     response.headers["Location"] = f"{project_url(number)}/sync/uploads/{sha256}"
@@ -85,7 +86,7 @@ def begin_upload(number: int, sha256: str) -> ResponseReturnValue:
 @own_transactions
 def append_to_upload(number: int, sha256: str) -> ResponseReturnValue:
     """One more piece. With its last byte the file is checked against its hash and is known from then on."""
-    found = _project(number)
+    found = _project(number, sha256)
     if request.mimetype != OFFSET_STREAM:
         raise NotAnUpload
     offset = _counted("Upload-Offset")
@@ -94,11 +95,11 @@ def append_to_upload(number: int, sha256: str) -> ResponseReturnValue:
     return _answer(204, offset=_append(found, sha256, offset, _size(found, sha256)))
 
 
-def _project(number: int) -> Project:
+def _project(number: int, sha256: str) -> Project:
     if request.headers.get("Tus-Resumable", TUS) != TUS:
         raise PreconditionFailed(f"Tus-Resumable: {TUS}")
     found = project(number)
-    access.require(actor(), "sync", found.project_id)
+    require_file_sender(found, sha256)
     return found
 
 
@@ -142,6 +143,7 @@ def _begin(found: Project, sha256: str, size: int) -> None:
     limit, own = services().settings.max_blob_bytes, device()
     if size > limit:
         raise BlobTooLarge(limit=limit)
+    require_file_sender(found, sha256, size)
     services().blobs.check_room(size)
     with writing() as opened:
         attach.begin(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sync.device.errors import ServerRefused
 from sync.device.link import Link
 from sync.device.media import Kept
 from sync.device.progress import Progress, Stage, Watch
@@ -15,6 +16,8 @@ SMALL = 256 * 1024
 """Up to here a file goes as a whole."""
 PIECE = 512 * 1024
 ASK_AT_ONCE = 100
+
+FORBIDDEN = 403
 
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -59,14 +62,19 @@ class Uploader:
     watch: Watch
     done: int = 0
     total: int = 0
+    refusal: ServerRefused | None = None
 
     def run(self) -> Uploaded:
-        """Every file that waited is on the server, or is counted as lost here."""
+        """Every file that waited is on the server, or is counted as lost here.
+
+        Refuses ServerRefused for what the server does not take, after all that it takes."""
         files = self.outbox.files()
         self.total = sum(kept.size for kept in files)
         result = Uploaded()
         for first in range(0, len(files), ASK_AT_ONCE):
             self._some(files[first : first + ASK_AT_ONCE], result)
+        if self.refusal is not None:
+            raise self.refusal
         return result
 
     def _some(self, files: list[Kept], result: Uploaded) -> None:
@@ -79,24 +87,31 @@ class Uploader:
                 self.outbox.file_sent(kept.sha256)
             elif not self.media.path(kept.sha256).exists():
                 result.lost += 1
-            else:
-                self._send(kept, missing[kept.sha256])
+            elif self._send(kept):
                 result.files, result.size = result.files + 1, result.size + kept.size
 
-    def _missing(self, files: list[Kept]) -> dict[str, int]:
-        """Hash -> how many bytes of it the server has already."""
+    def _missing(self, files: list[Kept]) -> set[str]:
+        """The hashes that the server lacks."""
         wanted = [{"sha256": kept.sha256, "size": kept.size, "type": kept.type} for kept in files]
         answer = self.link.ask("POST", f"{self.path}/blobs/have", json={"blobs": wanted})
-        return {item["sha256"]: int(item.get("offset") or 0) for item in answer.told["missing"]}
+        return {str(item["sha256"]) for item in answer.told["missing"]}
 
-    def _send(self, kept: Kept, offset: int) -> None:
+    def _send(self, kept: Kept) -> bool:
+        """Whether the server has it now. One that may not come must not keep the others back."""
         self._tell(Stage.UPLOAD, kept.name)
-        if kept.size <= SMALL:
-            self._put(kept)
-        else:
-            self._resume(kept)
+        try:
+            if kept.size <= SMALL:
+                self._put(kept)
+            else:
+                self._resume(kept)
+        except ServerRefused as refusal:
+            if refusal.members["status"] != FORBIDDEN:
+                raise
+            self.refusal = refusal
+            return False
         self.outbox.file_sent(kept.sha256)
         self._tell(Stage.UPLOADED, kept.name)
+        return True
 
     def _put(self, kept: Kept) -> None:
         data = self.media.path(kept.sha256).read_bytes()

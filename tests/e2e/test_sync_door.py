@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from server import sender
 from server.tablet import pull
+from sync import announced
 from sync.identity import uuid7
 from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
 from tests.conftest import Team
@@ -231,6 +232,70 @@ def test_there_is_an_end_to_what_a_revoked_device_may_leave_in_quarantine(
     assert [answer.status_code for answer in answers] == [200, 200, 403]
     assert answers[2].json()["type"] == "/problems/device/revoked"
     assert count(engine, InboxItem) == 2
+
+
+def with_photo(door: Tablet, photo: bytes, name: str = "rumah.jpg") -> dict[str, Any]:
+    """An operation whose record names the photo."""
+    instance_id = new_id()
+    announced = [{"name": name, "sha256": _named(photo), "size": len(photo), "type": "image/jpeg"}]
+    return door.operation(instance_id, instance(instance_id, photo=name), attachments=announced)
+
+
+def lacks(door: Tablet, *photos: bytes) -> list[str]:
+    """What the server says that it lacks of these."""
+    asked = {"blobs": [{"sha256": _named(photo), "size": len(photo)} for photo in photos]}
+    return [one["sha256"] for one in door.ask("POST", "blobs/have", json=asked).json()["missing"]]
+
+
+def test_a_revoked_device_hands_over_the_files_that_its_own_work_names_and_no_others(
+    door: Tablet, tablet: Known, revoke: Callable[[Known], None], engine: Engine
+) -> None:
+    before, after, large, foreign = os.urandom(2000), os.urandom(2000), os.urandom(300_000), os.urandom(2000)
+    door.push([with_photo(door, before)])
+    revoke(tablet)
+    door.push([with_photo(door, after), with_photo(door, large)])
+    uploads = f"uploads/{_named(large)}"
+
+    asked = lacks(door, before, after, large, foreign)
+    put = [door.ask("PUT", f"blobs/{_named(photo)}", data=photo) for photo in (before, after, foreign)]
+    door.ask("PATCH", uploads, data=large, headers=PIECE | {"Upload-Offset": "0", "Upload-Length": str(len(large))})
+    begun = door.ask("POST", f"uploads/{_named(foreign)}", headers=TUS | {"Upload-Length": "2000"})
+
+    assert asked == [_named(photo) for photo in (before, after, large, foreign)]
+    assert [answer.status_code for answer in put] == [201, 201, 403]
+    assert put[2].json()["title"].startswith("This device's access was taken back, and none of its work here names")
+    assert (begun.status_code, begun.json()["type"]) == (403, "/problems/device/file-not-named")
+    assert door.ask("HEAD", uploads, headers=TUS).headers["Upload-Offset"] == "300000"
+    assert lacks(door, before, after, large, foreign) == [_named(foreign)]
+    assert count(engine, Blob) == 3
+
+
+def test_a_revoked_device_does_not_learn_what_else_is_here(
+    door: Tablet, tablet: Known, revoke: Callable[[Known], None]
+) -> None:
+    photo = os.urandom(2000)
+    door.ask("PUT", f"blobs/{_named(photo)}", data=photo)
+    assert lacks(door, photo) == []
+
+    revoke(tablet)
+
+    assert lacks(door, photo) == [_named(photo)]
+
+
+def test_there_is_an_end_to_the_files_of_a_revoked_device(
+    door: Tablet, tablet: Known, revoke: Callable[[Known], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announced, "MOST_BYTES_ASIDE", 256 * 1024 + 2000)
+    photos = [os.urandom(2000) for _ in range(3)]
+    revoke(tablet)
+    door.push([with_photo(door, photo) for photo in photos])
+
+    answers = [door.ask("PUT", f"blobs/{_named(photo)}", data=photo) for photo in photos]
+    again = door.ask("PUT", f"blobs/{_named(photos[0])}", data=photos[0])
+
+    assert [answer.status_code for answer in answers] == [201, 201, 403]
+    assert answers[2].json()["title"].endswith("its files fill their room here. Keep them; ask the supervisor.")
+    assert again.status_code == 201
 
 
 def test_a_viewer_may_not_push(

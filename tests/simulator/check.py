@@ -187,7 +187,7 @@ def _check_nothing_waits(tablet: Tablet, truth: Truth) -> None:
     status = tablet.device.status()
     if status.waiting or status.refused:
         raise Broken(f"{tablet.name} still has {status.waiting} waiting and {status.refused} refused")
-    if status.files_waiting and not _is_revoked(tablet, truth):
+    if status.files_waiting:
         raise Broken(f"{tablet.name} still has {status.files_waiting} files")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import http.server
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,13 +23,23 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.commands.device_words import receipt_lines
-from sync import author, devices, epochs, form_list, hybrid_clock
+from sync import author, devices, epochs, form_list, hybrid_clock, release
 from sync.device import FieldDevice, Work
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.device.link import Link
 from sync.device.push import encode
 from sync.engine import in_transaction
-from sync.models import Batch, Form, InboxItem, Installation, Operation, Project, Submission
+from sync.models import (
+    Batch,
+    Blob,
+    Form,
+    InboxItem,
+    Installation,
+    Operation,
+    Project,
+    Submission,
+    SubmissionAttachment,
+)
 from tests.conftest import Team
 from tests.e2e.fieldwork import add, visits
 from tests.e2e.luck.conftest import Enrol
@@ -60,6 +72,36 @@ def waiting(device: FieldDevice) -> list[bytes]:
     """The lines that the device will send."""
     rows = device.store.rows("SELECT body FROM operation WHERE state = 'waiting' ORDER BY number")
     return [bytes(row[0]) for row in rows]
+
+
+def revoke_first(engine: Engine, study: Team) -> None:
+    def revoke(session: Session) -> None:
+        project = session.get_one(Project, study.project_id)
+        devices.revoke(session, devices.by_number(session, project, 1), actor=study.manager, now=now())
+
+    in_transaction(engine, revoke)
+
+
+def set_state(engine: Engine, study: Team, form_id: str, state: str) -> None:
+    def act(session: Session) -> None:
+        form = session.get_one(Form, (study.project_id, form_id))
+        form_list.set_state(session, form, state, actor=study.manager, now=now())
+
+    in_transaction(engine, act)
+
+
+def links(page: str, address: str) -> list[str]:
+    """Where the page leads to: addresses in the project that end so."""
+    return re.findall(f'href="(/projects/1{address})"', page)
+
+
+class _WithoutFiles(Link):
+    """The line breaks when the text is through."""
+
+    def ask(self, method: str, path: str, **request: Any) -> Any:
+        if "/blobs/" in path:
+            raise ServerUnreachable("gone", address=self.base)
+        return super().ask(method, path, **request)
 
 
 def count(engine: Engine, table: Any) -> int:
@@ -104,13 +146,9 @@ def test_a_cloned_tablet(enrol: Enrol, engine: Engine, supervisor: Reader, tmp_p
 
 def test_a_revoked_tablet(enrol: Enrol, engine: Engine, study: Team, supervisor: Reader) -> None:
     device = enrol()
-    add(device, visits("pendaftaran")[0])
+    record = add(device, visits("dokumentasi", "")[0])
 
-    def revoke(session: Session) -> None:
-        project = session.get_one(Project, study.project_id)
-        devices.revoke(session, devices.by_number(session, project, 1), actor=study.manager, now=now())
-
-    in_transaction(engine, revoke)
+    revoke_first(engine, study)
     lines = waiting(device)
     with pytest.raises(ServerRefused) as refused:
         device.sync()
@@ -120,8 +158,71 @@ def test_a_revoked_tablet(enrol: Enrol, engine: Engine, study: Team, supervisor:
         "Safe, but the supervisor must look at it",
         "This device's access was taken back.",
     ]
-    assert "Release it if the work is real." in supervisor.get(QUARANTINE)
+    assert device.status().files_waiting == 0
+    page = supervisor.get(QUARANTINE)
+    assert "Release it if the work is real." in page
     assert put_aside(engine) == lines
+
+    item, photo = links(page, r"/quarantine/[0-9a-f-]{36}")[0], device.outbox.store.rows("SELECT * FROM attachment")[0]
+    shown = supervisor.get(item)
+    assert photo["name"] in shown
+    assert "Not here yet" not in shown
+    with supervisor.client.get(f"{item}/attachments/{photo['name']}") as whole:
+        assert hashlib.sha256(whole.data).hexdigest() == photo["sha256"]
+    with supervisor.client.get(f"{item}/thumbnails/{photo['name']}") as small:
+        assert small.content_type == "image/jpeg"
+    assert supervisor.client.get(f"{item}/attachments/other.jpg").status_code == 404
+
+    supervisor.send(f"{item}/release", page=item)
+    with Session(engine) as session:
+        attachments = session.scalars(select(SubmissionAttachment).where(SubmissionAttachment.instance_id == record))
+        assert [one.arrived_at is not None for one in attachments] == [True]
+        assert session.get_one(Submission, (study.project_id, record)).attachments_missing == 0
+
+
+def test_a_file_of_a_revoked_tablet_whose_item_was_discarded_keeps_no_other_back(
+    enrol: Enrol, engine: Engine, study: Team
+) -> None:
+    """It stays on the tablet, which says so; the other photo arrives."""
+    device = enrol()
+    first, second = visits("dokumentasi", "")[:2]
+    add(device, first)
+    device.connect = _WithoutFiles
+    revoke_first(engine, study)
+    with pytest.raises(ServerUnreachable):
+        device.sync()
+
+    def discard(session: Session) -> None:
+        item = session.scalars(select(InboxItem)).one()
+        release.discard(session, item, note="twice", actor=study.supervisor, now=now())
+
+    in_transaction(engine, discard)
+    device.connect = Link
+    add(device, second)
+    with pytest.raises(ServerRefused) as refused:
+        device.sync()
+
+    assert "none of its work here names this file" in str(refused.value)
+    assert device.status().files_waiting == 1
+    assert count(engine, Blob) == 1
+
+
+def test_a_tablet_whose_form_was_closed_hands_over_its_photos_too(
+    enrol: Enrol, engine: Engine, study: Team, supervisor: Reader
+) -> None:
+    device = enrol()
+    record = add(device, visits("dokumentasi", "")[0])
+    set_state(engine, study, "dokumentasi", "closed")
+
+    device.sync()
+
+    assert (device.receipts()[0].why, device.status().files_waiting) == ("form_closed", 0)
+    item = links(supervisor.get(QUARANTINE), r"/quarantine/[0-9a-f-]{36}")[0]
+    assert "Not here yet" not in supervisor.get(item)
+    set_state(engine, study, "dokumentasi", "open")
+    supervisor.send(f"{item}/release", page=item)
+    with Session(engine) as session:
+        assert session.get_one(Submission, (study.project_id, record)).attachments_missing == 0
 
 
 @pytest.mark.parametrize("years", [-20, 20])
@@ -198,12 +299,8 @@ def test_a_form_that_is_gone_meanwhile(enrol: Enrol, engine: Engine, study: Team
     device = enrol()
     add(device, visits("pendaftaran")[0])
 
-    def close(session: Session) -> None:
-        form = session.get_one(Form, (study.project_id, "pendaftaran"))
-        form_list.set_state(session, form, "closed", actor=study.manager, now=now())
-
     if how == "closed":
-        in_transaction(engine, close)
+        set_state(engine, study, "pendaftaran", "closed")
     else:
         body = orjson.loads(waiting(device)[0])
         other = {**body, "form": "sensus", "xml": body["xml"].replace("pendaftaran", "sensus")}

@@ -92,6 +92,17 @@ def test_what_anything_names_stays(field: Field, tablet: Tablet, blobs: BlobStor
     assert here(field, blobs, *files) == [True] * 4
 
 
+def test_what_a_revoked_device_has_in_quarantine_stays(field: Field, tablet: Tablet, blobs: BlobStore) -> None:
+    photo = keep(field, blobs, b"a day's walk")
+    announced = [{"name": "rumah.jpg", "sha256": photo, "size": 12}]
+    xml = instance(new_id(), foto="rumah.jpg")
+    field.push(tablet, tablet.op(new_id(), xml=xml, attachments=announced), is_revoked=True)
+
+    forget(field, blobs, days=1)
+
+    assert here(field, blobs, photo) == [True]
+
+
 def test_what_came_with_something_unreadable_stays_and_is_named_there(field: Field, blobs: BlobStore) -> None:
     photo = keep(field, blobs, b"quarantined")
 
