@@ -51,11 +51,11 @@ def require_sender(found: Project, verb: str) -> None:
         raise AccessTakenBack
 
 
-def require_reader(found: Project) -> None:
+def require_reader(found: Project, verb: str = "sync") -> None:
     """Refuse whoever may not synchronise here; a device is told when its access was taken back."""
     if revoked() is not None:
         raise AccessTakenBack
-    access.require(actor(), "sync", found.project_id)
+    access.require(actor(), verb, found.project_id)
 
 
 def require_file_sender(found: Project, sha256: str, size: int = 0) -> None:

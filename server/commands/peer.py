@@ -63,7 +63,7 @@ def sync(name: str) -> None:
         with installation.reading() as session:
             wanted = [peers.named(session, name)] if name else peers.listed(session)
         if not wanted:
-            say(_("This server is not connected to another one. Ask the centre for a code, then: lapangan peer add"))
+            _tell_alone()
         failed = [one for one in wanted if not _sync(installation, one)]
     raise SystemExit(int(bool(failed)))
 
@@ -72,14 +72,18 @@ def sync(name: str) -> None:
 def list_() -> None:
     """The other servers, and what they have not got yet."""
     with opened() as installation, installation.reading() as session:
+        found = peers.known(session)
+        if not found:
+            _tell_alone()
+            return
         shown = table(_("Server"), _("Address"), _("Last exchange"), _("Waiting"), _("Trouble"))
-        for one in peers.known(session):
+        for one in found:
             waiting = peers.lag(session, one)
-            met = max((at for at in (one.synced_at, one.imported_at) if at is not None), default=None)
+            met = peers.met_at(session, one)
             when = f"{met:%Y-%m-%d %H:%M} UTC" if met else _("never")
             told = {"operations": waiting.operations, "files": waiting.files, "size": size(waiting.size)}
             counts = _("%(operations)d operations, %(files)d files (%(size)s)", **told)
-            shown.add_row(one.name, one.base or _where(one), when, counts, one.error)
+            shown.add_row(one.name, one.base or _where(one), when, counts, _trouble(one))
     out.print(shown)
 
 
@@ -91,6 +95,15 @@ def remove(name: str) -> None:
         found = peers.named(session, name)
         peers.remove(session, found, actor=SYSTEM, now=now())
     done(_("%(name)s is no longer connected. Shut this server out there too.", name=name))
+
+
+def _tell_alone() -> None:
+    say(_("This server is not connected to another one. Ask the centre for a code, then: lapangan peer add"))
+
+
+def _trouble(one: Peer) -> str:
+    title, _newline, detail = one.error.partition("\n")
+    return f"{_(title)} {detail}".strip() if title else ""
 
 
 def _where(one: Peer) -> str:

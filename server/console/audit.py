@@ -79,6 +79,7 @@ def target_in_words(event: Event, found: Project, names: Names, labels: Mapping[
         "device": names.device(key),
         "project": found.name,
         "job": "",
+        "peer": str(event.detail.get("name") or event.detail.get("to") or key),
         "": str(event.detail.get("name") or ""),
     }
     return plain.get(kind, key), ""

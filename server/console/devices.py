@@ -118,7 +118,8 @@ def revoke_device_now(number: int, device_number: int) -> ResponseReturnValue:
     device = registry.by_number(session(), found, device_number)
     registry.revoke(session(), device, actor=actor(), now=now())
     flash(gettext("%(name)s is shut out. What it still sends is kept in quarantine.", name=device.name), "good")
-    return redirect(url_for("console.devices", number=number), 303)
+    shown_on = "console.servers" if device.kind == "server" else "console.devices"
+    return redirect(url_for(shown_on, number=number), 303)
 
 
 @bp.get("/projects/<int:number>/devices/<int:device_number>/registries")

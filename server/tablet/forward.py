@@ -7,14 +7,15 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from schemas.sync import OperationsSchema, RecordsSchema
-from server.auth import actor, device
+from server.auth import device
 from server.clock import now
 from server.db import own_transactions, session, writing
 from server.files import send_blob
 from server.projects import project
+from server.sender import require_reader
 from server.services import services
 from server.tablet.blueprint import bp, shown
-from sync import access, operations, parcel
+from sync import operations, parcel
 from sync.epochs import standing
 from sync.models import Device, Peer
 from sync.peers.lag import ways_of
@@ -27,7 +28,7 @@ LARGEST_PARCEL = 32 * 2**20
 def read_operations(number: int) -> ResponseReturnValue:
     """A page of the feed, operation by operation; void markers on the same records come along."""
     found = project(number)
-    access.require(actor(), "operation.forward", found.project_id)
+    require_reader(found, "operation.forward")
     wanted = OperationsSchema().load(request.args.to_dict())
     told = standing(session(), found.project_id)
     own = device()
@@ -52,7 +53,7 @@ def read_operations(number: int) -> ResponseReturnValue:
 def read_operations_of(number: int) -> ResponseReturnValue:
     """The operations that name files of these records, as they are now: Collect sends files after their record."""
     found = project(number)
-    access.require(actor(), "operation.forward", found.project_id)
+    require_reader(found, "operation.forward")
     request.max_content_length = LARGEST_QUESTION
     asked = RecordsSchema().load(request.get_json(force=True, silent=True) or {})
     written = operations.of_records(session(), found.project_id, asked["records"])
@@ -63,14 +64,14 @@ def read_operations_of(number: int) -> ResponseReturnValue:
 def read_blob(number: int, sha256: str) -> ResponseReturnValue:
     """An attachment, in parts if asked. Refuses NoSuchAttachment."""
     found = project(number)
-    access.require(actor(), "operation.forward", found.project_id)
+    require_reader(found, "operation.forward")
     return send_blob(found.project_id, sha256, name=sha256, media_type="application/octet-stream")
 
 
 @bp.get("/projects/<int:number>/sync/forms/<form_id>/<version>")
 def read_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
     found = project(number)
-    access.require(actor(), "operation.forward", found.project_id)
+    require_reader(found, "operation.forward")
     return shown(parcel.pack(session(), found.project_id, form_id, _named(version)))
 
 
@@ -79,7 +80,7 @@ def read_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
 def take_form(number: int, form_id: str, version: str) -> ResponseReturnValue:
     """The version is here; its operation follows. Refuses BrokenParcel, OtherContent."""
     found = project(number)
-    access.require(actor(), "operation.forward", found.project_id)
+    require_reader(found, "operation.forward")
     request.max_content_length = LARGEST_PARCEL
     told = request.get_json(force=True, silent=True) or {}
     if (told.get("form"), told.get("version")) != (form_id, _named(version)):

@@ -27,14 +27,14 @@ class NotAnEnrolment(Problem):
 
 
 class ServerUnreachable(Problem):
-    """The server cannot be reached. Nothing is lost: what you collected waits on this device. Try again later."""
+    """The server cannot be reached. Nothing is lost: what it has not got waits here. Try again later."""
 
     kind = Kind.UNAVAILABLE
     slug = "device/server-unreachable"
 
 
 class ServerRefused(Problem):
-    """The server did not accept this. Nothing is lost: what you collected waits on this device."""
+    """The server did not accept this. Nothing is lost: what it has not got waits here."""
 
     slug = "device/server-refused"
 
@@ -46,8 +46,17 @@ class NewerServer(Problem):
     slug = "device/newer-server"
 
 
+class ShutOut(ServerRefused):
+    """This device's access was taken back. What it has sent is safe with the supervisor; ask there for a new code,
+    then run: lapangan device enrol --again CODE"""
+
+    kind = Kind.FORBIDDEN
+    slug = "device/shut-out"
+
+
 class AccessEnded(Problem):
-    """The server no longer knows this device. Keep this folder as it is and ask the supervisor for a new code."""
+    """The server no longer knows this device. Keep this folder as it is and ask the supervisor for a new code, then
+    run: lapangan device enrol --again CODE"""
 
     kind = Kind.UNAUTHENTICATED
     slug = "device/access-ended"

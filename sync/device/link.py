@@ -12,8 +12,9 @@ from typing import Any
 
 import requests
 
-from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable
+from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable, ShutOut
 from sync.device.progress import Progress, Stage, Watch, unwatched
+from sync.errors import AccessTakenBack
 
 USER_AGENT = "Lapangan field client"
 TIMEOUT_S = (10, 60)
@@ -52,6 +53,10 @@ class Answer:
             raise NewerServer(self.address)
         return self.json
 
+    def is_about(self, slug: str) -> bool:
+        """Whether it refuses with this problem."""
+        return isinstance(self.json, dict) and str(self.json.get("type", "")).endswith(f"/problems/{slug}")
+
 
 @dataclass(slots=True)
 class Link:
@@ -71,7 +76,8 @@ class Link:
         """The answer, of 2xx or of an `expected` status.
 
         Busy servers and broken lines are tried again, after Retry-After where the server says it. Refuses
-        ServerUnreachable at last, AccessEnded for a token that is not known, ServerRefused for all else."""
+        ServerUnreachable at last, AccessEnded for a token that is not known, ShutOut for one that was revoked,
+        ServerRefused for all else."""
         for attempt in range(self.attempts):
             answer = self._once(method, path, request)
             if answer is not None and not _is_passing(answer):
@@ -117,6 +123,8 @@ class Link:
             return answer
         if answer.status == 401:
             raise AccessEnded(self.base)
+        if answer.is_about(AccessTakenBack.slug):
+            raise ShutOut
         raise ServerRefused(words(answer), status=answer.status)
 
     def _pause(self, attempt: int, answer: Answer | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.peers.errors import NameTaken, NoLine, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
+from sync.peers.errors import NameTaken, NoLine, NoSuchPeer, NotAServerCode, NotKnownThere, OwnServer, TokenUnreadable
 from sync.peers.lag import Lag, lag
 from sync.peers.roster import (
     Told,
@@ -11,6 +11,7 @@ from sync.peers.roster import (
     known,
     listed,
     meet_below,
+    met_at,
     named,
     note,
     note_read,
@@ -30,6 +31,7 @@ __all__ = [
     "NoLine",
     "NoSuchPeer",
     "NotAServerCode",
+    "NotKnownThere",
     "OwnServer",
     "TokenUnreadable",
     "Told",
@@ -39,6 +41,7 @@ __all__ = [
     "lag",
     "listed",
     "meet_below",
+    "met_at",
     "named",
     "note",
     "note_read",

@@ -39,6 +39,14 @@ class NoLine(Problem):
     slug = "peer/no-line"
 
 
+class NotKnownThere(Problem):
+    """The other server no longer knows this one, or has shut it out. Ask its manager for a new code and connect with
+    it; what was exchanged stays, and what it has not got waits here."""
+
+    kind = Kind.UNAUTHENTICATED
+    slug = "peer/not-known-there"
+
+
 class NameTaken(Problem):
     """Another server of this project has this name already. Choose another one."""
 

@@ -184,6 +184,13 @@ def remove(session: Session, peer: Peer, *, actor: Actor, now: datetime) -> None
     session.flush()
 
 
+def met_at(session: Session, peer: Peer) -> datetime | None:
+    """When something came from it last, by whichever way; None when never."""
+    below = session.get(Device, (peer.project_id, peer.here_id)) if peer.here_id else None
+    ways = (peer.synced_at, peer.imported_at, below.last_seen_at if below is not None else None)
+    return max((at for at in ways if at is not None), default=None)
+
+
 def known(session: Session, project_id: str = "") -> list[Peer]:
     """All other servers, by name."""
     found = select(Peer).order_by(Peer.name)

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from sync.attach import BlobStore
+from sync.device.errors import AccessEnded, ShutOut
 from sync.device.link import Link
 from sync.engine import in_transaction, reader
 from sync.models import Peer
-from sync.peers.errors import NoLine
+from sync.peers.errors import NoLine, NotKnownThere
 from sync.peers.exchange import Exchange
 from sync.peers.roster import listed, note, seal_all, token_of
 from sync.peers.talk import Carried
@@ -34,14 +35,14 @@ def sync(
     connect: Callable[..., Link] = Link,
     clock: Callable[[], datetime],
 ) -> Carried:
-    """Exchange everything with this peer, and note how it went. Refuses NoLine, TokenUnreadable and what
-    `Exchange.run` refuses."""
+    """Exchange everything with this peer, and note how it went. Refuses NoLine, TokenUnreadable,
+    NotKnownThere and what `Exchange.run` refuses."""
     began = clock()
     try:
         carried = _meet(engine, blobs, peer, secret_key, connect, clock)
     except Problem as problem:
         failures = peer.failures + 1
-        told = f"{problem.title()} {problem.detail}".strip()
+        told = f"{problem.title()}\n{problem.detail}".strip()
         next_at = began + pause(failures)
         note(engine, peer, tried_at=began, next_at=next_at, failures=failures, error=told[:2000])
         raise
@@ -92,5 +93,7 @@ def _meet(
     link = connect(peer.base, token=token_of(peer, secret_key))
     try:
         return Exchange(engine, blobs, peer, link, clock).run()
+    except (AccessEnded, ShutOut) as refused:
+        raise NotKnownThere(peer.base) from refused
     finally:
         link.close()

@@ -62,7 +62,7 @@ def test_two_servers_are_connected_listed_and_parted_by_hand(
     assert address is not None, invited.output
     added = here("peer", "add", address[1], "--name", "Surabaya")
     again = here("peer", "sync")
-    listed = here("peer", "list")
+    listed, listed_there = here("peer", "list"), there("peer", "list")
     removed = here("peer", "remove", "Surabaya")
 
     assert "not connected to another one" in nobody.output
@@ -70,8 +70,9 @@ def test_two_servers_are_connected_listed_and_parted_by_hand(
     assert re.search(r"Surabaya: sent 0 operations and 0 files, received [1-9]", added.output)
     assert "Surabaya: sent 0 operations and 0 files, received 0 and 0." in again.output
     assert re.search(r"Surabaya +http://\S+ +\d{4}-\S+ \S+ UTC +0 operations, 0 files \(0 B\)", listed.output)
+    assert re.search(r"Kantor Pakis +enrolled here +\d{4}-\S+ \S+ UTC", listed_there.output)
     assert "Shut this server out there too" in removed.output
-    assert "Surabaya" not in here("peer", "list").output
+    assert "not connected to another one" in here("peer", "list").output
 
 
 def test_what_goes_wrong_is_said_in_one_line(

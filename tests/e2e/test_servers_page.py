@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from server.clock import now
 from sync import peers
 from sync.bundles.key import fingerprint
+from sync.device.errors import ServerUnreachable
 from sync.engine import in_transaction
 from sync.models import Peer
 from tests.conftest import make_team
@@ -62,12 +63,30 @@ def test_what_came_from_the_other_server_is_not_waiting_for_it(centre: Office, v
 
 def test_the_last_failure_and_the_next_attempt_are_on_the_page(village: Office, reader: Reader) -> None:
     next_at = now() + timedelta(hours=1)
-    peers.note(village.engine, village.peer(), error="The server cannot be reached.", next_at=next_at, failures=3)
+    told = f"{ServerUnreachable.title()}\nhttp://centre"
+    peers.note(village.engine, village.peer(), error=told, next_at=next_at, failures=3)
 
     page = reader.get("/projects/1/servers")
+    in_indonesian = Reader(village.app.test_client(), language="id").log_in("administrator").get("/projects/1/servers")
 
-    assert '<p class="error">The server cannot be reached.</p>' in page
-    assert "Tried again" in page
+    assert f'<p class="error">{ServerUnreachable.title()} http://centre</p>' in page
+    assert "It is tried again" in page
+    assert '<p class="error">Server tidak dapat dihubungi.' in in_indonesian
+
+
+def test_a_field_office_that_was_shut_out_is_told_to_ask_for_a_new_code(
+    centre: Office, village: Office, reader: Reader
+) -> None:
+    above = Reader(centre.app.test_client()).log_in("administrator")
+    number = re.search(r"devices/(\d+)/revoke", above.get("/projects/1/servers"))
+    assert number is not None
+
+    gone = above.follow(above.send(f"/projects/1/devices/{number[1]}/revoke", "/projects/1/servers"))
+    refused = reader.follow(reader.send(f"/projects/1/servers/{village.peer().peer_id}/sync", "/projects/1/servers"))
+
+    assert "Field office is shut out." in gone
+    assert refused.count("The other server no longer knows this one, or has shut it out.") == 2
+    assert "device" not in refused[refused.index("Above this server") : refused.index("Connect to a server above")]
 
 
 def test_after_a_restore_with_another_key_the_page_asks_for_a_new_code(

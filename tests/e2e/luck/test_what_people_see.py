@@ -154,6 +154,7 @@ def test_a_revoked_tablet(enrol: Enrol, engine: Engine, study: Team, supervisor:
         device.sync()
 
     assert str(refused.value).startswith("This device's access was taken back. What it has sent is safe")
+    assert str(refused.value).endswith("lapangan device enrol --again CODE")
     assert says(device) == [
         "Safe, but the supervisor must look at it",
         "This device's access was taken back.",
