@@ -42,15 +42,24 @@ def _conflict(row: Any) -> str | None:
 
 
 class EntitySchema(Schema):
+    """`needs_approval`: whether the list serves only entities that are approved."""
+
+    def __init__(self, *, needs_approval: bool) -> None:
+        super().__init__()
+        self.needs_approval = needs_approval
+
     entity_id = fields.String(data_key="uuid")
     created_at = Moment(data_key="createdAt")
     updated_at = Moment(data_key="updatedAt")
     is_deleted = fields.Boolean(data_key="isDeleted")
-    is_waiting = fields.Boolean(data_key="isWaiting")
+    is_waiting = fields.Method("_is_waiting", data_key="isWaiting")
     conflict = fields.Function(_conflict)
     current = fields.Function(
         lambda row: {"label": row.label, "version": row.version, "data": dict(row.data)}, data_key="currentVersion"
     )
+
+    def _is_waiting(self, row: Any) -> bool:
+        return self.needs_approval and not row.is_approved
 
 
 class EntityFilterSchema(Schema):

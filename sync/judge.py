@@ -64,7 +64,10 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
     # An edit has an instance ID of its own, under which it may have come by another way.
     own = [item.envelope.instance_id for item in items if item.envelope is not None]
     submissions = [*by_kind.pop("submission", []), *filter(None, own)]
-    ledger.load_aliases(submissions)
+    # Whether an entity is approved follows from the reviews of the record that registers it.
+    registering = [draft.instance_id for draft in drafts if draft.kind == "entity" and draft.instance_id]
+    ledger.load_aliases([*submissions, *registering])
+    ledger.load_records(("review",), [ledger.aliases[one] for one in registering])
     # What waits for a submission may be a review or a comment of it.
     ledger.load_records(("submission", "review", "comment"), [ledger.aliases[one] for one in submissions])
     for kind, record_ids in by_kind.items():

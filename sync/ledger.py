@@ -32,7 +32,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from forms.policy import Policy
-from sync.entities import list_rules
 from sync.filling import Filling
 from sync.merge import NO_POLICIES, NOTHING, Op, Twins, View, fold, seeing_twins
 from sync.models import Blob, EntityList
@@ -211,8 +210,6 @@ class Ledger:
     known_entities: set[str] = field(default_factory=set)
     lists: dict[str, Row] = field(default_factory=dict)
     changed_lists: set[str] = field(default_factory=set)
-    asking: bool | None = None
-    """Whether some entity list asks for approval, once it is known."""
     touched: set[str] = field(default_factory=set)
     """Submissions to write."""
     touched_entities: set[str] = field(default_factory=set)
@@ -413,15 +410,6 @@ class Ledger:
                 return None
             self.lists[name] = dict(kept)
         return self.lists[name]
-
-    def asks_for_approval(self) -> bool:
-        """Whether some entity list of the project shows what records register only once these are approved."""
-        if self.asking is None:
-            columns = ENTITY_LIST.c
-            found = select(columns.name, columns.settings).where(columns.project_id == HERE)
-            settings = dict(self._rows(found).all()) | {name: row["settings"] for name, row in self.lists.items()}
-            self.asking = any(list_rules.read(said).needs_approval for said in settings.values())
-        return self.asking
 
     def _load_submissions(self, instance_ids: set[str]) -> None:
         if not instance_ids:

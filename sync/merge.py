@@ -51,6 +51,12 @@ class Op:
         return self.rank, self.at, self.origin, self.n
 
 
+def contests(one: Op, other: Op) -> bool:
+    """Whether both wrote the same path without seeing each other."""
+    is_concurrent = not one.has_seen(other) and not other.has_seen(one)
+    return is_concurrent and one is not other and not one.set.keys().isdisjoint(other.set)
+
+
 @dataclass(frozen=True, slots=True)
 class Clash:
     """A path for which people wrote different values without seeing each other; "" (or the mark of an

@@ -215,9 +215,9 @@ def _settle_entity(ledger: Ledger, record: Record, act: Act, _findings: object) 
     return settle_entity(ledger, record, act)
 
 
-def _settle_review(ledger: Ledger, record: Record, _act: Act, _findings: object) -> View:
+def _settle_review(ledger: Ledger, record: Record, act: Act, _findings: object) -> View:
     view = settle_review(ledger, record)
-    refold(ledger, entities_of(ledger, ledger.root(record.record_id)))
+    refold(ledger, entities_of(ledger, ledger.root(record.record_id)), act)
     return view
 
 

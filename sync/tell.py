@@ -59,10 +59,11 @@ class Reader:
     @property
     def scope(self) -> str:
         """What it may see, in a word: another word is another scope."""
-        if self.sees_all:
+        rules = self.entities.word(self.lists.values())
+        if self.sees_all and not rules:
             return "all"
-        who = f"{self.device.device_id if self.device else ''} {self.actor.account_id or ''}"
-        who += self.entities.word(self.lists.values())
+        who = "" if self.sees_all else f"{self.device.device_id if self.device else ''} {self.actor.account_id or ''}"
+        who += rules
         return hashlib.sha256(who.encode()).hexdigest()[:8]
 
     def is_assignee(self, assignee_id: str) -> bool:

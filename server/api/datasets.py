@@ -60,14 +60,14 @@ def download_entities(number: int, name: str) -> ResponseReturnValue:
 def list_entities(number: int, name: str) -> ResponseReturnValue:
     """Those that wait for an approval only with `waiting`, as ODK Central knows none of them."""
     wanted, found = query(EntityFilterSchema()), _readable(number)
-    return shown(
-        EntitySchema(), entity_lists.entities(session(), found, name, scope=_scope(found), **wanted), many=True
-    )
+    rows = entity_lists.entities(session(), found, name, scope=_scope(found), **wanted)
+    return shown(_schema(found, name), rows, many=True)
 
 
 @bp.get(DATASET + "/entities/<entity_id>")
 def show_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
-    return shown(EntitySchema(), _one(_readable(number), name, entity_id))
+    found = _readable(number)
+    return shown(_schema(found, name), _one(found, name, entity_id))
 
 
 @bp.get(DATASET + "/entities/<entity_id>/versions")
@@ -114,11 +114,11 @@ def change_property(number: int, name: str, property_name: str) -> ResponseRetur
 @bp.post(DATASET + "/entities")
 def create_entities(number: int, name: str) -> ResponseReturnValue:
     """One entity, or all of `entities`."""
-    told = body(NewEntitySchema())
+    found, told = project(number), body(NewEntitySchema())
     several = told["entities"]
     entries = [_entry(one) for one in ([told] if several is None else several)]
-    made = register.create(session(), project(number), name, entries, actor=actor(), now=now())
-    return shown(EntitySchema(), made[0]) if several is None else done()
+    made = register.create(session(), found, name, entries, actor=actor(), now=now())
+    return shown(_schema(found, name), made[0]) if several is None else done()
 
 
 @bp.post(DATASET + "/entities.csv")
@@ -143,7 +143,7 @@ def change_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue
     register.update(session(), one, entry, base_version=how["base_version"], actor=actor(), now=now())
     if how["resolve"]:
         _settle(found, entity_id)
-    return shown(EntitySchema(), entity_lists.entity(session(), found, name, entity_id))
+    return shown(_schema(found, name), entity_lists.entity(session(), found, name, entity_id))
 
 
 @bp.delete(DATASET + "/entities/<entity_id>")
@@ -159,6 +159,11 @@ def _declared(told: dict[str, Any]) -> declare_list.Declared:
 
 def _entry(told: dict[str, Any]) -> register.Entry:
     return register.Entry(told["label"], told["data"], told.get("entity_id", ""))
+
+
+def _schema(found: Project, name: str) -> EntitySchema:
+    rules = list_rules.read(entity_lists.named(session(), found, name).settings)
+    return EntitySchema(needs_approval=rules.needs_approval)
 
 
 def _scope(found: Project) -> EntityScope:

@@ -41,6 +41,8 @@ class Change:
     """(property, before, after)"""
     who: str
     record: Submission | None
+    is_by_rule: bool
+    """The list has been told to merge values in another way."""
 
 
 @bp.get("/projects/<int:number>/entities")
@@ -82,7 +84,8 @@ def entities(number: int, name: str) -> ResponseReturnValue:
         total=entity_lists.counts(session(), found).get(name, 0),
         text=text,
         mark=mark,
-        waiting=entity_lists.count_waiting(session(), found, name),
+        waiting=entity_lists.count_waiting(session(), chosen),
+        rules=list_rules.read(chosen.settings),
         words=properties(found, name),
         columns=_columns([row.data for row in rows], [str(one) for one in chosen.properties]),
     )
@@ -110,14 +113,16 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     chosen = entity_lists.named(session(), found, name)
     declared = [str(each) for each in chosen.properties]
     words = properties(found, name)
+    rules = list_rules.read(chosen.settings)
     return render_template(
         "console/entity.html",
         project=found,
         entity=one,
+        is_waiting=rules.needs_approval and not one.is_approved,
         words=words,
         properties=[*declared, *(key for key in one.data if key not in declared)],
         types=TYPES,
-        rules=list_rules.read(chosen.settings),
+        rules=rules,
         held=find.held(session(), found, kind="entity", record_id=entity_id),
         overdue=now() - PATIENCE,
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
@@ -168,7 +173,13 @@ def _changes(found: Project, versions: Sequence[EntityVersion], names: Names) ->
     records = _by_instance(found, [one.instance_id for one in versions if one.instance_id])
     earlier = [*versions[1:], None]
     return [
-        Change(one, _difference(before, one), _author(authors.get(one.op_id), names), records.get(one.instance_id))
+        Change(
+            one,
+            _difference(before, one),
+            _author(authors.get(one.op_id), names),
+            records.get(one.instance_id),
+            is_by_rule=one.op_id in authors and authors[one.op_id].kind == "list",
+        )
         for one, before in zip(versions, earlier, strict=True)
     ]
 

@@ -24,7 +24,8 @@ from server.headers import CONTENT_SECURITY_POLICY
 from server.projects import project
 from sync import find, publish
 from sync.access import require
-from sync.models import Comment, Entity, EntityVersion, Form, Project, Submission, SubmissionAttachment
+from sync.entities import list_rules
+from sync.models import Comment, Entity, EntityList, EntityVersion, Form, Project, Submission, SubmissionAttachment
 
 WITH_MEDIA = f"{CONTENT_SECURITY_POLICY}; media-src 'self'"
 """This page alone plays what was recorded."""
@@ -145,6 +146,8 @@ def dossier(found: Project, record: Submission) -> Dossier:
 
 def _waiting(record: Submission) -> list[Entity]:
     """The entries that devices do not get before this record is approved."""
+    lists = session().scalars(select(EntityList).where(EntityList.project_id == record.project_id))
+    asking = [one.name for one in lists if list_rules.read(one.settings).needs_approval]
     rows = (
         select(Entity)
         .join(
@@ -153,7 +156,8 @@ def _waiting(record: Submission) -> list[Entity]:
         )
         .where(
             Entity.project_id == record.project_id,
-            Entity.is_waiting.is_(True),
+            Entity.list_name.in_(asking),
+            Entity.is_approved.is_(False),
             EntityVersion.version == 1,
             EntityVersion.instance_id == record.instance_id,
         )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -22,10 +24,12 @@ from sync.filling import Filling
 from sync.identity import derived
 from sync.lay import LONGEST_VALUE
 from sync.ledger import Act, Ledger, Record, Row
-from sync.merge import View, closure, fold, seen_by
+from sync.merge import View, closure, contests, fold, seen_by
 from sync.models import EntityVersion
 from sync.rows import ENTITY, ENTITY_VERSION, OPERATION
 from sync.verdict import Why
+
+LOADED_AT_ONCE = 1000
 
 LABEL = "label"
 """The path of an entity's label; properties go by their own name (the specification reserves "label")."""
@@ -155,10 +159,10 @@ def only_changes(ledger: Ledger, record: Record, act: Act) -> None:
 def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
     """Fold the entity; it has one more version now."""
     row = ledger.entities.get(record.record_id) or _new_entity(ledger, record, act)
+    row["was_contested"] |= any(contests(act.op, one.op) for one in record.ready)
     view = record.folded(policies=_policies(ledger, row["list_name"]))
     row.update(
         _shown(ledger, row, record, view),
-        version=len(record.ready),
         vector=dict(view.vector),
         op_id=act.op_id,
         updated_at=ledger.now,
@@ -173,41 +177,44 @@ def settle_entity(ledger: Ledger, record: Record, act: Act) -> View:
 
 
 def entities_of(ledger: Ledger, instance_id: str) -> list[str]:
-    """The entities that the record has made or changed and whose list asks for approval."""
-    if not ledger.asks_for_approval():
-        return []
+    """The entities that the record has made or changed."""
     causes = [act.op_id for act in ledger.record("submission", instance_id).acts]
     mine = OPERATION.c.project_id == ledger.project_id, OPERATION.c.kind == "entity", OPERATION.c.cause_id.in_(causes)
     found = set(ledger.session.scalars(select(OPERATION.c.record_id).where(*mine)))
     found |= {act.row["record_id"] for act in ledger.acts.values() if act.row["cause_id"] in causes}
     ledger.load_records(("entity",), found)
-    known = (ledger.entities.get(entity_id) for entity_id in sorted(found))
-    return [row["entity_id"] for row in known if row is not None and _needs_approval(ledger, row["list_name"])]
+    return sorted(found & ledger.entities.keys())
 
 
-def refold(ledger: Ledger, entity_ids: Sequence[str]) -> None:
-    """These entities are what the rules of their list make of them now; the feed tells of those that are different."""
-    ledger.load_records(("entity",), entity_ids)
+def refold(ledger: Ledger, entity_ids: Sequence[str], act: Act) -> None:
+    """These entities are what the rules of their list, or the reviews, make of them after `act`; the feed tells of
+    those that are different. What devices get has another version then: they compare versions, not values."""
+    for start in range(0, len(entity_ids), LOADED_AT_ONCE):
+        ledger.load_records(("entity",), entity_ids[start : start + LOADED_AT_ONCE])
     for entity_id in entity_ids:
         record, row = ledger.record("entity", entity_id), ledger.entities[entity_id]
         view = fold(record.standing(ledger.head), policies=_policies(ledger, row["list_name"]))
-        shown = _shown(ledger, row, record, view)
+        before, shown = row["version"], _shown(ledger, row, record, view)
         if any(row[name] != value for name, value in shown.items()):
             row.update(shown, updated_at=ledger.now, seq=ledger.head)
             ledger.touched_entities.add(entity_id)
             lay_clashes(ledger, record, view)
             record.view = None
+        if row["version"] > before:
+            _add_version(ledger, row, act)
 
 
-def entities_in(ledger: Ledger, list_name: str) -> list[str]:
-    """The ids of all entities of the list."""
+def contested_in(ledger: Ledger, list_name: str) -> list[str]:
+    """The ids of the entities of the list about which its way of merging may have something to say."""
     ledger.write_entities()
     mine = ENTITY.c.project_id == ledger.project_id, ENTITY.c.list_name == list_name
-    return sorted(ledger.session.scalars(select(ENTITY.c.entity_id).where(*mine)))
+    return sorted(ledger.session.scalars(select(ENTITY.c.entity_id).where(*mine, ENTITY.c.was_contested)))
 
 
 def _shown(ledger: Ledger, row: Row, record: Record, view: View) -> Row:
-    makers = _makers(ledger, record)
+    standing = _standing(ledger, record)
+    # Their authors had seen none of the others: they register it.
+    makers = [act for act in standing if not act.row["prev"] and not act.row["context"]]
     maker = min(makers, key=lambda act: (act.row["at"], act.row["origin"], act.row["n"]), default=None)
     return {
         "label": (view.values.get(LABEL) or record.record_id)[:255],
@@ -217,29 +224,41 @@ def _shown(ledger: Ledger, row: Row, record: Record, view: View) -> Row:
         "heads": max(1, sum(1 for op in view.heads if op.set or op.is_delete)),
         "account_id": maker.row["account_id"] if maker is not None else None,
         "device_id": maker.row["device_id"] if maker is not None else None,
-        "is_waiting": _needs_approval(ledger, row["list_name"]) and not _is_approved(ledger, record, makers),
+        "is_approved": _is_approved(ledger, standing, makers),
+        "version": _version(ledger, row, standing),
     }
 
 
-def _makers(ledger: Ledger, record: Record) -> list[Act]:
-    """The operations whose authors had seen none of the others: they register it."""
-    standing = (act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head)
-    return [act for act in standing if not act.row["prev"] and not act.row["context"]]
+def _standing(ledger: Ledger, record: Record) -> list[Act]:
+    """What takes part by now: a rebuild knows the later ones too."""
+    return [act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head]
 
 
-def _needs_approval(ledger: Ledger, list_name: str) -> bool:
-    row = ledger.known_list(list_name)
-    return row is not None and list_rules.read(row["settings"]).needs_approval
-
-
-def _is_approved(ledger: Ledger, record: Record, makers: Sequence[Act]) -> bool:
+def _is_approved(ledger: Ledger, standing: Sequence[Act], makers: Sequence[Act]) -> bool:
     """Somebody has written something by hand, or a record that registers it was approved and is not rejected now.
 
     It follows from the set of operations alone: whatever comes first, every server comes to the same."""
-    acts = (act for act in record.acts if act.state == "ready" and (act.row["seq"] or 0) <= ledger.head)
-    if any(not act.row["cause_id"] and act.row["changes"] for act in acts):
+    if any(not act.row["cause_id"] and act.row["changes"] for act in standing):
         return True
     return any(was_approved(ledger, act.row["instance_id"]) for act in makers)
+
+
+def _version(ledger: Ledger, row: Row, standing: Sequence[Act]) -> int:
+    """How many operations have had a say in it: its own, and those that changed how its contested values are merged.
+
+    It follows from the set of operations alone, and each that has a say makes it greater."""
+    rules = _said_of_merging(ledger, row["list_name"]) if row["was_contested"] else []
+    if not rules:
+        return len(standing)
+    pairs = combinations([act.op for act in standing], 2)
+    contested = {path for one, other in pairs if contests(one, other) for path in one.set.keys() & other.set.keys()}
+    return len(standing) + sum(1 for properties in rules if properties & contested)
+
+
+def _said_of_merging(ledger: Ledger, list_name: str) -> list[set[str]]:
+    """The properties of the list whose merging each of its operations has changed."""
+    acts = _standing(ledger, ledger.record("list", list_name))
+    return [said for act in acts if (said := list_rules.merging(act.row["changes"]))]
 
 
 def _policies(ledger: Ledger, list_name: str) -> Mapping[str, Policy]:
@@ -309,13 +328,19 @@ def _is_taken(ledger: Ledger, origin: str, n: int) -> bool:
 
 
 def _vector_at(ledger: Ledger, record: Record, version: int) -> dict[str, int]:
-    """What somebody had seen who had this version of the entity."""
-    waiting = ledger.inserts[ENTITY_VERSION]
-    for row in waiting:
-        if (row["entity_id"], row["version"]) == (record.record_id, version):
-            return dict(row["vector"])
-    kept = ledger.session.get(EntityVersion, (ledger.project_id, record.record_id, version))
-    return dict(kept.vector) if kept is not None else {}
+    """What somebody had seen who had this version of the entity; of a number that this server has passed over, for
+    sure no less than with the one before."""
+    own = (row for row in ledger.inserts[ENTITY_VERSION] if row["entity_id"] == record.record_id)
+    waiting = [(row["version"], row["vector"]) for row in own if row["version"] <= version]
+    found = (
+        select(EntityVersion.version, EntityVersion.vector)
+        .where(EntityVersion.project_id == ledger.project_id, EntityVersion.entity_id == record.record_id)
+        .where(EntityVersion.version <= version)
+        .order_by(EntityVersion.version.desc())
+        .limit(1)
+    )
+    known = max([*waiting, *ledger.session.execute(found)], key=itemgetter(0), default=None)
+    return dict(known[1]) if known is not None else {}
 
 
 def _new_entity(ledger: Ledger, record: Record, act: Act) -> Row:
@@ -325,14 +350,15 @@ def _new_entity(ledger: Ledger, record: Record, act: Act) -> Row:
         "entity_id": record.record_id,
         "list_name": act.row["form_id"],
         "created_at": ledger.now,
+        "was_contested": False,
     }
 
 
 def _add_version(ledger: Ledger, row: Row, act: Act) -> None:
-    shared = ("project_id", "entity_id", "version", "label", "data", "vector", "op_id")
+    """`act` made it: one of its own, whose submission is named by its instanceID, or one that changed a rule."""
+    shared = ("project_id", "entity_id", "version", "label", "data", "vector")
     version = {name: row[name] for name in shared}
-    # A form's change of an entity names its submission by the instanceID of the operation that it follows from.
-    version |= {"instance_id": act.row["instance_id"], "at": ledger.now}
+    version |= {"op_id": act.op_id, "instance_id": act.row["instance_id"], "at": ledger.now}
     ledger.inserts[ENTITY_VERSION].append(version)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from forms.policy import Policy
 from sync.entities import list_rules
-from sync.entities.apply import entities_in, refold
+from sync.entities.apply import contested_in, refold
 from sync.ledger import Act, Ledger, Record
 from sync.merge import View
 
@@ -16,13 +16,11 @@ def settle_list(ledger: Ledger, record: Record, act: Act) -> View:
     paths = {path for one in record.acts for path in one.row["changes"]}
     view = record.folded(policies=dict.fromkeys(paths, Policy.LATEST))
     row = ledger.list_row(record.record_id)
-    before = list_rules.read(row["settings"])
     row["settings"] = {path: value for path, value in sorted(view.values.items()) if value is not None}
     rules = list_rules.read(row["settings"])
     added = [name for name in rules.properties if name not in row["properties"]]
     row["properties"] = [*row["properties"], *added]
     ledger.changed_lists.add(row["name"])
-    ledger.asking = None
-    if rules.policies != before.policies or rules.needs_approval != before.needs_approval:
-        refold(ledger, entities_in(ledger, row["name"]))
+    if list_rules.merging(act.row["changes"]):
+        refold(ledger, contested_in(ledger, row["name"]), act)
     return view

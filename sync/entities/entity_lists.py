@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, cast, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, and_, cast, func, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from forms.definition import FormDefinition
 from forms.expression.table import Table
 from sync.entities import list_rules
-from sync.entities.scope import EntityScope
+from sync.entities.scope import EntityScope, served
 from sync.errors import NoSuchEntity, NoSuchList
 from sync.models import Entity, EntityList, EntityVersion, FormAttachment, Project
 
@@ -54,9 +54,11 @@ def counts(session: Session, project: Project) -> dict[str, int]:
     return dict(rows.all())
 
 
-def count_waiting(session: Session, project: Project, list_name: str) -> int:
+def count_waiting(session: Session, found: EntityList) -> int:
     """How many entities of the list wait for an approval."""
-    mine = (*_of(project.project_id, list_name), Entity.is_deleted.is_(False), Entity.is_waiting.is_(True))
+    if not list_rules.read(found.settings).needs_approval:
+        return 0
+    mine = (*_of(found.project_id, found.name), Entity.is_deleted.is_(False), Entity.is_approved.is_(False))
     return session.scalar(select(func.count()).select_from(Entity).where(*mine)) or 0
 
 
@@ -89,7 +91,8 @@ def entities(
     if not scope.sees_all:
         found = found.where(*scope.where(chosen))
     if is_waiting is not None:
-        found = found.where(Entity.is_waiting == is_waiting)
+        settled = and_(*served(list_rules.read(chosen.settings)), true())
+        found = found.where(~settled if is_waiting else settled)
     if has_conflicts is not None:
         found = found.where((Entity.conflicts > 0) == has_conflicts)
     if text:
@@ -127,7 +130,7 @@ def csv(session: Session, project: Project, list_name: str, *, scope: EntityScop
     written = io.StringIO(newline="")
     writer = csv_.writer(written, lineterminator="\n")
     writer.writerow([*OWN_COLUMNS, *properties])
-    for row in _rows(session, _living(project.project_id, list_name).where(*scope.where(chosen))):
+    for row in _rows(session, _living(chosen).where(*scope.where(chosen))):
         writer.writerow([row.get(column, "") for column in (*OWN_COLUMNS, *properties)])
     content = written.getvalue().encode()
     return content, hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -150,7 +153,7 @@ def deleted(
             Entity.project_id == project.project_id,
             Entity.list_name == list_name,
             Entity.entity_id.in_(entity_ids),
-            Entity.is_waiting.is_(False),
+            *served(rules),
         )
     )
     return {one.entity_id: one.is_deleted or not scope.includes(rules, one) for one in rows}
@@ -168,20 +171,23 @@ def tables(session: Session, project_id: str, definition: FormDefinition) -> dic
     }
     if not wanted:
         return {}
-    known = set(
-        session.scalars(
-            select(EntityList.name).where(EntityList.project_id == project_id, EntityList.name.in_(wanted.values()))
-        )
-    ) - _uploaded(session, project_id, definition)
-    return {id_: EntityTable(session, project_id, name) for id_, name in wanted.items() if name in known}
+    rows = session.scalars(
+        select(EntityList)
+        .where(EntityList.project_id == project_id, EntityList.name.in_(wanted.values()))
+        .execution_options(populate_existing=True)
+    )
+    uploaded = _uploaded(session, project_id, definition)
+    known = {one.name: one for one in rows if one.name not in uploaded}
+    return {id_: EntityTable(session, known[name]) for id_, name in wanted.items() if name in known}
 
 
 class EntityTable(Table):
     """An entity list, looked up in the database when a question asks for it; `rows` reads it once for each table."""
 
-    def __init__(self, session: Session, project_id: str, list_name: str) -> None:
+    def __init__(self, session: Session, one: EntityList) -> None:
         super().__init__((), is_pinned=False)
-        self._session, self._living = session, _living(project_id, list_name)
+        self._session = session
+        self._living = _living(one).where(*served(list_rules.read(one.settings)))
         self._read: list[Mapping[str, str]] | None = None
 
     @property
@@ -213,10 +219,10 @@ def _uploaded(session: Session, project_id: str, definition: FormDefinition) -> 
     return {name.removesuffix(".csv") for name in names}
 
 
-def _living(project_id: str, list_name: str) -> Select[str, str, int, dict[str, Any]]:
+def _living(one: EntityList) -> Select[str, str, int, dict[str, Any]]:
     return (
         select(Entity.entity_id, Entity.label, Entity.version, Entity.data)
-        .where(*_of(project_id, list_name), Entity.is_deleted.is_(False), Entity.is_waiting.is_(False))
+        .where(*_of(one.project_id, one.name), Entity.is_deleted.is_(False))
         .order_by(Entity.label, Entity.entity_id)
     )
 

@@ -129,6 +129,11 @@ def read(settings: Mapping[str, Any]) -> ListRules:
     )
 
 
+def merging(changes: Mapping[str, Any]) -> set[str]:
+    """The properties of which an operation on a list says how they are merged."""
+    return {path.removeprefix(MERGE) for path in changes if path.startswith(MERGE)}
+
+
 def written(name: str, rule: PropertyRule) -> dict[str, str | None]:
     """The paths that declare the property so; None where nothing needs to be said."""
     return {

@@ -33,10 +33,11 @@ class EntityScope:
 
     def where(self, one: EntityList) -> list[ColumnElement[bool]]:
         """The conditions on entities of this list; what waits for approval is in nobody's scope."""
-        conditions: list[ColumnElement[bool]] = [Entity.is_waiting.is_(False)]
         rules = list_rules.read(one.settings)
+        settled = served(rules)
         if self.sees_all:
-            return conditions
+            return settled
+        conditions: list[ColumnElement[bool]] = []
         if rules.is_owner_only:
             own = [Entity.device_id == self.device_id] if self.device_id else []
             own += [Entity.account_id == self.account_id] if self.account_id else []
@@ -44,15 +45,15 @@ class EntityScope:
         for name, key in rules.filters.items():
             said = func.coalesce(Entity.data[name].as_string(), "")
             conditions.append(said.in_(self._values(key)))
-        waits, *rules_of_list = conditions
-        if self.assigned and rules_of_list:
-            return [waits, or_(Entity.entity_id.in_(sorted(self.assigned)), and_(*rules_of_list))]
-        return conditions
+        if self.assigned and conditions:
+            return [*settled, or_(Entity.entity_id.in_(sorted(self.assigned)), and_(*conditions))]
+        return [*settled, *conditions]
 
     def includes(self, rules: ListRules, entity: Entity) -> bool:
         """Whether the entity is among what `where` finds."""
         is_left = self._owns(rules, entity) and self._passes(rules, entity.data)
-        return not entity.is_waiting and (is_left or entity.entity_id in self.assigned)
+        is_settled = entity.is_approved or not rules.needs_approval
+        return is_settled and (is_left or entity.entity_id in self.assigned)
 
     def may_have_had(self, rules: ListRules, entity: Entity, versions: Iterable[EntityVersion]) -> bool:
         """Whether the entity was in scope at some time, so that the reader must be told to drop it."""
@@ -60,9 +61,13 @@ class EntityScope:
 
     def word(self, lists: Iterable[EntityList]) -> str:
         """What of the rules touches this reader: another word is another scope. "" when none does."""
+        read = [(one.name, list_rules.read(one.settings)) for one in lists]
+        approval = " ".join(sorted(name for name, rules in read if rules.needs_approval))
+        return f"{approval} {self._restrictions(read)}".strip()
+
+    def _restrictions(self, read: Iterable[tuple[str, ListRules]]) -> str:
         if self.sees_all:
             return ""
-        read = ((one.name, list_rules.read(one.settings)) for one in lists)
         restricted = " ".join(
             f"{name} {rules.is_owner_only} {[(path, key, self._values(key)) for path, key in rules.filters.items()]}"
             for name, rules in read
@@ -84,6 +89,11 @@ class EntityScope:
     def _values(self, key: str) -> list[str]:
         said = str(self.properties.get(key) or "")
         return [value for one in said.split(",") if (value := one.strip())]
+
+
+def served(rules: ListRules) -> list[ColumnElement[bool]]:
+    """The conditions on entities that nobody's approval keeps back."""
+    return [Entity.is_approved.is_(True)] if rules.needs_approval else []
 
 
 def scope_of(session: Session, project_id: str, actor: Actor, device: Device | None = None) -> EntityScope:

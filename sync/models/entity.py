@@ -45,8 +45,12 @@ class Entity(Base):
     account_id: Mapped[str | None] = mapped_column(Id)
     """Who registered it, with which device; of several who did so without seeing each other, the first."""
     device_id: Mapped[str | None] = mapped_column(Id)
-    is_waiting: Mapped[bool] = mapped_column(default=False)
-    """Its list asks for an approval that no record of it has yet: devices do not get it."""
+    is_approved: Mapped[bool] = mapped_column(default=False)
+    """Somebody has written something by hand, or approved a record that registers it: where the list asks for that,
+    devices get it."""
+    was_contested: Mapped[bool] = mapped_column(default=False)
+    """People have written one of its properties without seeing each other, at whatever time: how its list merges
+    values may decide what it says."""
     is_deleted: Mapped[bool] = mapped_column(default=False)
     conflicts: Mapped[int] = mapped_column(Integer, default=0)
     heads: Mapped[int] = mapped_column(Integer, default=1)

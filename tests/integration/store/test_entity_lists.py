@@ -15,7 +15,7 @@ from sync.engine import in_transaction
 from sync.entities import entity_lists
 from sync.entities.entity_lists import EntityTable
 from sync.errors import NoSuchEntity, NoSuchList
-from sync.models import Entity, Project
+from sync.models import Entity, EntityList, Project
 from tests.conftest import Team
 from tests.integration.store.races import at_once
 
@@ -83,7 +83,7 @@ def test_a_list_made_by_many_at_once_is_one_list(engine: Engine, a_project: Team
 
 def test_checks_look_entities_up_by_any_column(engine: Engine, a_list: Team) -> None:
     with Session(engine) as session:
-        table = EntityTable(session, a_list.project_id, LIST)
+        table = EntityTable(session, session.get_one(EntityList, (a_list.project_id, LIST)))
         first = {"name": "e-1", "label": "INF-01", "__version": "2", "rt": "03", "role": "core"}
 
         assert list(table.where("name", "e-1")) == [first]
@@ -99,7 +99,7 @@ def test_checks_look_entities_up_by_any_column(engine: Engine, a_list: Team) -> 
 
 def test_a_lookup_by_name_sees_what_this_transaction_wrote(engine: Engine, a_list: Team, now: datetime) -> None:
     def register_then_look(session: Session) -> int:
-        table = EntityTable(session, a_list.project_id, LIST)
+        table = EntityTable(session, session.get_one(EntityList, (a_list.project_id, LIST)))
         before = len(table.where("name", "e-4"))
         session.add(an_entity(a_list, 4, now))
         session.flush()

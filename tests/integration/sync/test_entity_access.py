@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from sync import author, devices, review
+from sync import author, devices, install, review
 from sync.access import Actor, Role
 from sync.engine import in_transaction
 from sync.entities import declare_list, entity_lists, register
@@ -97,14 +98,14 @@ def test_what_a_record_registers_waits_until_the_record_is_approved(
 ) -> None:
     restrict(needs_approval=True)
     record, entity_id = registers(field, tablet, nama="Siti", umur="41")
-    waiting = field.one(Entity, entity_id).is_waiting, csv(field, tablet)[0]
+    waiting = field.one(Entity, entity_id).is_approved, csv(field, tablet)[0]
     came, _drop, cursor = pulled(field, other_tablet)
 
     decide(record, "approved")
 
-    assert waiting == (True, set())
+    assert waiting == (False, set())
     assert came == set()
-    assert not field.one(Entity, entity_id).is_waiting
+    assert field.one(Entity, entity_id).is_approved
     assert csv(field, tablet)[0] == {entity_id}
     assert pulled(field, other_tablet, cursor)[:2] == ({entity_id}, set())
     assert pulled(field, other_tablet)[0] == {entity_id}
@@ -125,7 +126,7 @@ def test_a_rejected_record_registers_nobody_and_an_edit_of_an_approved_one_hides
     field.push(tablet, tablet.op(approved, form=WARGA, context=field.shown(approved).vector, set={"umur": "31"}))
 
     assert field.shown(approved).review_state == "edited"
-    assert (field.one(Entity, of_rejected).is_waiting, field.one(Entity, of_approved).is_waiting) == (True, False)
+    assert (field.one(Entity, of_rejected).is_approved, field.one(Entity, of_approved).is_approved) == (False, True)
     assert pulled(field, tablet, cursor)[:2] == (set(), {of_rejected})
     assert csv(field, tablet)[0] == {of_approved}
     assert is_rebuilt_as_it_is(field)
@@ -146,15 +147,18 @@ def test_what_is_written_by_hand_and_what_changes_an_approved_entity_needs_no_ap
     field.push(tablet, tell(tablet, update(entity_id, 1), nama="Siti", umur="42"))
 
     entity = field.one(Entity, entity_id)
-    assert (entity.is_waiting, entity.data["umur"], entity.version) == (False, "42", 2)
+    assert (entity.is_approved, entity.data["umur"], entity.version) == (True, "42", 2)
 
 
 def test_approval_asked_for_later_and_given_up_again(field: Field, tablet: Tablet, restrict: Any) -> None:
     entity_id = registered(field, tablet)
     came, _drop, cursor = pulled(field, tablet)
+    before = field.one(Entity, entity_id).seq
 
     restrict(needs_approval=True)
     hidden = pulled(field, tablet, cursor)
+    # However many entities the list has, its rule is one row.
+    assert field.one(Entity, entity_id).seq == before
     restrict(needs_approval=False)
 
     assert (came, hidden[:2]) == ({entity_id}, (set(), {entity_id}))
@@ -176,8 +180,8 @@ def test_every_order_of_rule_record_and_review_comes_to_the_same(
     for at in order:
         forward(elsewhere, parts[at])
 
-    assert not elsewhere.one(Entity, entity_id).is_waiting
-    assert elsewhere.one(Entity, of_none).is_waiting
+    assert elsewhere.one(Entity, entity_id).is_approved
+    assert not elsewhere.one(Entity, of_none).is_approved
     assert {one.state for one in elsewhere.all(Operation)} == {"ready"}
     assert is_rebuilt_as_it_is(elsewhere)
 
@@ -287,3 +291,32 @@ def test_who_reviews_sees_everything(field: Field, tablet: Tablet, restrict: Any
             told.append([one.entity_id for one in entity_lists.entities(session, project, "warga", scope=scope)])
 
     assert told == [[entity_id], []]
+
+
+def test_on_the_way_there_and_back_each_entity_keeps_whether_it_is_approved(
+    field: Field, tablet: Tablet, other_tablet: Tablet, decide: Any, restrict: Any
+) -> None:
+    approved, of_approved = registers(field, tablet, nama="Siti", umur="41")
+    rejected, _of_rejected = registers(field, tablet, nama="Ani", umur="30")
+    for record, state in ((approved, "approved"), (rejected, "approved"), (rejected, "rejected")):
+        decide(record, state)
+    registers(field, tablet, nama="Budi", umur="20")
+    for one, age in ((tablet, "42"), (other_tablet, "43")):
+        field.push(one, tell(one, update(of_approved, 1), nama="Siti", umur=age))
+    restrict(needs_approval=True)
+    known = Entity.entity_id, Entity.is_approved, Entity.was_contested
+
+    def rows() -> list[Any]:
+        with Session(field.engine) as session:
+            return sorted(tuple(row) for row in session.execute(select(*known)))
+
+    before = rows()
+    install.downgrade(field.engine, "20261126_scope_the_lists")
+    with field.engine.connect() as connection:
+        waiting = {name for name, waits in connection.execute(text("SELECT label, is_waiting FROM entity")) if waits}
+    install.upgrade(field.engine)
+
+    assert waiting == {"Ani", "Budi"}
+    assert rows() == before
+    assert [row[1:] for row in before if row[0] == of_approved] == [(True, True)]
+    assert is_rebuilt_as_it_is(field)

@@ -17,7 +17,7 @@ from sync.engine import in_transaction
 from sync.entities import declare_list
 from sync.entities.declare_list import Declared
 from sync.feed import pull
-from sync.models import Conflict, Device, Entity, EntityList, Operation, Project, SubmissionFinding
+from sync.models import Conflict, Device, Entity, EntityList, EntityVersion, Operation, Project, SubmissionFinding
 from sync.operations import shape_of
 from sync.receive import receive
 from sync.verdict import Outcome, Sender
@@ -152,7 +152,9 @@ def test_a_policy_that_is_declared_afterwards_settles_what_was_open_and_devices_
     after, _cursor = pulled(field, tablet, cursor)
 
     assert set(before) == {entity_id, untouched}
-    assert {key: (one["data"]["umur"], one["conflicts"]) for key, one in after.items()} == {entity_id: ("43", 0)}
+    shown = {key: (one["data"]["umur"], one["conflicts"], one["version"]) for key, one in after.items()}
+    # ODK Collect keeps the row that it has while the version is the same.
+    assert (before[entity_id]["version"], shown) == (3, {entity_id: ("43", 0, 4)})
     assert field.all(Conflict) == []
     assert is_rebuilt_as_it_is(field)
 
@@ -172,6 +174,39 @@ def test_a_policy_taken_back_opens_the_conflict_again(
     assert is_rebuilt_as_it_is(field)
 
 
+def test_a_change_on_a_version_that_a_rule_made_had_seen_what_the_rule_chose(
+    field: Field, tablet: Tablet, other_tablet: Tablet, declare: Any
+) -> None:
+    entity_id = registered(field, tablet)
+    field.push(tablet, tell(tablet, update(entity_id, 1), nama="Siti", umur="43"))
+    field.push(other_tablet, tell(other_tablet, update(entity_id, 1), nama="Siti", umur="42"))
+    declare(umur=Declared(merge="max"))
+
+    field.push(other_tablet, tell(other_tablet, update(entity_id, 4), nama="Siti", umur="40"))
+
+    entity = field.one(Entity, entity_id)
+    assert (entity.data["umur"], entity.conflicts, entity.heads, entity.version) == ("40", 0, 1, 5)
+    assert [one.version for one in field.all(EntityVersion)] == [1, 2, 3, 4, 5]
+    assert is_rebuilt_as_it_is(field)
+
+
+def test_a_change_on_a_number_that_was_passed_over_had_seen_the_version_before_it(
+    field: Field, tablet: Tablet, other_tablet: Tablet, declare: Any
+) -> None:
+    entity_id = registered(field, tablet)
+    declare(umur=Declared(merge="max"))
+    field.push(tablet, tell(tablet, update(entity_id, 1), nama="Siti", umur="43"))
+    field.push(other_tablet, tell(other_tablet, update(entity_id, 1), nama="Siti", umur="42"))
+    numbers = sorted(one.version for one in field.all(EntityVersion))
+
+    field.push(tablet, tell(tablet, update(entity_id, 3), nama="Siti", umur="44"))
+
+    assert numbers == [1, 2, 4]
+    assert [one.state for one in field.all(Operation) if one.state == "held"] == []
+    assert field.one(Entity, entity_id).data["umur"] == "44"
+    assert is_rebuilt_as_it_is(field)
+
+
 def test_another_server_follows_the_same_rules_in_whatever_order_it_hears_of_them(
     field: Field, tablet: Tablet, other_tablet: Tablet, declare: Any, elsewhere: Field
 ) -> None:
@@ -186,6 +221,7 @@ def test_another_server_follows_the_same_rules_in_whatever_order_it_hears_of_the
 
     here, there = field.one(Entity, entity_id), elsewhere.one(Entity, entity_id)
     assert (there.data, there.vector, there.conflicts) == (here.data, here.vector, here.conflicts)
+    assert there.version == here.version == 4
     assert elsewhere.one(EntityList, "warga").settings == field.one(EntityList, "warga").settings
     assert is_rebuilt_as_it_is(elsewhere)
 
