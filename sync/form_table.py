@@ -1,19 +1,21 @@
-"""The attachments of a form in which its questions look things up: CSV, XML and GeoJSON as rows."""
+"""Tables as rows: the attachments of a form in which its questions look things up (CSV, XML and GeoJSON), and the CSVs
+that people send to fill a registry or to assign work."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import orjson
 from lxml import etree
 
 from forms import xml
 from forms.definition import FormDefinition, Question
-from forms.errors import Problem
+from forms.errors import Kind, Problem
 from forms.expression.table import Table
 
 LARGEST = 16 * 2**20
@@ -22,12 +24,14 @@ MOST_NODES = 2_000_000
 """Elements of a table in XML: a hundred thousand rows of nearly twenty columns."""
 
 SUFFIXES = (".csv", ".xml", ".geojson")
+MOST_FAULTS = 20
+"""Of a CSV that somebody sends, told at once."""
 LIST_NAME = "list_name"
 """The column of itemsets.csv that says to which list a row belongs."""
 
 
 class BadTable(Problem):
-    """This file cannot be read as the table that the form needs. Save it as CSV in UTF-8 and send it again."""
+    """This file cannot be read as a table. Save it as CSV in UTF-8 and send it again."""
 
     slug = "form/bad-table"
 
@@ -57,9 +61,49 @@ class BrokenRow(BadTable):
 
 
 class MissingColumn(BadTable):
-    """The form looks for a column that this table does not have. Add or rename it and send it again."""
+    """This table lacks a column that is needed. Add it, or rename the one that is meant, and send it again."""
 
     slug = "form/table-missing-column"
+
+
+class EmptyTable(BadTable):
+    """This table has no rows. Write at least one below the names of the columns and send it again."""
+
+    slug = "table/empty"
+
+
+class TableTooLarge(BadTable):
+    """This table is too large. Divide it into several files and send them one after the other."""
+
+    kind = Kind.TOO_LARGE
+    slug = "table/too-large"
+
+
+class RowFault(TypedDict):
+    """What is wrong in a row of a file; the names of the columns are row 1. `why` is a word of who reads the file."""
+
+    row: int
+    column: str
+    value: str
+    why: str
+
+
+class FaultyRows(BadTable):
+    """This CSV cannot be taken; nothing was changed. Correct what is listed and send it again."""
+
+    slug = "table/faulty-rows"
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        super().__init__(faults=faults[:MOST_FAULTS])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a CSV that somebody sends may be, and the columns that it needs."""
+
+    columns: Sequence[str]
+    most_rows: int
+    most_bytes: int
 
 
 def is_table(name: str, size: int) -> bool:
@@ -71,6 +115,21 @@ def table(name: str, content: bytes, list_name: str = "") -> Table:
     """The rows, all values as text; only those of one list where the file holds several. Refuses BadTable."""
     rows = _rows(name, content)
     return Table([row for row in rows if row.get(LIST_NAME) == list_name] if list_name else rows)
+
+
+def sent_rows(content: bytes, wanted: Wanted) -> Sequence[Mapping[str, str]]:
+    """The rows of a CSV that somebody sends. Refuses BadTable."""
+    if len(content) > wanted.most_bytes:
+        raise TableTooLarge(f"{len(content)} > {wanted.most_bytes}")
+    columns, rows = _csv_columns("CSV", content), list(_csv("CSV", content))
+    missing = [column for column in wanted.columns if column not in columns]
+    if missing:
+        raise MissingColumn(", ".join(missing), column=missing[0])
+    if not rows:
+        raise EmptyTable
+    if len(rows) > wanted.most_rows:
+        raise TableTooLarge(f"{len(rows)} > {wanted.most_rows}")
+    return rows
 
 
 def check_table(definition: FormDefinition, name: str, content: bytes) -> None:

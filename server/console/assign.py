@@ -26,6 +26,7 @@ from sync.assignments import assign, assign_csv
 from sync.assignments.assign import Given, Task
 from sync.assignments.progress import Wanted, listed
 from sync.entities import entity_lists
+from sync.form_table import BadTable
 from sync.models import Entity, Form, Project
 
 MOST_ENTRIES = 300
@@ -78,7 +79,7 @@ def upload_assignments(number: int) -> ResponseReturnValue:
     content = sent.stream.read(assign_csv.LARGEST_CSV + 1) if sent is not None else b""
     try:
         given = assign_csv.take_csv(session(), found, content, actor=actor(), now=now())
-    except assign_csv.BadAssignments as problem:
+    except BadTable as problem:
         return _refused(found, problem), STATUS[problem.kind]
     return _given(number, given)
 

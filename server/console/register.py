@@ -23,6 +23,7 @@ from server.projects import project
 from sync.access import require
 from sync.entities import declare_list, entity_lists, list_rules, register, take_csv
 from sync.entities.list_rules import PropertyRule
+from sync.form_table import BadTable
 from sync.models import Entity, Project
 
 FIELD = "p-"
@@ -111,7 +112,7 @@ def _take(found: Project, name: str, sent: FileStorage, *, with_new_columns: boo
         taken = take_csv.take_csv(
             session(), found, name, content, with_new_columns=with_new_columns, actor=actor(), now=now()
         )
-    except take_csv.BadCsv as problem:
+    except BadTable as problem:
         return _refused(found, name, problem), STATUS[problem.kind]
     words = gettext(
         "New: %(created)d. Changed: %(updated)d. As before: %(unchanged)d.",

@@ -11,13 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
-from sync import access, form_table
+from sync import access
 from sync.access import Actor
 from sync.assignments import assign
 from sync.assignments.assign import BadDue, BadTarget, FormDoesNotAsk, Given, NoSuchAssignee, NotOffered, Task
 from sync.assignments.assignees import Assignee, assignees, named
-from sync.entities.take_csv import CsvFault
 from sync.errors import NoSuchEntity, NoSuchForm
+from sync.form_table import FaultyRows, RowFault, Wanted, sent_rows
 from sync.models import Entity, Form, Project
 from sync.record import record
 
@@ -26,8 +26,7 @@ CODES = ("code", "kode")
 """Properties by which an entry may be named, beside its id and its label."""
 
 LARGEST_CSV = 4 * 2**20
-MOST_ROWS = 5_000
-MOST_FAULTS = 20
+WANTED = Wanted((FORM, PERSON), most_rows=5_000, most_bytes=LARGEST_CSV)
 
 WHY: Mapping[type[Problem], tuple[str, str]] = {
     NoSuchForm: (FORM, "no_such_form"),
@@ -41,23 +40,16 @@ WHY: Mapping[type[Problem], tuple[str, str]] = {
 """In which column the fault is, and its name."""
 
 
-class BadAssignments(Problem):
-    """This CSV cannot be taken; nothing was assigned. It needs the columns “form” and “person”. Correct what is listed
-    and send it again."""
-
-    slug = "assignment/bad-csv"
-
-
 def take_csv(session: Session, project: Project, content: bytes, *, actor: Actor, now: datetime) -> Given:
     """A row is an assignment: `form` (form ID or title), `person` (name or e-mail address), and if wanted `entity`
     (code, name or id of an entry), `due` (YYYY-MM-DD), `target`, `note`.
 
-    The same file again changes nothing. Refuses NotAllowed, and BadAssignments, which lists what is wrong by row."""
+    The same file again changes nothing. Refuses NotAllowed, and BadTable; FaultyRows list what is wrong by row."""
     access.require(actor, "assignment.update", project.project_id)
     reading = _Reading.of(session, project)
     tasks: list[Task] = []
-    faults: list[CsvFault] = []
-    for number, row in enumerate(_rows(content), 2):
+    faults: list[RowFault] = []
+    for number, row in enumerate(sent_rows(content, WANTED), 2):
         task = reading.task(row)
         try:
             assign.require_sound(session, project, task, reading.ids)
@@ -66,7 +58,7 @@ def take_csv(session: Session, project: Project, content: bytes, *, actor: Actor
             faults.append({"row": number, "column": column, "value": row.get(column, "")[:100], "why": why})
         tasks.append(task)
     if faults:
-        raise BadAssignments(faults=faults[:MOST_FAULTS])
+        raise FaultyRows(faults)
     given = assign.place_tasks(session, project, tasks, actor=actor, now=now)
     detail = {"created": len(given.created), "updated": len(given.updated)}
     target = ("project", project.project_id)
@@ -130,18 +122,3 @@ class _Reading:
     def entity(self, text: str) -> str:
         fitting = self.entities.get(text.strip().casefold(), ()) if text.strip() else ()
         return next(iter(fitting)) if len(fitting) == 1 else text.strip()
-
-
-def _rows(content: bytes) -> Iterable[Mapping[str, str]]:
-    if len(content) > LARGEST_CSV:
-        raise BadAssignments(f"{len(content)} > {LARGEST_CSV}")
-    try:
-        rows = form_table.table("assignments.csv", content).rows
-    except (ValueError, Problem) as error:
-        raise BadAssignments(str(error)[:200]) from error
-    missing = [column for column in (FORM, PERSON) if not rows or column not in rows[0]]
-    if missing:
-        raise BadAssignments(", ".join(missing))
-    if len(rows) > MOST_ROWS:
-        raise BadAssignments(f"{len(rows)} > {MOST_ROWS}")
-    return rows

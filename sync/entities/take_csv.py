@@ -6,18 +6,17 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
-from forms.errors import Problem
-from sync import access, form_table
+from sync import access
 from sync.access import Actor
 from sync.entities import entity_lists, list_rules
 from sync.entities.apply import LABEL
 from sync.entities.declare_list import PROPERTY_NAME
 from sync.entities.list_rules import ListRules
 from sync.entities.register import Entry, difference, filled, known, label_of, write
+from sync.form_table import FaultyRows, RowFault, Wanted, sent_rows
 from sync.lock import lock_project
 from sync.models import Entity, Project
 from sync.record import record
@@ -25,25 +24,7 @@ from sync.record import record
 ID = "name"
 """The column of an entity's id, as in the CSV that devices get."""
 LARGEST_CSV = 16 * 2**20
-MOST_ROWS = 50_000
-MOST_FAULTS = 20
-
-
-class BadCsv(Problem):
-    """This CSV cannot be taken; nothing was changed. Correct what is listed and send it again."""
-
-    slug = "entity/bad-csv"
-
-
-class CsvFault(TypedDict):
-    """What is wrong in a line of a file; the header is row 1."""
-
-    row: int
-    column: str
-    value: str
-    why: str
-    """"no_such_property", "bad_property", "no_label", "id_twice", "no_such_entity"; for a value that does not fit its
-    property the type's name, or "choice"."""
+WANTED = Wanted((LABEL,), most_rows=50_000, most_bytes=LARGEST_CSV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +49,11 @@ def take_csv(
     """A row is an entity: `label`, and a column for each property; `name` is the id of one that is to be changed.
 
     An empty cell of a known entity clears the property. Columns that the list does not have are refused, unless they
-    are to become properties. Refuses NotAllowed, NoSuchList and BadCsv, which lists what is wrong by row; then
+    are to become properties. Refuses NotAllowed, NoSuchList, and BadTable; FaultyRows list what is wrong by row. Then
     nothing has changed."""
     access.require(actor, "entity.create", project.project_id)
     found = entity_lists.named(session, project, list_name)
-    rows = _rows(content)
+    rows = sent_rows(content, WANTED)
     columns = [column for column in rows[0] if column not in entity_lists.OWN_COLUMNS]
     faults = _bad_columns(columns, None if with_new_columns else found.properties)
     lock_project(session, project.project_id)
@@ -80,7 +61,7 @@ def take_csv(
     faults += _bad_rows(rows, there, list_name) + _misfits(rows, columns, list_rules.read(found.settings), there)
     faults.sort(key=lambda fault: fault["row"])
     if faults:
-        raise BadCsv(faults=faults[:MOST_FAULTS])
+        raise FaultyRows(faults)
     entity_lists.ensure_list(session, project.project_id, list_name, columns, now=now)
     changes = _changes_of_rows(rows, columns, there)
     created = sum(1 for entity_id in changes if entity_id not in there)
@@ -92,21 +73,7 @@ def take_csv(
     return taken
 
 
-def _rows(content: bytes) -> Sequence[Mapping[str, str]]:
-    if len(content) > LARGEST_CSV:
-        raise BadCsv(f"{len(content)} > {LARGEST_CSV}")
-    try:
-        rows = form_table.table("entities.csv", content).rows
-    except (ValueError, Problem) as error:
-        raise BadCsv(str(error)[:200]) from error
-    if not rows or LABEL not in rows[0]:
-        raise BadCsv(LABEL)
-    if len(rows) > MOST_ROWS:
-        raise BadCsv(f"{len(rows)} > {MOST_ROWS}")
-    return rows
-
-
-def _bad_columns(columns: Iterable[str], known: Sequence[object] | None) -> list[CsvFault]:
+def _bad_columns(columns: Iterable[str], known: Sequence[object] | None) -> list[RowFault]:
     """Columns that cannot be a property, or that are none of the `known` ones."""
     faults = []
     for column in columns:
@@ -116,7 +83,7 @@ def _bad_columns(columns: Iterable[str], known: Sequence[object] | None) -> list
     return faults
 
 
-def _bad_rows(rows: Sequence[Mapping[str, str]], there: Mapping[str, Entity], list_name: str) -> list[CsvFault]:
+def _bad_rows(rows: Sequence[Mapping[str, str]], there: Mapping[str, Entity], list_name: str) -> list[RowFault]:
     faults, seen = [], set()
     for number, row in enumerate(rows, 2):
         id_ = row.get(ID, "").strip().lower()
@@ -132,7 +99,7 @@ def _bad_rows(rows: Sequence[Mapping[str, str]], there: Mapping[str, Entity], li
 
 def _misfits(
     rows: Sequence[Mapping[str, str]], columns: Sequence[str], rules: ListRules, there: Mapping[str, Entity]
-) -> list[CsvFault]:
+) -> list[RowFault]:
     """What is new in the file and does not fit; a value that stands there already may come back as it is."""
     faults = []
     for number, row in enumerate(rows, 2):
@@ -145,7 +112,7 @@ def _misfits(
     return faults
 
 
-def _fault(row: int, column: str, value: str, why: str) -> CsvFault:
+def _fault(row: int, column: str, value: str, why: str) -> RowFault:
     return {"row": row, "column": column[:100], "value": value[:100], "why": why}
 
 

@@ -18,6 +18,7 @@ from sync.entities.declare_list import Declared
 from sync.entities.register import Entry
 from sync.entities.take_csv import Taken
 from sync.errors import NoSuchEntity, NoSuchProperty
+from sync.form_table import BadTable, FaultyRows
 from sync.models import Entity, Event, Operation, Project
 from tests.conftest import Team
 
@@ -176,7 +177,7 @@ def test_what_devices_were_given_comes_back_as_it_is(act: Act, engine: Engine, a
 
 
 def test_new_columns_become_properties_when_that_is_wanted(act: Act, engine: Engine, a_project: Team) -> None:
-    with pytest.raises(take_csv.BadCsv) as refusal:
+    with pytest.raises(FaultyRows) as refusal:
         act(take_csv.take_csv, "informan", b"label,rt\nSiti,3\n")
     assert refusal.value.members["faults"] == [{"row": 1, "column": "rt", "value": "", "why": "no_such_property"}]
 
@@ -189,7 +190,7 @@ def test_every_fault_of_a_csv_is_named_and_nothing_is_taken(act: Act, engine: En
     act(register.create, "informan", [Entry("Siti", {}, ID)])
     content = f"name,label\n{ID},\n{ID},Siti\n{_id(9)},Nobody\n,Good\n".encode()
 
-    with pytest.raises(take_csv.BadCsv) as refusal:
+    with pytest.raises(FaultyRows) as refusal:
         act(take_csv.take_csv, "informan", content)
 
     assert [(one["row"], one["why"]) for one in refusal.value.members["faults"]] == [
@@ -207,7 +208,7 @@ def test_a_value_of_another_type_is_refused_by_hand_and_in_a_csv_with_its_place(
 
     with pytest.raises(register.BadValue) as by_hand:
         act(register.create, "informan", [Entry("Siti", {"status": "lost"})])
-    with pytest.raises(take_csv.BadCsv) as by_file:
+    with pytest.raises(FaultyRows) as by_file:
         act(take_csv.take_csv, "informan", b"label,phone,status\nSiti,812,active\nAni,x1,lost\nBudi,,\n")
 
     assert by_hand.value.members["why"] == "choice"
@@ -224,7 +225,7 @@ def test_a_value_of_another_type_is_refused_by_hand_and_in_a_csv_with_its_place(
 
 @pytest.mark.parametrize("content", [b"", b"label\n", b"name,phone\n,1\n", b"\xff\xfe\x00", b"PK\x03\x04"])
 def test_what_is_no_csv_of_entities_is_refused(act: Act, content: bytes) -> None:
-    with pytest.raises(take_csv.BadCsv):
+    with pytest.raises(BadTable):
         act(take_csv.take_csv, "informan", content)
 
 

@@ -20,6 +20,7 @@ from sync.engine import in_transaction
 from sync.entities import declare_list, register
 from sync.entities.register import Entry
 from sync.errors import NoSuchEntity, NoSuchForm, StaleEdit
+from sync.form_table import BadTable, FaultyRows
 from sync.models import Assignment, Conflict, Event, InboxItem, Project, RemoteName
 from sync.operations import after, names_of
 from sync.receive import receive
@@ -231,7 +232,7 @@ def test_every_fault_of_a_file_is_named_and_nothing_is_assigned(desk: Field, tab
         b"rumah_tangga,d-siti,W-01,,\nkunjungan,d-siti,,soon,\nkunjungan,d-siti,,,many\nkunjungan,d-siti,,,1\n"
     )
 
-    with pytest.raises(assign_csv.BadAssignments) as refusal:
+    with pytest.raises(FaultyRows) as refusal:
         do(desk, assign_csv.take_csv, content)
 
     assert [(one["row"], one["column"], one["why"]) for one in refusal.value.members["faults"]] == [
@@ -244,7 +245,7 @@ def test_every_fault_of_a_file_is_named_and_nothing_is_assigned(desk: Field, tab
     ]
     assert lines(desk) == []
     for content in (b"", b"form\nkunjungan\n", b"\xff\xfe", b"PK\x03\x04"):
-        with pytest.raises(assign_csv.BadAssignments):
+        with pytest.raises(BadTable):
             do(desk, assign_csv.take_csv, content)
 
 

@@ -8,11 +8,15 @@ from sync.form_table import (
     BadTable,
     BrokenRow,
     DoubledColumn,
+    EmptyTable,
     MissingColumn,
     NamelessColumn,
     NotUtf8,
+    TableTooLarge,
+    Wanted,
     check_table,
     is_table,
+    sent_rows,
     table,
 )
 from tests.unit.forms.sheet import form
@@ -127,3 +131,33 @@ def test_pictures_and_giants_are_not_read() -> None:
     assert is_table("a.CSV", 100)
     assert not is_table("a.png", 100)
     assert not is_table("a.csv", 2**30)
+
+
+WANTED = Wanted(("label",), most_rows=2, most_bytes=40)
+
+
+def test_a_csv_that_somebody_sends_is_rows_whatever_its_column_order_and_delimiter() -> None:
+    rows = sent_rows(b"\xef\xbb\xbfrt;label\r\n03;Siti\r\n;Ani\r\n", WANTED)
+
+    assert rows == [{"rt": "03", "label": "Siti"}, {"rt": "", "label": "Ani"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal", "detail"),
+    [
+        (b"", MissingColumn, "label"),
+        (b"name\nSiti\n", MissingColumn, "label"),
+        (b"label\n\n", EmptyTable, ""),
+        (b"label\n\xff\n", NotUtf8, "CSV, 2"),
+        (b"label,label\nSiti,Ani\n", DoubledColumn, "CSV: label"),
+        (b"label\n1\n2\n3\n", TableTooLarge, "3 > 2"),
+        (b"label\n" + b"x" * 40, TableTooLarge, "46 > 40"),
+    ],
+)
+def test_a_csv_that_cannot_be_taken_is_refused_with_what_to_do(
+    content: bytes, refusal: type[BadTable], detail: str
+) -> None:
+    with pytest.raises(refusal) as refused:
+        sent_rows(content, WANTED)
+
+    assert refused.value.detail == detail
