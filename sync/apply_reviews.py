@@ -16,6 +16,7 @@ from sync.merge import Op, Twins, View, fold, with_twins
 from sync.rows import COMMENT
 
 SEEN = "seen"
+DECISIONS = frozenset({"received", "has_issues", "rejected", "approved"})
 NOT_JUDGED = frozenset({SEEN})
 """Paths on which two reviews never clash."""
 
@@ -34,8 +35,8 @@ def review_state(written: Iterable[Op], reviews: Sequence[Op], twins: Twins = NO
     state = judged.set["state"] if judged is not None else None
     if judged is None or not state:
         return "received" if len(ops) == 1 else "edited"
-    # ODK Central's word: whatever had been decided was decided about another version.
-    return state if _has_judged(judged, ops, twins) else "edited"
+    # ODK Central's word: whatever had been decided was decided about another version, or in a word of another program.
+    return state if state in DECISIONS and _has_judged(judged, ops, twins) else "edited"
 
 
 def _has_judged(judged: Op, ops: Iterable[Op], twins: Twins) -> bool:

@@ -18,6 +18,10 @@ LONGEST_WHY = 40
 LARGEST_NUMBER = 2**53
 OP_ID = re.compile(r"[0-9A-Za-z_.:~-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON writes it; a backslash before it makes it six letters that somebody typed."""
+ROWS = frozenset({"entity", "assignment", "comment"})
+"""Kinds whose record has a row under an id of its own."""
 
 
 class Unreadable(ValueError):
@@ -109,7 +113,7 @@ def read_draft(raw: bytes) -> Draft:
         raise Unreadable(Why.INVALID_JSON, str(error)) from error
     if not isinstance(line, dict):
         raise Unreadable(Why.INVALID_OPERATION, "an operation is a JSON object")
-    if b"\\u0000" in raw:
+    if NUL.search(raw):
         raise Unreadable(Why.INVALID_OPERATION, "a text holds a NUL character")
     draft = _envelope(line)
     if draft.kind not in KINDS:
@@ -158,7 +162,12 @@ def _text(line: Mapping[str, Any], name: str) -> str:
 
 def _number(line: Mapping[str, Any], name: str) -> int:
     value = line.get(name, 0)
-    return value if isinstance(value, int) and not isinstance(value, bool) else -1
+    return value if _is_number(value) else -1
+
+
+def _is_number(value: object) -> bool:
+    """Whether every database can hold it."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_NUMBER
 
 
 def _fault(draft: Draft, line: Mapping[str, Any]) -> str:
@@ -170,10 +179,11 @@ def fault_of_ids(draft: Draft) -> str:
     """What is wrong with its place in a chain, "" when nothing is."""
     if not 1 <= len(draft.origin) <= 255:
         return "origin: a text of 1 to 255 characters"
-    if not 0 <= draft.prev < draft.n < LARGEST_NUMBER:
+    if not 0 <= draft.prev < draft.n:
         return "n and prev: whole numbers with 0 <= prev < n"
-    if not 1 <= len(draft.record_id) <= LONGEST_NAME:
-        return f"record: a text of 1 to {LONGEST_NAME} characters"
+    longest = LONGEST_ID if draft.kind in ROWS else LONGEST_NAME
+    if not 1 <= len(draft.record_id) <= longest:
+        return f"record: a text of 1 to {longest} characters"
     if max(map(len, (draft.form_id, draft.version, draft.base_id))) > LONGEST_NAME or len(draft.cause_id) > LONGEST_ID:
         return "form, version, base or cause: too long"
     return ""
@@ -189,16 +199,18 @@ def _fault_of_types(line: Mapping[str, Any]) -> str:
 
 def _fault_of_content(draft: Draft) -> str:
     for origin, n in draft.context.items():
-        if not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < LARGEST_NUMBER:
+        if not _is_number(n):
             return f"context: {origin[:80]} is not a number"
     for path, value in (draft.changes or {}).items():
-        if len(path) > 255 or not (value is None or isinstance(value, str)):
-            return f"set: {path[:80]} is neither text nor null"
+        if not 1 <= len(path) <= 255 or not (value is None or isinstance(value, str)):
+            return f"set: {path[:80]} is neither text nor null, or no path"
     if not all(map(is_attachment, draft.attachments)):
         return "attachments: each has a name, a sha256 and a size"
     has_content = draft.xml is not None or draft.changes is not None or draft.is_delete or draft.void
     if draft.kind == "submission" and not has_content:
         return "a submission has xml, or set, or is deleted"
+    if draft.kind == "comment" and not draft.void and not (draft.changes or {}).get("submission"):
+        return "a comment names its submission"
     return ""
 
 
@@ -212,5 +224,5 @@ def is_attachment(attachment: Any) -> bool:
         and not re.search(r"[/\\\x00-\x1f]", name)
         and isinstance(sha256, str)
         and SHA256.fullmatch(sha256) is not None
-        and (size is None or (isinstance(size, int) and size >= 0))
+        and (size is None or _is_number(size))
     )

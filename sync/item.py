@@ -12,7 +12,7 @@ from forms.errors import Problem
 from forms.finding import Finding
 from forms.instance import Envelope, open_instance
 from sync import definitions
-from sync.draft import Draft, Unreadable, read_draft
+from sync.draft import LONGEST_NAME, Draft, Unreadable, read_draft
 from sync.filling import Filling, Times, asks_lists, examine, read_filling
 from sync.verdict import Sender, Why
 
@@ -64,6 +64,9 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
         envelope = landed.envelope or open_instance(draft.xml)
     except Problem as error:
         return Item(*known, draft, Why.MALFORMED_XML, error.detail or error.title())
+    why, detail = _fault(envelope)
+    if why is not Why.NONE:
+        return Item(*known, draft, why, detail)
     key = (sender.project_id, draft.form_id or envelope.form_id, draft.version or envelope.version)
     compiled = definitions.compiled(session, *key)
     if compiled is None:
@@ -71,6 +74,15 @@ def _prepare(session: Session, sender: Sender, batch_id: str, landed: Landed, no
     filling = read_filling(compiled, envelope)
     findings = _check(draft, filling, now)
     return Item(*known, draft, envelope=envelope, filling=filling, findings=findings, form_key=key)
+
+
+def _fault(envelope: Envelope) -> tuple[Why, str]:
+    """What is too long for its column; not every database would say so."""
+    if len(envelope.instance_id) > LONGEST_NAME:
+        return Why.INSTANCE_ID_TOO_LONG, envelope.instance_id[:80]
+    if max(len(envelope.form_id), len(envelope.version)) > LONGEST_NAME:
+        return Why.INVALID_OPERATION, "the id of the form, or its version: too long"
+    return Why.NONE, ""
 
 
 def _check(draft: Draft, filling: Filling, now: datetime) -> tuple[Finding, ...] | None:

@@ -29,6 +29,8 @@ VERBS: Mapping[str, str] = {
 }
 """What an author must be allowed to, by the kind of the operation."""
 
+REASONS = frozenset(why.value for why in Why)
+
 DELETE: Mapping[str, str] = {"submission": "submission.delete", "entity": "entity.delete"}
 
 
@@ -187,7 +189,8 @@ def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
     """Another server has put it aside: here too it only occupies its number."""
     row = row_of(ledger, item, draft) | {
         "state": "void",
-        "why": draft.void,
+        # A newer server may know reasons that have no name here yet.
+        "why": draft.void if draft.void in REASONS else Why.INVALID_OPERATION.value,
         "verdict": Outcome.QUARANTINED.value,
         "seq": ledger.head,
     }

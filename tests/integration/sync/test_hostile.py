@@ -1,0 +1,93 @@
+"""What a broken, hostile or newer client sends costs nobody else anything, and is the same on every database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from sync import receive
+from sync.access import Actor
+from sync.models import Conflict
+from sync.verdict import Outcome, Receipt, Sender, Why
+from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id, outcomes, xform
+
+TOO_LARGE = {"name": "rumah.jpg", "sha256": PHOTO, "size": 2**63}
+
+
+def push_as(field: Field, actor: Actor, door: str, *ops: dict[str, Any]) -> Receipt:
+    sender = Sender(field.project_id, actor, door)
+    return receive.receive(field.engine, sender, [orjson.dumps(op) for op in ops], size=1, now=field.now)
+
+
+def server(field: Field) -> Actor:
+    return Actor("server", id="s-centre", serves=field.project_id)
+
+
+def test_a_marker_with_a_reason_of_a_newer_server_stops_no_push(field: Field, tablet: Tablet) -> None:
+    op = tablet.fill_in(new_id(), nama="Siti")
+    push_as(field, server(field), "server", op | {"xml": None, "void": "of_the_future"})
+
+    receipt = field.push(tablet, op, tablet.fill_in(new_id(), nama="Budi"))
+
+    assert outcomes(receipt) == [Outcome.DUPLICATE, Outcome.ACCEPTED]
+    assert receipt.lines[0].why is Why.INVALID_OPERATION
+
+
+def test_what_no_database_can_hold_is_put_aside_before_it_waits(field: Field, tablet: Tablet) -> None:
+    """Else it would come up again with whatever it waits for: here, nobody could publish the version."""
+    record = new_id()
+    op = tablet.op(record, version="2", xml=instance(record, version="2"), attachments=[TOO_LARGE])
+
+    receipt = field.push(tablet, op, tablet.op(record, version="2", set={"nama": "Siti"}))
+    field.publish(xform("2"))
+
+    assert [line.why for line in receipt.lines] == [Why.INVALID_OPERATION, Why.WAITS_FOR_VERSION]
+    assert field.answers(record) == {"nama": "Siti"}
+
+
+def test_a_review_in_words_of_another_program_keeps_no_record_out(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    supervisor = Tablet("", "p-rina~1")
+    decided = supervisor.op(record, kind="review", set={"state": "postponed"})
+    assert outcomes(push_as(field, field.supervisor, "sync", decided)) == [Outcome.HELD]
+
+    receipt = field.push(tablet, tablet.fill_in(record, nama="Siti"))
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED]
+    assert field.shown(record).review_state == "edited"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"xml": instance("uuid:" + "i" * 300)}, Why.INSTANCE_ID_TOO_LONG),
+        ({"xml": instance("uuid:a", version="v" * 300), "version": ""}, Why.INVALID_OPERATION),
+        ({"xml": instance("uuid:a", form_id="f" * 300), "form": ""}, Why.INVALID_OPERATION),
+        ({"set": {"": "a value of nothing"}}, Why.INVALID_OPERATION),
+        ({"set": {"nama": "Siti"}, "n": 2**63}, Why.INVALID_OPERATION),
+        ({"set": {"nama": "Siti"}, "context": {"d-siti~1": 2**63}}, Why.INVALID_OPERATION),
+        ({"kind": "comment", "set": {"body": "about nothing"}}, Why.INVALID_OPERATION),
+        ({"kind": "entity", "record": "e" * 65, "form": "warga", "set": {"label": "Siti"}}, Why.INVALID_OPERATION),
+    ],
+)
+def test_what_is_too_long_or_too_large_is_put_aside_with_its_reason(
+    field: Field, tablet: Tablet, said: dict[str, Any], why: Why
+) -> None:
+    op = tablet.op(new_id()) | said
+
+    receipt = push_as(field, field.manager, "sync", op, tablet.fill_in(new_id(), nama="Budi"))
+
+    assert [line.why for line in receipt.lines] == [why, Why.NONE]
+    assert field.all(Conflict) == []
+
+
+def test_the_letters_of_a_nul_are_an_answer_like_any_other(field: Field, tablet: Tablet) -> None:
+    record, posted = new_id(), new_id()
+
+    receipt = field.push(tablet, tablet.op(record, set={"nama": r"the letters \u0000, and \\u0000"}))
+    line = field.post(instance(posted, nama=r"\u0000"))
+
+    assert (*outcomes(receipt), line.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+    assert field.answers(record) == {"nama": r"the letters \u0000, and \\u0000"}
