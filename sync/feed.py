@@ -24,7 +24,8 @@ CURSOR = re.compile(
     r"(?:\.b(?P<begun>\d{1,18}))?\.(?P<seq>\d{1,18})"
 )
 """epoch, the reader's scope, and seq; while all is read again after a change of scope, before the seq also how far that
-reaches which the reader may have; while all is read from the beginning, how far the feed had come when that began."""
+reaches which the reader may have; while all is read from the beginning, how far the feed had come when what the reader
+had before was told."""
 ROWS_AT_ONCE = 1000
 
 
@@ -127,7 +128,8 @@ def _since(cursor: str, told: Standing, reader: Reader) -> tuple[int, int, int]:
         raise CursorGone(cursor)
     if found["scope"] in (None, reader.scope):
         return since, known, begun
-    return 0, max(since, known), told.head
+    # What it has is from that time: of what was deleted since, it is still to be told.
+    return 0, max(since, known), max(since, begun)
 
 
 def is_at_head(reader: Reader, cursor: str) -> bool:

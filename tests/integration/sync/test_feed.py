@@ -16,9 +16,11 @@ from sync.models import Device, Form, Project, Submission
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id
 
 
-def pull(field: Field, tablet: Tablet | None = None, cursor: str = "", limit: int = 500) -> feed.Page:
+def pull(
+    field: Field, tablet: Tablet | None = None, cursor: str = "", limit: int = 500, account_id: str | None = None
+) -> feed.Page:
     role = Role.ENUMERATOR if tablet else Role.SUPERVISOR
-    actor = Actor("device" if tablet else "account", roles={field.project_id: role})
+    actor = Actor("device" if tablet else "account", account_id=account_id, roles={field.project_id: role})
     with Session(field.engine) as session:
         device = session.get(Device, (field.project_id, tablet.device_id)) if tablet else None
         project = session.get_one(Project, field.project_id)

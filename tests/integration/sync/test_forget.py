@@ -94,6 +94,21 @@ def test_what_was_deleted_while_somebody_began_to_read_is_not_lost_on_them(
         pull(field, tablet, first.cursor, limit=3)
 
 
+def test_what_was_deleted_before_the_scope_changed_is_not_lost_on_who_reads_again(
+    field: Field, tablet: Tablet, records: list[str], tmp_path: Path
+) -> None:
+    """The device still has the record; it may not go on as if it had begun without it."""
+    old = pull(field, tablet).cursor
+    delete(field, records[1])
+    first = pull(field, tablet, old, limit=1, account_id="somebody else")
+
+    forget(field, tmp_path, days_later=181)
+
+    assert first.cursor.endswith(".1")
+    with pytest.raises(feed.CursorGone):
+        pull(field, tablet, first.cursor, account_id="somebody else")
+
+
 def test_a_project_in_which_nothing_is_deleted_forgets_nobody(
     field: Field, tablet: Tablet, records: list[str], tmp_path: Path
 ) -> None:
