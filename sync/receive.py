@@ -292,8 +292,9 @@ def _judge_items(engine: Engine, push: _Push, items: Sequence[Item], now: dateti
 
 
 def _judge_again(engine: Engine, project_id: str, item_id: str, now: datetime) -> None:
+    counted = update(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id == item_id)
+
     def begin(session: Session) -> tuple[_Push, bytes, int]:
-        counted = update(InboxItem).where(InboxItem.project_id == project_id, InboxItem.item_id == item_id)
         session.execute(counted.values(attempts=InboxItem.attempts + 1))
         item = session.get_one(InboxItem, (project_id, item_id))
         return _push_of(session, item), item.raw, item.attempts
@@ -303,8 +304,9 @@ def _judge_again(engine: Engine, project_id: str, item_id: str, now: datetime) -
         # Where the marker of its place was too much as well, the next time does without.
         draft = _read(raw) if attempts == MOST_CRASHES + 1 else None
         _judge_items(engine, push, [Item(item_id, push.batch_id, push.sender, raw, draft, Why.POISON)], now)
-    else:
-        _judge_alone(engine, push, Landed(item_id, raw), now)
+    elif _judge_alone(engine, push, Landed(item_id, raw), now).why is Why.BUSY:
+        # Nobody has died over it: that the database is busy for an hour makes no item a killer.
+        in_transaction(engine, lambda session: session.execute(counted.values(attempts=InboxItem.attempts - 1)))
 
 
 def _push_of(session: Session, item: InboxItem) -> _Push:

@@ -15,11 +15,12 @@ from sync import inbox, install, receive
 from sync.access import Actor
 from sync.draft import read_draft
 from sync.engine import in_transaction, options, reader, tune
+from sync.errors import Overloaded
 from sync.item import Item
 from sync.judge import judge
 from sync.ledger import KNOWN
 from sync.models import Batch, Device, InboxItem, Operation, Submission
-from sync.verdict import Outcome, Sender, Why
+from sync.verdict import Line, Outcome, Sender, Why
 from tests.integration.sync.field import FORM, Field, Tablet, instance, new_id, outcomes, xform
 
 
@@ -379,6 +380,27 @@ def test_an_item_that_killed_the_process_three_times_is_put_aside_unparsed(field
 
     (item,) = field.all(InboxItem)
     assert (item.state, item.why, item.raw) == ("quarantined", Why.POISON.value, raw)
+
+
+def test_what_waits_for_a_busy_database_is_judged_when_it_has_time(
+    field: Field, tablet: Tablet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while all is made anew, which keeps the project locked: nobody has died over it."""
+    record = new_id()
+    raw = orjson.dumps(tablet.fill_in(record, nama="Siti"))
+    inbox.land(field.engine, field.sender(tablet), [raw], size=len(raw), now=field.now)
+
+    def busy(*_args: object, **_words: object) -> list[Line]:
+        raise Overloaded(retry_after_s=10)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(receive, "judge", busy)
+        for _minute in range(receive.MOST_CRASHES + 2):
+            receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+    receive.sweep(field.engine, now=field.now + timedelta(hours=1))
+
+    assert field.all(InboxItem) == []
+    assert field.answers(record) == {"nama": "Siti"}
 
 
 @pytest.mark.parametrize("attempts", [receive.MOST_CRASHES, receive.MOST_CRASHES + 1])
