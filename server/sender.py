@@ -21,12 +21,11 @@ def sender(
 ) -> Sender:
     """The sender. A device that was revoked is one too: what it sends is kept, in quarantine."""
     who, own = actor(), device()
-    named = request.args.get("deviceID", "").replace("\0", "")[:64] or None
     return Sender(
         found.project_id,
         who,
         door,
-        device_id=own.device_id if own else named,
+        device_id=own.device_id if own else _named(found),
         account_id=who.account_id,
         user_agent=request.user_agent.string[:255],
         skew_ms=skew_ms,
@@ -72,6 +71,12 @@ def revoked() -> Device | None:
     """The device that sends this request, if its access was taken back."""
     own = device()
     return own if own is not None and own.revoked_at is not None else None
+
+
+def _named(found: Project) -> str | None:
+    """What an app calls the device that it runs on. Nobody sends in the name of one that is enrolled."""
+    named = request.args.get("deviceID", "").replace("\0", "")[:64]
+    return named if named and session().get(Device, (found.project_id, named)) is None else None
 
 
 def _was_seen_lately(own: Device) -> bool:

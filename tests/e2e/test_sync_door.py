@@ -524,3 +524,19 @@ def test_only_a_few_may_wait_and_the_others_are_answered(door: Tablet, monkeypat
     page = read_all(door, cursor=cursor, wait="60")
 
     assert (page["records"], page["cursor"]) == ([], cursor)
+
+
+def test_a_person_cannot_send_in_the_name_of_an_enrolled_device(
+    address: str, tablet: Known, engine: Engine, log_in: Callable[[str], requests.Session]
+) -> None:
+    """What is judged later is judged by what its sender may do: another server's device may do much."""
+    person = log_in("enumerator")
+    door = Tablet(f"{address}/v1/projects/1/sync", str(person.headers["Authorization"])[7:], "p-ani~1")
+    lines = [orjson.dumps(HEADER), orjson.dumps(door.operation(record := new_id()))]
+
+    answer = door.ask("POST", f"push?deviceID={tablet.device_id}", data=b"\n".join(lines))
+
+    assert answer.json()["items"][0]["verdict"] == "accepted"
+    with Session(engine) as session:
+        shown = session.scalars(select(Submission).where(Submission.instance_id == record)).one()
+    assert (shown.device_id, shown.account_id is not None) == (None, True)
