@@ -29,6 +29,9 @@ VERBS: Mapping[str, str] = {
 }
 """What an author must be allowed to, by the kind of the operation."""
 
+OF_SERVERS = ("s-", "s~", "r~", "e~", "b~", "x~")
+"""How origins begin that only servers write by."""
+
 REASONS = frozenset(why.value for why in Why)
 
 DELETE: Mapping[str, str] = {"submission": "submission.delete", "entity": "entity.delete"}
@@ -99,6 +102,11 @@ def _judge(ledger: Ledger, item: Item) -> Line:
     return _line(ledger, act)
 
 
+def _is_forged(item: Item, draft: Draft) -> bool:
+    """Whether it claims to be a server's word: its numbers are no device's to give away."""
+    return draft.origin.startswith(OF_SERVERS) and not draft.is_derived and not item.sender.actor.serves
+
+
 def _same_instance(ledger: Ledger, item: Item, draft: Draft) -> Act | None:
     """An instance that somebody hands in bare may be known from the device that made it, or the other way round: the
     same XML under the same instance ID is the same operation, by whichever way it comes."""
@@ -116,6 +124,8 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
         return Why.REVOKED_DEVICE, ""
     if item.why is not Why.NONE:
         return item.why, item.detail
+    if _is_forged(item, draft):
+        return Why.NOT_PERMITTED, draft.origin
     verb = DELETE.get(draft.kind, "") if draft.is_delete else VERBS.get(draft.kind, "")
     if not verb or not access.may(item.sender.actor, verb, ledger.project_id):
         return Why.NOT_PERMITTED, verb or draft.kind
@@ -168,7 +178,7 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
         # The same once more: one row in the supervisor's list is enough, and the first verdict stands.
         return Line(op_id, Outcome.DUPLICATE, why=Why(put_aside.why), first=Outcome.QUARANTINED)
     inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
-    if draft is not None and _may_be_void(ledger, draft):
+    if draft is not None and not _is_forged(item, draft) and _may_be_void(ledger, draft):
         row = row_of(ledger, item, draft) | {
             "state": "void",
             "why": why.value,

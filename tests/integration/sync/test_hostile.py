@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.orm import Session
 
-from sync import receive
-from sync.access import Actor
-from sync.models import Conflict
+from sync import author, receive
+from sync.access import Actor, Role
+from sync.engine import in_transaction
+from sync.models import Conflict, Operation, Project
 from sync.verdict import Outcome, Receipt, Sender, Why
-from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id, outcomes, xform
+from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, outcomes, xform
 
 TOO_LARGE = {"name": "rumah.jpg", "sha256": PHOTO, "size": 2**63}
 
@@ -91,3 +93,29 @@ def test_the_letters_of_a_nul_are_an_answer_like_any_other(field: Field, tablet:
 
     assert (*outcomes(receipt), line.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
     assert field.answers(record) == {"nama": r"the letters \u0000, and \\u0000"}
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+def test_no_device_takes_the_numbers_of_a_server(field: Field, tablet: Tablet, is_revoked: bool) -> None:
+    """Else another server would refuse what this one writes itself, or take it for seen."""
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+    supervisor = Actor("account", id="p", roles={field.project_id: Role.SUPERVISOR})
+    written = write_review(field, record, supervisor)
+    forged = tablet.op(record, set={"nama": "Budi"}) | {"origin": written.origin, "n": written.n + 1, "prev": 0}
+
+    receipt = field.push(tablet, forged, is_revoked=is_revoked)
+
+    assert receipt.lines[0].outcome is Outcome.QUARANTINED
+    assert written.origin not in field.shown(record).vector
+    assert written.origin not in {one.origin for one in field.all(Operation) if one.kind == "submission"}
+
+
+def write_review(field: Field, record: str, actor: Actor) -> Operation:
+    def act(session: Session) -> Operation:
+        project = session.get_one(Project, field.project_id)
+        words: dict[str, Any] = {"kind": "review", "record_id": record, "form_id": FORM}
+        return author.write(session, project, **words, changes={"state": "approved"}, actor=actor, now=field.now)
+
+    written: Operation = in_transaction(field.engine, act)
+    return written
