@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from sync.models import Account, Batch, Conflict, Device, InboxItem, Operation, Project, Submission
+from sync.models import Account, Batch, Conflict, Device, InboxItem, Operation, Project, RemoteName, Submission
 
 Bounds = tuple[datetime, datetime]
 """The first instant of a day, and of the next one."""
@@ -26,6 +26,8 @@ class DayLine:
     device_id: str | None
     account_id: str | None
     device: str = ""
+    is_here: bool = False
+    """The device is enrolled at this server; what others pass on is counted for who collected it there."""
     who: str = ""
     records: int = 0
     forms: dict[str, int] = field(default_factory=dict)
@@ -86,9 +88,10 @@ def day(session: Session, project: Project, bounds: Bounds | None = None) -> Day
     _count_records(session, project, bounds, lines)
     _count_batches(session, project, bounds, lines)
     _add_devices(session, project, lines)
-    _name_people(session, lines.values())
+    shown = [line for line in lines.values() if line.records or line.is_here]
+    _name(session, project, shown)
     return Day(
-        lines=tuple(sorted(lines.values(), key=lambda line: (-line.records, -line.batches, line.who, line.device))),
+        lines=tuple(sorted(shown, key=lambda line: (-line.records, -line.batches, line.who, line.device))),
         states=_states(session, project, bounds),
         quarantined=_number(session, InboxItem, InboxItem.project_id == project.project_id, _in_quarantine()),
         held=_number(session, Operation, Operation.project_id == project.project_id, Operation.state == "held"),
@@ -143,8 +146,9 @@ def _count_batches(session: Session, project: Project, bounds: Bounds | None, li
 
 
 def _add_devices(session: Session, project: Project, lines: dict[Key, DayLine]) -> None:
-    """Devices by name; one that is in use but has sent nothing gets a line too."""
-    devices = session.scalars(select(Device).where(Device.project_id == project.project_id)).all()
+    """Devices by name; one that is in use but has sent nothing gets a line too. A server collects nothing itself."""
+    wanted = select(Device).where(Device.project_id == project.project_id, Device.kind != "server")
+    devices = session.scalars(wanted).all()
     by_device = defaultdict(list)
     for line in lines.values():
         by_device[line.device_id].append(line)
@@ -152,17 +156,24 @@ def _add_devices(session: Session, project: Project, lines: dict[Key, DayLine]) 
         if device.device_id not in by_device and device.revoked_at is None:
             by_device[device.device_id].append(_line(lines, device.device_id, device.account_id))
         for line in by_device[device.device_id]:
-            line.device, line.waiting, line.skew_ms = device.name, device.waiting, device.skew_ms
+            line.is_here, line.device = True, device.name
+            line.waiting, line.skew_ms = device.waiting, device.skew_ms
             line.last_seen_at = device.last_seen_at
 
 
-def _name_people(session: Session, lines: Iterable[DayLine]) -> None:
+def _name(session: Session, project: Project, lines: Iterable[DayLine]) -> None:
+    """People, those of other servers too, and their devices."""
     lines = list(lines)
     ids = {line.account_id for line in lines if line.account_id}
     found = select(Account.account_id, Account.name).where(Account.account_id.in_(ids))
-    names = dict(session.execute(found).all())
+    ids |= {line.device_id for line in lines if line.device_id}
+    strangers = select(RemoteName.id, RemoteName.name).where(
+        RemoteName.project_id == project.project_id, RemoteName.id.in_(ids)
+    )
+    names = {str(id_): str(name) for asked in (strangers, found) for id_, name in session.execute(asked).all()}
     for line in lines:
         line.who = names.get(line.account_id or "", "")
+        line.device = line.device or names.get(line.device_id or "", "")
 
 
 def _states(session: Session, project: Project, bounds: Bounds | None) -> dict[str, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from sync import devices, find, publish
+from sync import devices, find, operations, publish
 from sync.engine import in_transaction
-from sync.models import Device, Project
+from sync.models import Device, Project, Submission
 from sync.receive import Sender, receive_submission
 from tests.conftest import Team
 from tests.integration.store.records import FORM, xform
@@ -60,6 +60,33 @@ def test_a_day_tells_who_sent_what_and_who_did_not(engine: Engine, a_project: Te
     assert first.verdicts == {"accepted": 3, "duplicate": 1}
     assert (second.device_id, second.records, second.batches) == (silent.device_id, 0, 0)
     assert (told.records, told.flagged, told.states) == (3, 1, {"received": 3})
+
+
+def test_what_came_by_another_server_is_counted_for_who_collected_it_there(
+    engine: Engine, a_project: Team, now: datetime
+) -> None:
+    tablet, village = a_device(engine, a_project, "Tablet 1", now), a_device(engine, a_project, "Kantor Pakis", now)
+
+    def come_from_elsewhere(session: Session) -> None:
+        publish.save_draft(session, a_project.project_id, xform(), actor=a_project.manager, now=now)
+        publish.publish(session, a_project.project_id, FORM, actor=a_project.manager, now=now)
+        session.get_one(Device, (a_project.project_id, village.device_id)).kind = "server"
+        operations.keep_names(session, a_project.project_id, {"d-there": "Tablet 7", "a-there": "Dewi"})
+
+    in_transaction(engine, come_from_elsewhere)
+    for number, own in enumerate([village, village, tablet]):
+        send(engine, own, number, "41", now)
+
+    def forwarded(session: Session) -> None:
+        records = update(Submission).where(Submission.device_id == village.device_id)
+        session.execute(records.values(device_id="d-there", account_id="a-there"))
+
+    in_transaction(engine, forwarded)
+
+    there, here = day(engine, a_project, now).lines
+
+    assert (there.who, there.device, there.is_here, there.records) == ("Dewi", "Tablet 7", False, 2)
+    assert (here.device, here.is_here, here.records) == ("Tablet 1", True, 1)
 
 
 def test_a_project_without_records_has_an_empty_day(engine: Engine, a_project: Team, now: datetime) -> None:
