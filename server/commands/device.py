@@ -11,7 +11,15 @@ import click
 
 from forms.definition import Answers
 from server.commands import finding
-from server.commands.device_words import Bar, show_assignments, show_inbox, show_receipts, show_status, show_synced
+from server.commands.device_words import (
+    Bar,
+    show_assignments,
+    show_ended,
+    show_inbox,
+    show_receipts,
+    show_status,
+    show_synced,
+)
 from server.commands.screen import attention, done, out, refuse, table
 from server.commands.screen import gettext as _
 from sync.device import FieldDevice, Watch, Work, read_answers_file
@@ -65,9 +73,10 @@ def pull(chosen: Chosen) -> None:
 def forms(chosen: Chosen) -> None:
     """The forms that can be filled in on this device."""
     with _opened(chosen) as opened:
-        shown = table(_("Form"), _("Title"), _("Version"))
+        shown = table(_("Form"), _("Title"), _("Version"), _("Use"))
         for form in opened.forms():
-            shown.add_row(form.form_id, form.title, form.version, style="" if form.is_current else "dim")
+            use = _("closed") if not form.is_open else "" if form.is_current else _("earlier version")
+            shown.add_row(form.form_id, form.title, form.version, use, style="" if form.is_current else "dim")
     out.print(shown)
 
 
@@ -92,6 +101,8 @@ def add(
         kept = sum(_add_one(opened, form_id, answers, media, work) for answers in records)
     if kept < len(records):
         attention(_("Records kept: %(kept)d of %(all)d.", kept=kept, all=len(records)))
+        if kept:
+            attention(_("Before you try again, take those out of the file: they would be kept twice."))
         raise SystemExit(1)
 
 
@@ -172,6 +183,7 @@ def _pull(chosen: Chosen) -> None:
         pulled = opened.pull()
     for form in pulled.forms:
         done(_("New form: %(form)s, version %(version)s", form=form.form_id, version=form.version))
+    show_ended(pulled)
     done(_("Up to date. Changes received: %(records)d.", records=pulled.records))
 
 

@@ -13,7 +13,19 @@ from rich.progress import TaskID
 from server.commands.finding import question
 from server.commands.screen import attention, done, out, progress, size, table
 from server.commands.screen import gettext as _
-from sync.device import Assigned, FieldDevice, Membership, OwnRecord, Progress, Received, Stage, Status, Synced
+from sync.device import (
+    Assigned,
+    FieldDevice,
+    Membership,
+    OwnRecord,
+    Progress,
+    Pulled,
+    Pushed,
+    Received,
+    Stage,
+    Status,
+    Synced,
+)
 
 REASONS: Mapping[str, str] = {
     "invalid_json": "The server could not read it.",
@@ -100,14 +112,7 @@ def show_status(member: Membership, status: Status) -> None:
 
 def show_synced(synced: Synced) -> None:
     """What arrived, in honest words."""
-    items = synced.pushed.items
-    if items:
-        done(_("Records sent: %(count)d.", count=sum(1 for item in items if item.get("safe"))))
-    again = synced.pushed.count("duplicate")
-    if again:
-        done(_("Of these, %(count)d had arrived before and are counted once.", count=again))
-    if synced.pushed.flagged():
-        attention(_("Records in which the server noticed something: %(count)d.", count=synced.pushed.flagged()))
+    _tell_pushed(synced.pushed)
     if synced.uploaded.files:
         sent = {"count": synced.uploaded.files, "size": size(synced.uploaded.size)}
         done(_("Photos and files sent: %(count)d (%(size)s).", **sent))
@@ -115,11 +120,30 @@ def show_synced(synced: Synced) -> None:
         attention(_("Files that are no longer on this device: %(count)d.", count=synced.uploaded.lost))
     if synced.pulled.records:
         done(_("Changes received: %(count)d.", count=synced.pulled.records))
+    show_ended(synced.pulled)
     if synced.pulled.repaired:
         count = synced.pulled.repaired
         attention(_("Records that had become different here, and were fetched again: %(count)d.", count=count))
     _tell_waiting(synced.status)
     _tell_others(synced.status)
+
+
+def _tell_pushed(pushed: Pushed) -> None:
+    if pushed.items:
+        done(_("Records sent: %(count)d.", count=sum(1 for item in pushed.items if item.get("safe"))))
+    again, put_aside, flagged = pushed.count("duplicate"), pushed.count("quarantined"), pushed.flagged()
+    if again:
+        done(_("Of these, %(count)d had arrived before and are counted once.", count=again))
+    if put_aside:
+        attention(_("Records put aside for the supervisor: %(count)d. See: lapangan device receipts", count=put_aside))
+    if flagged:
+        attention(_("Records in which the server noticed something: %(count)d.", count=flagged))
+
+
+def show_ended(pulled: Pulled) -> None:
+    """The forms that the supervisor has closed meanwhile."""
+    for form_id in pulled.ended:
+        attention(_("Closed form: %(form)s. Nothing new is collected with it.", form=form_id))
 
 
 def _tell_waiting(status: Status) -> None:
@@ -212,7 +236,7 @@ def receipt_lines(record: OwnRecord) -> list[str]:
     if record.why:
         lines.append(_reason(record.why))
     if record.errors or record.warnings:
-        lines.append(_("noticed: %(errors)d errors, %(warnings)d to look at", **_counts(record)))
+        lines.append(_("noticed: errors: %(errors)d, to look at: %(warnings)d", **_counts(record)))
     return lines
 
 

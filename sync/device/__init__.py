@@ -9,6 +9,8 @@ from sync.device.inbox import Received, Remark
 from sync.device.library import FormHere
 from sync.device.outbox import OwnRecord, Status
 from sync.device.progress import Progress, Stage, Watch
+from sync.device.pull import Pulled
+from sync.device.push import Pushed
 
 __all__ = [
     "Added",
@@ -19,6 +21,8 @@ __all__ = [
     "Membership",
     "OwnRecord",
     "Progress",
+    "Pulled",
+    "Pushed",
     "Received",
     "Remark",
     "Stage",

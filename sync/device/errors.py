@@ -69,6 +69,14 @@ class FormNotHere(Problem):
     slug = "device/form-not-here"
 
 
+class FormEnded(Problem):
+    """Nothing new is collected with this form: the supervisor has closed it. If that is a mistake, ask the supervisor
+    to open it again, then run: lapangan device pull"""
+
+    kind = Kind.CONFLICT
+    slug = "device/form-ended"
+
+
 class RecordNotHere(Problem):
     """There is no such record on this device. See what came back with: lapangan device inbox"""
 

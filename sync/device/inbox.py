@@ -159,7 +159,7 @@ class Inbox:
         return [
             FormName(_form_id(body), str(body.get("version") or ""))
             for body in bodies
-            if not body.get("deleted") and body.get("state", "open") != "closed"
+            if not body.get("deleted") and body.get("state", "open") == "open"
         ]
 
     def form(self, name: FormName) -> tuple[bytes, set[str]]:

@@ -9,7 +9,7 @@ from forms import xform
 from forms.check import CompiledForm, compile_form
 from forms.definition import FormDefinition, Instance
 from forms.expression.table import Table
-from sync.device.errors import FormNotHere
+from sync.device.errors import FormEnded, FormNotHere
 from sync.device.inbox import Inbox
 from sync.form_table import table
 
@@ -22,6 +22,8 @@ class FormHere:
     version: str
     title: str
     is_current: bool
+    is_open: bool
+    """One of its versions is current: new records are collected with it."""
 
 
 class Library:
@@ -36,16 +38,19 @@ class Library:
         rows = self.inbox.store.rows(
             "SELECT form_id, version, title, is_current FROM form ORDER BY title, is_current DESC, version DESC"
         )
-        return [FormHere(row[0], row[1], row[2], bool(row[3])) for row in rows]
+        in_use = {row[0] for row in rows if row[3]}
+        return [FormHere(row[0], row[1], row[2], bool(row[3]), row[0] in in_use) for row in rows]
 
     def compiled(self, form_id: str, version: str = "") -> CompiledForm:
-        """The form, of the version to use now unless named. Refuses FormNotHere."""
+        """The form, of the version to use now unless named. Refuses FormNotHere, and FormEnded when nothing new is
+        collected with it."""
         row = self.inbox.store.one(
             "SELECT version, xform FROM form WHERE form_id = ? AND (version = ? OR (? = '' AND is_current))",
             *(form_id, version, version),
         )
         if row is None:
-            raise FormNotHere(f"{form_id} {version}".strip())
+            is_known = not version and self.inbox.store.one("SELECT 1 FROM form WHERE form_id = ?", form_id)
+            raise FormEnded(form_id) if is_known else FormNotHere(f"{form_id} {version}".strip())
         key = (form_id, row["version"])
         if key not in self._compiled:
             self._compiled[key] = compile_form(xform.read(row["xform"]))

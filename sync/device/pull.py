@@ -26,6 +26,8 @@ class Pulled:
 
     records: int = 0
     forms: list[FormName] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """The forms that nothing new is collected with any more, by ID."""
     head: int = 0
     durable_seq: int = 0
     durable_by: str = "database"
@@ -91,6 +93,7 @@ class Puller:
         for index, name in enumerate(missing):
             self.watch(Progress(Stage.FETCH_FORM, index, len(missing), name.form_id))
             self._fetch_form(name)
+        in_use = {row[0] for row in store.rows("SELECT form_id FROM form WHERE is_current")}
         with store.transaction():
             store.run("UPDATE form SET is_current = 0")
             store.run_many(
@@ -99,6 +102,7 @@ class Puller:
             )
         self._fetch_late_files([name for name in current if name not in missing])
         pulled.forms.extend(missing)
+        pulled.ended.extend(sorted(in_use - {name.form_id for name in current}))
 
     def _fetch_form(self, name: FormName) -> None:
         """A form and its own files, kept for ever: a record is corrected by the version that it was made with."""

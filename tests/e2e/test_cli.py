@@ -12,10 +12,15 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from forms.library import STUDY
 from server.cli import main
+from server.clock import now
 from server.commands import screen
+from sync import form_list
+from sync.engine import in_transaction
+from sync.models import Project
 from tests.conftest import Team
 from tests.e2e.fieldwork import code, visits
 
@@ -285,3 +290,38 @@ def test_broken_answers_are_shown_by_the_words_of_the_form(
     assert "(address/rt)" in refused.output
     assert "Records kept: 0 of 1" in refused.output
     assert kept.exit_code == 0
+
+
+@pytest.mark.parametrize("state", ["closing", "closed"])
+def test_who_collects_learns_that_a_form_was_closed_and_what_became_of_the_rest(
+    run: Run, address: str, engine: Engine, study: Team, tmp_path: Path, state: str
+) -> None:
+    one, other = (visits("pendaftaran")[number].answers for number in range(2))
+    wrong = {**other, "address": {**other["address"], "rt": "2"}}
+    (tmp_path / "two.json").write_bytes(orjson.dumps([one, wrong]))
+    (tmp_path / "one.json").write_bytes(orjson.dumps([one]))
+    run("device", "enrol", code(engine, study), "--server", address)
+    added = run("device", "add", "pendaftaran", "--answers", "two.json")
+
+    def set_state(to: str) -> None:
+        def act(session: Session) -> None:
+            project = session.get_one(Project, study.project_id)
+            form = form_list.form(session, project, "pendaftaran", actor=study.manager)
+            form_list.set_state(session, form, to, actor=study.manager, now=now())
+
+        in_transaction(engine, act)
+
+    set_state(state)
+    sent, listed = run("device", "sync"), run("device", "forms")
+    refused = run("device", "add", "pendaftaran", "--answers", "one.json")
+    set_state("open")
+    run("device", "pull")
+    opened = run("device", "add", "pendaftaran", "--answers", "one.json")
+
+    assert "Records kept: 1 of 2." in added.output
+    assert "take those out of the file" in added.output
+    assert ("put aside for the supervisor: 1. See: lapangan device receipts" in sent.output) == (state == "closed")
+    assert "Closed form: pendaftaran. Nothing new is collected with it." in sent.output
+    assert re.search(r"pendaftaran .* closed", listed.output)
+    assert "the supervisor has closed it" in refused.output
+    assert "Kept: " in opened.output
