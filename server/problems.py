@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from schemas import openrosa
 from schemas.problem import ProblemSchema
 from server.log import log, request_id
 from sync.engine import AWAY
+from sync.room import is_full
 
 STATUS: Mapping[Kind, int] = {
     Kind.INVALID: 400,
@@ -265,9 +265,9 @@ def _refuse_integrity(error: IntegrityError) -> Response:
 
 
 def _refuse_operational(error: SQLAlchemyError) -> Response:
-    text = str(getattr(error, "orig", None) or error)
-    log.error("database", error=text)
-    if "disk is full" in text or "No space left" in text:
+    cause = getattr(error, "orig", None)
+    log.error("database", error=str(cause or error))
+    if is_full(cause):
         return answer(fault_of(DiskFull()))
     return answer(fault_of(Busy(retry_after_s=60)))
 
@@ -279,7 +279,7 @@ def _refuse_value(error: Exception) -> Response:
 
 
 def _refuse_os(error: OSError) -> Response:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         log.error("disk full", error=str(error))
         return answer(fault_of(DiskFull()))
     return _fail(error)

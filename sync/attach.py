@@ -6,7 +6,6 @@ A row in `blob` therefore means kept bytes that hash to their name, whatever die
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -29,6 +28,7 @@ from sync.durable import fsync
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 from sync.lock import lock_project
 from sync.models import Blob, Submission, SubmissionAttachment, Upload
+from sync.room import is_full
 
 if TYPE_CHECKING:
     from sync.bucket import Bucket
@@ -37,8 +37,6 @@ CHUNK = 256 * 1024
 RESERVE = 64 * 2**20
 """Bytes that uploads leave free: on a full disk the database could not even note what has arrived."""
 CHECK_EVERY = 8 * 2**20
-
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UploadBusy(Problem):
@@ -278,7 +276,7 @@ class BlobStore:
         try:
             yield
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if is_full(error):
                 raise StorageFull from error
             raise
 

@@ -34,15 +34,15 @@ def cluster() -> Iterator[URL]:
 
 def make_database(server: URL, name: str, template: str = "template0") -> URL:
     """A fresh database, a copy of `template`."""
-    _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server.set(database=name)
 
 
 def drop_database(server: URL, name: str) -> None:
-    _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _execute(server: URL, statement: str) -> None:
+def execute(server: URL, statement: str) -> None:
     address = server.set(drivername="postgresql", database=server.database or "postgres")
     with psycopg.connect(address.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[call-overload]  # names of our own, no user's text
@@ -67,7 +67,15 @@ class Cluster:
     settings: str
 
     def start(self) -> None:
-        _run([*self.control, "-l", str(Path(str(self.url.query["host"])) / "log"), "-o", self.settings, "start"])
+        _run([*self.control, "-l", str(self._log), "-o", self.settings, "start"])
+
+    @property
+    def _log(self) -> Path:
+        return Path(str(self.url.query["host"])) / "log"
+
+    def crash(self) -> None:
+        """As the power does it, whether or not it is still running; it is running again afterwards."""
+        _run([*self.control, "-m", "immediate", "-l", str(self._log), "-o", self.settings, "restart"])
 
     def stop(self) -> None:
         """As the power does it."""
@@ -75,11 +83,12 @@ class Cluster:
 
 
 @contextmanager
-def own_cluster() -> Iterator[Cluster]:
-    """A cluster for one test alone. Raises NoPostgres."""
+def own_cluster(*, wal: Path | None = None) -> Iterator[Cluster]:
+    """A cluster for one test alone; its write-ahead log in an empty folder of its own, if one is given. Raises
+    NoPostgres."""
     folder = Path(tempfile.mkdtemp(prefix="lapangan-pg-"))
     try:
-        made = _make_cluster(_binaries(), folder)
+        made = _make_cluster(_binaries(), folder, wal)
         made.start()
         try:
             yield made
@@ -89,18 +98,22 @@ def own_cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_cluster(binaries: Path, folder: Path) -> Cluster:
+def _make_cluster(binaries: Path, folder: Path, wal: Path | None) -> Cluster:
     data = folder / "data"
-    as_user = _unprivileged(folder)
-    _run([*as_user, str(binaries / "initdb"), "-D", str(data), "-U", "lapangan", "-A", "trust", "-E", "UTF8", "-N"])
+    as_user = unprivileged(folder)
+    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "lapangan", "-A", "trust", "-E", "UTF8", "-N"]
+    if wal is not None:
+        unprivileged(wal)
+        initdb += ["--waldir", str(wal), "--wal-segsize", "1"]
+    _run([*as_user, *initdb])
     settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
     control = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
     url = URL.create("postgresql+psycopg", "lapangan", database="postgres", query={"host": str(folder)})
     return Cluster(url, control, settings)
 
 
-def _unprivileged(folder: Path) -> list[str]:
-    """PostgreSQL refuses to run as root; its package brings a user of its own."""
+def unprivileged(folder: Path) -> list[str]:
+    """How to run it on this folder. PostgreSQL refuses to run as root; its package brings a user of its own."""
     if os.geteuid() != 0:
         return []
     shutil.chown(folder, "postgres", "postgres")

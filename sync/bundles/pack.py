@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, undefer
 
 from sync import access, operations, parcel
 from sync.access import Actor
-from sync.attach import NO_ROOM, BlobStore
+from sync.attach import BlobStore
 from sync.bundles import standing as bundle_standing
 from sync.bundles.errors import BundleExists, NoRoomForBundle
 from sync.bundles.key import SigningKey
@@ -34,6 +34,7 @@ from sync.operations import Sent
 from sync.peers import known
 from sync.peers.lag import sent_late, ways_of
 from sync.record import record
+from sync.room import is_full
 
 PAGE = 500
 MOST_FILES = 50_000
@@ -236,7 +237,7 @@ def export(
         with suppress(OSError):  # not every kind of stick can be asked for that
             fsync(file.parent)
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if is_full(error):
             raise NoRoomForBundle(str(file)) from error
         raise
     finally:

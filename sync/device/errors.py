@@ -39,6 +39,13 @@ class ServerRefused(Problem):
     slug = "device/server-refused"
 
 
+class DeviceFull(Problem):
+    """There is no room left on this device. What was kept before is safe: make room, then do this once more."""
+
+    kind = Kind.FULL
+    slug = "device/full"
+
+
 class NewerServer(Problem):
     """The server is newer than this program. Nothing is lost; update this program, then send again."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sync.device.store import needing_room
 from sync.identity import uuid7
 
 CHUNK = 2**20
@@ -34,17 +35,24 @@ class MediaFolder:
         return self.folder / sha256
 
     def keep(self, name: str, content: bytes | Path) -> Kept:
-        """The bytes are on disk under their hash before anything names them."""
+        """The bytes are on disk under their hash before anything names them. Refuses DeviceFull."""
+        with needing_room(self.folder.parent):
+            return self._keep(name, content)
+
+    def _keep(self, name: str, content: bytes | Path) -> Kept:
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{uuid7()}"
         digest, size = hashlib.sha256(), 0
-        with partial.open("wb") as out:
-            for chunk in _chunks(content):
-                digest.update(chunk)
-                size += out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(self.path(digest.hexdigest()))
+        try:
+            with partial.open("wb") as out:
+                for chunk in _chunks(content):
+                    digest.update(chunk)
+                    size += out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            partial.replace(self.path(digest.hexdigest()))
+        finally:
+            partial.unlink(missing_ok=True)
         _settle(self.folder)
         return Kept(name, digest.hexdigest(), size, mimetypes.guess_type(name)[0] or "application/octet-stream")
 

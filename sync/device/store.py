@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sync.device.errors import SyncRunning
+from sync.device.errors import DeviceFull, SyncRunning
 from sync.engine import sqlite_driver
+from sync.room import is_full_there
 
 FILE_NAME = "device.sqlite3"
 LOCK_NAME = "sync-lock.sqlite3"
 SCHEMA_VERSION = 3
+SQLITE_BUSY = 5
 
 SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -63,6 +65,17 @@ CHANGES = (
 """What each later version of the schema adds."""
 
 
+@contextmanager
+def needing_room(folder: Path) -> Iterator[None]:
+    """Where there is none, that is said in plain words. Refuses DeviceFull."""
+    try:
+        yield
+    except Exception as error:
+        if is_full_there(error, folder):
+            raise DeviceFull from error
+        raise
+
+
 class Store:
     """One device folder, open. Not to be shared between threads."""
 
@@ -73,7 +86,7 @@ class Store:
         self._connection = self._connect(folder / FILE_NAME, timeout_s=30)
         os.chmod(folder / FILE_NAME, 0o600)  # it holds the device's token
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
+            self.run(f"PRAGMA {pragma}")
         self._create()
 
     def close(self) -> None:
@@ -95,14 +108,16 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing, on disk when it ends."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        """All of it or nothing, on disk when it ends. Refuses DeviceFull."""
+        with needing_room(self.folder):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # for want of room, SQLite may have ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def only_one(self) -> Iterator[None]:
@@ -111,13 +126,20 @@ class Store:
         The lock is an open transaction on a file of its own: the operating system lets go of it however we end."""
         lock = self._connect(self.folder / LOCK_NAME, timeout_s=0)
         try:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except self._driver.OperationalError:
-                raise SyncRunning from None
+            with needing_room(self.folder):
+                self._lock(lock)
             yield
         finally:
             lock.close()
+
+    def _lock(self, lock: Any) -> None:
+        try:
+            lock.execute("PRAGMA journal_mode=MEMORY")  # who has no room left should be able to send all the same
+            lock.execute("BEGIN EXCLUSIVE")
+        except self._driver.OperationalError as error:
+            if error.sqlite_errorcode == SQLITE_BUSY:
+                raise SyncRunning from None
+            raise
 
     def rows(self, query: str, *values: object) -> list[Any]:
         return list(self._connection.execute(query, values).fetchall())
@@ -130,10 +152,12 @@ class Store:
         return int(row[0] or 0) if row is not None else 0
 
     def run(self, statement: str, *values: object) -> None:
-        self._connection.execute(statement, values)
+        with needing_room(self.folder):
+            self._connection.execute(statement, values)
 
     def run_many(self, statement: str, values: Sequence[Sequence[object]]) -> None:
-        self._connection.executemany(statement, values)
+        with needing_room(self.folder):
+            self._connection.executemany(statement, values)
 
     def setting(self, name: str, default: str = "") -> str:
         row = self.one("SELECT value FROM setting WHERE name = ?", name)

@@ -27,7 +27,8 @@ A batch cut at any byte:
 A proxy that answers 200 with a log-in page:
     test_a_log_in_page_instead_of_the_server
 A disk that fills:
-    test_a_full_disk_loses_nothing
+    test_a_full_disk_loses_nothing, test_what_is_kept_stays_and_the_rest_is_said,
+    test_receipts_for_which_there_is_no_room_are_asked_for_again, test_a_folder_that_cannot_even_be_opened_says_why
 A process that dies anywhere:
     test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged,
     test_a_client_killed_between_any_two_steps_loses_and_doubles_nothing, the simulator's deaths
