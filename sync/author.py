@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, reduce
 from typing import Any
@@ -32,6 +32,7 @@ def write(
     changes: Mapping[str, str | None],
     actor: Actor,
     now: datetime,
+    attachments: Sequence[Mapping[str, Any]] = (),
     form_id: str = "",
     version: str = "",
     context: Mapping[str, int] | None = None,
@@ -51,6 +52,7 @@ def write(
         actor=actor,
         context=context,
         changes=dict(changes),
+        attachments=[dict(one) for one in attachments],
         form_id=form_id,
         version=version,
         xml=xml,

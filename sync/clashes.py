@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from forms.flat import is_mark
-from sync.ledger import Act, Ledger, Record
+from sync.ledger import Ledger, Record, Row
 from sync.merge import Clash, Op, View, is_whole
+from sync.namesakes import FILE, is_file
 from sync.rows import CONFLICT
 
 
@@ -34,7 +35,7 @@ def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
                 "path": clash.path[:255],
                 "siblings": _siblings(record, clash),
                 "base": clash.base,
-                "opened_at": opened.get(clash.path[:255], ledger.now),
+                "opened_at": _opened_at(record, clash) or opened.get(clash.path[:255], ledger.now),
             }
         )
 
@@ -48,6 +49,15 @@ def made_at(op: Op, received_at: datetime) -> datetime:
         return received_at
 
 
+def _opened_at(record: Record, clash: Clash) -> datetime | None:
+    """Files may come long after what names them, in a request that the feed does not tell of: a clash of files is as
+    old as the second of its operations, whenever it was noticed."""
+    if not is_file(clash.path):
+        return None
+    at: datetime = sorted(record.act(op.op_id).row["received_at"] for op in clash.siblings)[1]
+    return at
+
+
 def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
     found = select(CONFLICT.c.path, CONFLICT.c.opened_at).where(
         CONFLICT.c.project_id == ledger.project_id,
@@ -58,13 +68,16 @@ def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
 
 
 def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:
-    return [_sibling(record.act(op.op_id), clash.path, is_shown=not at) for at, op in enumerate(clash.siblings)]
+    rows = ((op, record.act(op.op_id).row) for op in clash.siblings)
+    return [_sibling(op, row, clash.path, is_shown=not at) for at, (op, row) in enumerate(rows)]
 
 
-def _sibling(act: Act, path: str, *, is_shown: bool) -> dict[str, Any]:
-    op, row = act.op, act.row
-    whole = {"changes": {at: value for at, value in op.set.items() if at.startswith(path) and at != path}}
-    return (whole if is_whole(path) else {}) | {
+def _sibling(op: Op, row: Row, path: str, *, is_shown: bool) -> dict[str, Any]:
+    inside = (at for at in op.set if at.startswith(path) and at != path and not is_file(at))
+    whole = {"changes": {at: op.set[at] for at in inside}} if is_whole(path) else {}
+    name = path.removeprefix(FILE) if is_file(path) else op.set.get(path)
+    brought = [{"file": dict(one)} for one in row["attachments"] if one["name"] == name][-1:]
+    said = {
         "op": op.op_id,
         "value": op.set.get(path),
         "is_delete": op.is_delete or (is_mark(path) and op.set.get(path, "") is None),
@@ -74,3 +87,4 @@ def _sibling(act: Act, path: str, *, is_shown: bool) -> dict[str, Any]:
         "instance": row["instance_id"],
         "is_shown": is_shown,
     }
+    return whole | said | (brought[0] if brought else {})

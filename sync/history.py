@@ -110,4 +110,6 @@ def _detail(one: Operation) -> dict[str, Any]:
     if one.kind in ("comment", "review"):
         return {key: value for key, value in one.changes.items() if value and key not in ("submission", "seen")}
     detail: dict[str, Any] = {"paths": sorted(one.changes), "version": one.version, "verdict": one.verdict}
+    if one.attachments:
+        detail["files"] = [str(file["name"]) for file in one.attachments]
     return detail | ({"why": one.why} if one.why else {})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Table, select
 
 from forms.finding import Finding
-from sync.ledger import Act, Ledger, Row
+from sync.ledger import Ledger, Row
 from sync.rows import SUBMISSION_ATTACHMENT, SUBMISSION_FINDING
 
 LONGEST_VALUE = 1000
@@ -49,9 +49,8 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     row["errors"], row["warnings"] = open_by_severity["error"], open_by_severity["warning"]
 
 
-def lay_attachments(ledger: Ledger, row: Row, ready: Sequence[Act], expected: frozenset[str]) -> list[str]:
+def lay_attachments(ledger: Ledger, row: Row, announced: Mapping[str, Row], expected: frozenset[str]) -> list[str]:
     """The files that the record names (`expected`) and those that were announced; returns the names of the latter."""
-    announced = {one["name"]: one for act in ready for one in act.row["attachments"]}
     old = {one["name"]: one for one in _replaced(ledger, SUBMISSION_ATTACHMENT, row)}
     if not (announced or expected or old):
         row["attachments_missing"], ledger.lacking[row["instance_id"]] = 0, ()

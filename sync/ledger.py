@@ -35,6 +35,7 @@ from forms.policy import Policy
 from sync.filling import Filling
 from sync.merge import NO_POLICIES, NOTHING, Op, Twins, View, fold, seeing_twins
 from sync.models import Blob, EntityList
+from sync.namesakes import told
 from sync.rows import (
     ASSIGNMENT,
     CONFLICT,
@@ -146,7 +147,8 @@ class Record:
     def folded(self, *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
         """The fold of all that is not held."""
         ops, twins = (act.op for act in self.acts if act.state != "held"), self.twins
-        self.view = fold((seeing_twins(op, twins) for op in ops) if twins else ops, derived=derived, policies=policies)
+        seeing = (seeing_twins(op, twins) for op in ops) if twins else ops
+        self.view = fold(told(seeing), derived=derived, policies=policies)
         return self.view
 
     @property
@@ -529,4 +531,5 @@ def _op(row: Mapping[str, Any]) -> Op:
         set={} if is_void else row["changes"],
         is_delete=bool(row["is_delete"]),
         is_void=is_void,
+        files={} if is_void else {one["name"]: one["sha256"] for one in row["attachments"]},
     )

@@ -37,6 +37,8 @@ class Op:
     is_delete: bool = False
     is_void: bool = False
     """It only occupies its number: nothing it says counts."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What it announced: name -> SHA-256. Where one name stands for several files, see sync.namesakes."""
 
     def has_seen(self, other: Op) -> bool:
         """Whether the author of this one had the other before the eyes. An author has seen all of their own."""

@@ -17,6 +17,7 @@ from sync.entities.apply_lists import settle_list
 from sync.filling import policies_among
 from sync.ledger import Act, Ledger, Record
 from sync.merge import Op, View, closure, missing, seen_by, with_twins
+from sync.namesakes import told
 from sync.rows import SUBMISSION_ALIAS
 from sync.settle import compiled_for, filling_of, settle, xml_of
 from sync.verdict import Outcome, Why
@@ -196,7 +197,7 @@ def _before(record: Record, act: Act, definition: FormDefinition) -> Mapping[str
     seen = with_twins({**act.row["context"], act.op.origin: act.op.prev}, record.twins)
     ready = [one.op for one in record.ready]
     paths = {path for op in ready for path in op.set}
-    values = seen_by(ready, seen, policies=policies_among(definition, paths)).values
+    values = seen_by(told(ready), seen, policies=policies_among(definition, paths)).values
     return {**values, **flatten(definition, unflatten(definition, values))} if has_keys(definition) else values
 
 

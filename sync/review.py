@@ -23,6 +23,7 @@ from sync.identity import uuid7
 from sync.lock import lock_project
 from sync.merge import is_whole
 from sync.models import Assignment, Comment, Conflict, Entity, Operation, Project, Submission, SubmissionFinding
+from sync.namesakes import is_file
 from sync.record import record
 
 RECEIVED, EDITED, HAS_ISSUES, REJECTED, APPROVED = "received", "edited", "has_issues", "rejected", "approved"
@@ -155,6 +156,7 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
         kind=conflict.kind,
         record_id=conflict.record_id,
         changes=_settling(conflict, value),
+        attachments=_chosen_file(conflict, value),
         is_delete=is_delete,
         actor=actor,
         now=now,
@@ -174,7 +176,19 @@ def keep_shown(session: Session, conflict: Conflict, *, actor: Actor, now: datet
     resolve(session, conflict, KEEP if is_whole(conflict.path) else value, actor=actor, now=now)
 
 
+def _chosen_file(conflict: Conflict, value: str | None) -> list[dict[str, Any]]:
+    """Of two files with one name, that with this hash is announced once more, by one who has seen both."""
+    if not is_file(conflict.path):
+        return []
+    found = [side["file"] for side in conflict.siblings if side.get("value") == value]
+    if not found:
+        raise NoSuchConflict
+    return found[:1]
+
+
 def _settling(conflict: Conflict, value: str | None) -> dict[str, str | None]:
+    if is_file(conflict.path):
+        return {}
     if not is_whole(conflict.path):
         return {conflict.path: value}
     if not conflict.path:

@@ -35,6 +35,7 @@ from sync.lay import LONGEST_VALUE, lay_attachments, lay_findings
 from sync.ledger import Act, Ledger, Record, Row
 from sync.merge import View
 from sync.models import Operation
+from sync.namesakes import file_path, is_file, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,11 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     standing = _standing(ledger, record, view, shown, compiled)
     if len(ready) > 1 and not standing.is_exact:
         standing = _recalculated(ledger, record, standing)
+    expected = _expected(standing)
+    view = naming(view, expected - _logs(standing))
     row = _row(ledger, record, view, shown, standing, act)
     lay_clashes(ledger, record, view)
-    expected = _expected(standing)
-    announced = lay_attachments(ledger, row, ready, expected)
+    announced = lay_attachments(ledger, row, _announced(record, view), expected)
     if findings is None or len(ready) > 1 or not standing.is_exact:
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(ledger, standing.filling) if standing.filling else ()
@@ -125,7 +127,7 @@ def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> 
     """Paths that the form of their own author does not ask: they are kept in the operation and shown as findings."""
     found = []
     for path in unasked(standing.compiled.definition, view.writers):
-        if view.values[path] is None:
+        if view.values[path] is None or is_file(path):
             continue
         row = record.act(view.writers[path].op_id).row
         own = compiled_for(ledger, row["form_id"], row["version"])
@@ -221,6 +223,22 @@ def _expected(standing: Standing) -> frozenset[str]:
     """The files that the record names."""
     envelope = standing.filling.envelope if standing.filling else None
     return frozenset(attachment_names(standing.compiled.definition, standing.answers, envelope))
+
+
+def _logs(standing: Standing) -> frozenset[str]:
+    """The audit log has the same name in every record, and nobody writes it: a newer one is no conflict."""
+    audit = standing.filling.envelope.audit if standing.filling else ""
+    return frozenset([audit] if audit else [])
+
+
+def _announced(record: Record, view: View) -> dict[str, Row]:
+    """The files of the record by name; of several with one name the one that is shown."""
+    found: dict[str, Row] = {}
+    for op in view.ready:
+        for one in record.act(op.op_id).row["attachments"] if op.files and not op.is_void else ():
+            if view.values.get(file_path(one["name"]), one["sha256"]) == one["sha256"]:
+                found[one["name"]] = one
+    return found
 
 
 def _check(ledger: Ledger, row: Row, ready: Sequence[Act], standing: Standing) -> tuple[Finding, ...]:

@@ -19,7 +19,7 @@ from server.services import services
 from sync import announced, find
 from sync.access import require
 from sync.errors import NoSuchAttachment
-from sync.models import InboxItem, Project, SubmissionAttachment
+from sync.models import InboxItem, Operation, Project, SubmissionAttachment
 
 SHOWN: Mapping[str, str] = {
     ".jpg": "image/jpeg",
@@ -55,6 +55,17 @@ def attachment(number: int, instance_id: str, name: str) -> ResponseReturnValue:
 @bp.get("/projects/<int:number>/submissions/<path:instance_id>/thumbnails/<name>")
 def thumbnail(number: int, instance_id: str, name: str) -> ResponseReturnValue:
     return _thumbnail(_file(project(number), instance_id, name), name)
+
+
+@bp.get("/projects/<int:number>/submissions/<path:instance_id>/versions/<op_id>/attachments/<name>")
+def version_attachment(number: int, instance_id: str, op_id: str, name: str) -> ResponseReturnValue:
+    """The file as this change of the record brought it, whatever is shown now."""
+    return _whole(_brought(project(number), instance_id, op_id, name), name)
+
+
+@bp.get("/projects/<int:number>/submissions/<path:instance_id>/versions/<op_id>/thumbnails/<name>")
+def version_thumbnail(number: int, instance_id: str, op_id: str, name: str) -> ResponseReturnValue:
+    return _thumbnail(_brought(project(number), instance_id, op_id, name), name)
 
 
 @bp.get("/projects/<int:number>/quarantine/<item_id>/attachments/<name>")
@@ -101,6 +112,14 @@ def _file(owner: Project, instance_id: str, name: str) -> Path:
     found = find.submission(session(), owner, instance_id, actor=actor())
     row = session().get(SubmissionAttachment, (owner.project_id, found.instance_id, name))
     return _stored(owner, row.sha256 if row is not None else None, name)
+
+
+def _brought(owner: Project, instance_id: str, op_id: str, name: str) -> Path:
+    found = find.submission(session(), owner, instance_id, actor=actor())
+    change = session().get(Operation, (owner.project_id, op_id))
+    is_of_record = change is not None and (change.kind, change.record_id) == ("submission", found.instance_id)
+    files = change.attachments if change is not None and is_of_record else []
+    return _stored(owner, next((one["sha256"] for one in files if one["name"] == name), None), name)
 
 
 def _put_aside(owner: Project, item_id: str, name: str) -> Path:

@@ -13,6 +13,7 @@ from forms.flat import plain
 from server.console.answers import Reader
 from server.console.blueprint import bp
 from sync.find import HistoryLine
+from sync.namesakes import FILE, is_file
 
 DEEDS: Mapping[str, str] = {
     "merged": lazy_gettext("Received and merged with other changes"),
@@ -47,6 +48,9 @@ class Deed:
     what: str
     note: str
     questions: tuple[str, ...]
+    op_id: str = ""
+    files: tuple[str, ...] = ()
+    """The names of those that it brought."""
 
 
 def deeds(lines: Sequence[HistoryLine], reader: Reader | None) -> list[Deed]:
@@ -62,6 +66,8 @@ def _deed(line: HistoryLine, reader: Reader | None) -> Deed:
         what=str(DEEDS.get(line.what, line.what)),
         note=str(detail.get("note") or detail.get("body") or ""),
         questions=_questions(line, reader),
+        op_id=line.op_id,
+        files=tuple(detail.get("files", ())),
     )
 
 
@@ -78,8 +84,8 @@ def _questions(line: HistoryLine, reader: Reader | None) -> tuple[str, ...]:
 
 
 def _question(reader: Reader | None, path: str) -> str:
-    if reader is None:
-        return path
+    if reader is None or is_file(path):
+        return path.removeprefix(FILE)
     return reader.question((plain(reader.definition, path) or path).rstrip("/"))
 
 

@@ -13,10 +13,14 @@ from flask_babel import gettext
 from forms.definition import Answers, Question, Repeat
 from forms.flat import placed
 from server.console.answers import Reader
+from server.console.attachments import is_picture
 from server.console.names import Names
 from server.console.properties import Properties
+from server.db import session
+from sync import attach
 from sync.merge import is_whole
 from sync.models import Conflict
+from sync.namesakes import FILE, is_file
 
 MOST_CHANGES = 6
 """Enough to see what would be lost."""
@@ -46,6 +50,10 @@ class Side:
     """Of an edit against a delete: what this side wrote."""
     more: int
     """How many further answers it wrote."""
+    file: str
+    """The name of the file that it brought."""
+    is_picture: bool
+    is_here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +84,14 @@ def clash(
     reading = _Reading(reader, properties, answers or {})
     at = reading.place(row.path)
     node = reader.node(at) if reader else None
-    is_leaf = isinstance(node, Question) or (reader is None and bool(row.path))
+    is_leaf = isinstance(node, Question) or (reader is None and bool(row.path) and not is_file(row.path))
     return Clash(
         row=row,
         at=at,
         question=reading.question(row.path),
-        sides=tuple(_side(side, row.path, reading, names) for side in row.siblings),
+        sides=tuple(_side(side, row, reading, names) for side in row.siblings),
         base=reading.text(row.path, row.base),
-        has_base=row.base is not None and not is_whole(row.path),
+        has_base=row.base is not None and not is_whole(row.path) and not is_file(row.path),
         can_type=is_leaf,
         is_deletion=is_whole(row.path),
     )
@@ -103,6 +111,8 @@ class _Reading:
     def question(self, path: str) -> str:
         if not path:
             return str(gettext("Changed by one, deleted by another"))
+        if is_file(path):
+            return str(gettext("Two files with the name %(name)s", name=path.removeprefix(FILE)))
         if self.reader is not None:
             words = self.reader.question(self.place(path))
             return f"{words}: {gettext('Changed by one, deleted by another')}" if is_whole(path) else words
@@ -110,6 +120,8 @@ class _Reading:
 
     def text(self, path: str, raw: str | None) -> str:
         """The value in words; "" means that there is no answer."""
+        if is_file(path):
+            return path.removeprefix(FILE)
         if raw is None or self.reader is None:
             return self.properties.value(path, raw) if self.properties is not None else raw or ""
         node = self.reader.node(self.place(path))
@@ -118,8 +130,8 @@ class _Reading:
         return _turns(raw, node, self.reader) if isinstance(node, Repeat) else raw
 
 
-def _side(side: dict[str, Any], path: str, reading: _Reading, names: Names) -> Side:
-    value = side.get("value")
+def _side(side: dict[str, Any], row: Conflict, reading: _Reading, names: Names) -> Side:
+    value, path, file = side.get("value"), row.path, side.get("file") or {}
     changes = sorted((side.get("changes") or {}).items())
     return Side(
         op_id=str(side.get("op", "")),
@@ -132,6 +144,9 @@ def _side(side: dict[str, Any], path: str, reading: _Reading, names: Names) -> S
         is_delete=bool(side.get("is_delete")),
         changes=tuple(Change(reading.question(at), reading.text(at, wrote)) for at, wrote in changes[:MOST_CHANGES]),
         more=max(0, len(changes) - MOST_CHANGES),
+        file=file.get("name", ""),
+        is_picture=is_picture(file.get("name", "")),
+        is_here=bool(file) and attach.blob(session(), row.project_id, file["sha256"]) is not None,
     )
 
 

@@ -122,10 +122,10 @@ class Conflict(Base):
     kind: Mapped[str] = mapped_column(String(12), primary_key=True)
     record_id: Mapped[str] = mapped_column(Name, primary_key=True)
     path: Mapped[str] = mapped_column(Name, primary_key=True)
-    """"" for edit against delete."""
+    """"" for edit against delete; "@" and a name for two files of one name, whose values are their hashes."""
     siblings: Mapped[list[Any]] = mapped_column(default=list)
     """[{"op", "value", "at", "account", "device", "is_shown", "is_delete"}], the shown one first; of an edit against a
-    delete also "changes", what each of them wrote."""
+    delete also "changes", what each of them wrote; "file" where it brought one of the name that it wrote."""
     base: Mapped[str | None] = mapped_column(Text)
     """The value that all of them started from, where there was one."""
     opened_at: Mapped[datetime]

@@ -17,7 +17,7 @@ from sync.device.media import Kept
 from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES, Waiting
 from sync.device.upload import Uploader
 from sync.engine import in_transaction
-from sync.models import Blob, Operation, SubmissionAttachment
+from sync.models import Blob, Conflict, Operation, SubmissionAttachment
 from sync.operations import Sent
 from sync.peers.talk import Talk
 
@@ -41,7 +41,8 @@ def send_all(talk: Talk, send: Send) -> None:
 
 
 def fetch_all(talk: Talk) -> None:
-    """What our records name and is not here is fetched, unless the peer lacks it too."""
+    """What our records name, or an open conflict about files, and is not here is fetched, unless the peer lacks it
+    too."""
     wanted = select(SubmissionAttachment.sha256, SubmissionAttachment.media_type).where(
         SubmissionAttachment.project_id == talk.project_id,
         SubmissionAttachment.sha256.is_not(None),
@@ -49,6 +50,13 @@ def fetch_all(talk: Talk) -> None:
     )
     for sha256, media_type in talk.reading(lambda session: session.execute(wanted.distinct()).all()):
         fetch(talk, str(sha256), media_type)
+    for file in talk.reading(lambda session: _disputed(session, talk.project_id)):
+        fetch(talk, file["sha256"], str(file.get("type") or ""))
+
+
+def _disputed(session: Session, project_id: str) -> list[Mapping[str, Any]]:
+    found = select(Conflict.siblings).where(Conflict.project_id == project_id, Conflict.kind == "submission")
+    return [side["file"] for siblings in session.scalars(found) for side in siblings if "file" in side]
 
 
 def unnamed(session: Session, project_id: str) -> list[str]:

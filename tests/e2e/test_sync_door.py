@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ import orjson
 import pytest
 import requests
 from flask import Flask
+from PIL import Image
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -27,6 +30,7 @@ from sync.identity import uuid7
 from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
 from tests.conftest import Team
 from tests.e2e.conftest import Known
+from tests.e2e.reader import Reader
 from tests.e2e.visits import FORM_ID, VERSION, instance, new_id
 
 HEADER = {"v": 1, "device": "d", "origin": "d~1", "waiting": 0}
@@ -365,6 +369,48 @@ def test_a_small_file_comes_in_one_request_and_ends_the_waiting(door: Tablet, en
     assert (put.status_code, after) == (201, {"missing": []})
     with Session(engine) as session:
         assert session.scalars(select(SubmissionAttachment)).one().arrived_at is not None
+
+
+def a_photo(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "JPEG")
+    return file.getvalue()
+
+
+def bytes_at(reader: Reader, address: str) -> bytes:
+    with reader.client.get(address) as answer:
+        return answer.data
+
+
+def test_two_photos_of_one_name_stand_side_by_side_until_somebody_chooses(
+    door: Tablet, app: Flask, engine: Engine
+) -> None:
+    old, mine, yours = map(a_photo, ("red", "green", "blue"))
+    made = with_photo(door, old)
+    door.push([made])
+    for number, photo in enumerate((mine, yours)):
+        author = Tablet(door.url, door.token, f"{door.origin}{number}")
+        announced = [{"name": "rumah.jpg", "sha256": _named(photo), "size": len(photo), "type": "image/jpeg"}]
+        seen = {made["origin"]: made["n"]}
+        again = author.operation(made["record"], set={}, context=seen, attachments=announced)
+        author.push([{**again, "xml": None}])
+        door.ask("PUT", f"blobs/{_named(photo)}", data=photo)
+    supervisor = Reader(app.test_client()).log_in("supervisor")
+
+    page = supervisor.get("/projects/1/conflicts")
+    pictures = re.findall(r'src="(/projects/1/submissions/[^"]+/thumbnails/rumah.jpg)"', page)
+    wholes = [bytes_at(supervisor, one.replace("/thumbnails/", "/attachments/")) for one in pictures]
+    sides = dict(zip(wholes, re.findall(r'name="choice" value="([^"]+)"', page), strict=True))
+    fields = {"kind": "submission", "record": made["record"], "path": "@rumah.jpg", "choice": sides[mine]}
+    supervisor.follow(supervisor.send("/projects/1/conflicts", page="/projects/1/conflicts", **fields))
+
+    assert "Two files with the name rumah.jpg" in page
+    assert {supervisor.client.get(one).content_type for one in pictures} == {"image/jpeg"}
+    record = f"/projects/1/submissions/{made['record']}"
+    assert bytes_at(supervisor, f"{record}/attachments/rumah.jpg") == mine
+    assert "No open conflict" in supervisor.get("/projects/1/conflicts")
+    history = re.findall(r'href="([^"]+/versions/[^"]+/attachments/rumah.jpg)"', supervisor.get(record))
+    assert {bytes_at(supervisor, one) for one in history} >= {mine, yours}
 
 
 @pytest.mark.parametrize(
