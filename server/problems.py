@@ -50,6 +50,7 @@ CENTRAL_CODES: Mapping[str, float] = {
     "entity/property-taken": 409.3,
     "entity/taken": 409.3,
     "entity/stale": 409.15,
+    "entity/no-base-version": 409.15,
     "submission/instance-id-taken": 409.1,
     "submission/stale-base": 409.9,
     "submission/unknown-base": 404.5,

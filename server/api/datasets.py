@@ -138,7 +138,7 @@ def change_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue
     found, how = project(number), query(EntityChangeSchema())
     one = entity_lists.entity(session(), found, name, entity_id)
     if how["base_version"] is None and not (how["force"] or how["resolve"]):
-        raise register.StaleEntity(current=one.version, provided=None)
+        raise register.NoBaseVersion(current=one.version, provided=None)
     entry = _entry(body(ChangedEntitySchema()))
     register.update(session(), one, entry, base_version=how["base_version"], actor=actor(), now=now())
     if how["resolve"]:

@@ -39,6 +39,8 @@ class Change:
     version: EntityVersion
     changed: Sequence[tuple[str, str, str]]
     """(property, before, after)"""
+    unheard: Sequence[tuple[str, str]]
+    """(property, value) that it wrote, and another value stands."""
     who: str
     record: Submission | None
     is_by_rule: bool
@@ -84,6 +86,7 @@ def entities(number: int, name: str) -> ResponseReturnValue:
         total=entity_lists.counts(session(), found).get(name, 0),
         text=text,
         mark=mark,
+        held={one.record_id for one in find.held(session(), found) if one.kind == "entity"},
         waiting=entity_lists.count_waiting(session(), chosen),
         rules=list_rules.read(chosen.settings),
         words=properties(found, name),
@@ -128,7 +131,7 @@ def entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
         clashes=[clash(row, None, names, words) for row in find.conflicts(session(), found, "entity", entity_id)],
         changes=changes,
         registering=[each.record for each in changes[-1:] if each.record],
-        related=_records(found, entity_id),
+        related=_records(found, entity_id, changes),
         names=names,
     )
 
@@ -176,6 +179,7 @@ def _changes(found: Project, versions: Sequence[EntityVersion], names: Names) ->
         Change(
             one,
             _difference(before, one),
+            _unheard(authors.get(one.op_id), one),
             _author(authors.get(one.op_id), names),
             records.get(one.instance_id),
             is_by_rule=one.op_id in authors and authors[one.op_id].kind == "list",
@@ -189,6 +193,15 @@ def _difference(before: EntityVersion | None, after: EntityVersion) -> list[tupl
     new = {"label": after.label, **after.data}
     changed = [name for name in {**new, **old} if (old.get(name) or "") != (new.get(name) or "")]
     return [(name, str(old.get(name) or ""), str(new.get(name) or "")) for name in changed]
+
+
+def _unheard(operation: Operation | None, after: EntityVersion) -> list[tuple[str, str]]:
+    if operation is None or operation.kind != "entity":
+        return []
+    stands = {"label": after.label, **after.data}
+    return [
+        (name, value or "") for name, value in operation.changes.items() if (stands.get(name) or "") != (value or "")
+    ]
 
 
 def _author(operation: Operation | None, names: Names) -> str:
@@ -212,7 +225,8 @@ def _by_instance(found: Project, instance_ids: Sequence[str]) -> dict[str, Submi
     return {row.instance_id: row for row in rows}
 
 
-def _records(found: Project, entity_id: str) -> list[Submission]:
+def _records(found: Project, entity_id: str, changes: Sequence[Change]) -> list[Submission]:
     """The records that are about this entity: those that made a version of it, and those that a search finds."""
     page = find.submissions(session(), found, find.Filter(text=entity_id, limit=100), actor=actor())
-    return list(page.rows)
+    rows = {row.instance_id: row for row in (*page.rows, *(one.record for one in changes if one.record))}
+    return sorted(rows.values(), key=lambda row: (row.received_at, row.instance_id), reverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
+from sqlalchemy import select
 
 from forms.errors import Kind, Problem
 from server.auth import actor
@@ -22,7 +23,7 @@ from server.projects import project
 from sync import announced, find, release
 from sync.access import require
 from sync.lost import waiting_in_vain
-from sync.models import InboxItem, Operation, Project
+from sync.models import Entity, InboxItem, Operation, Project
 from sync.verdict import Why
 
 SHOWN_BYTES = 20_000
@@ -117,6 +118,7 @@ def quarantine(number: int) -> ResponseReturnValue:
         items=find.quarantine(session(), found),
         reasons=find.quarantine_reasons(session(), found),
         held=held,
+        entries=_labels(found, [row.record_id for row in held if row.kind == "entity"]),
         lost=waiting_in_vain(session(), held),
         overdue=now() - PATIENCE,
         names=Names.of(session(), found),
@@ -225,6 +227,12 @@ def _item(found: Project, item_id: str) -> InboxItem:
     if item is None or item.state != "quarantined":
         raise NoSuchItem(item_id)
     return item
+
+
+def _labels(found: Project, entity_ids: Sequence[str]) -> dict[str, str]:
+    """Of those entities that are here."""
+    mine = Entity.project_id == found.project_id, Entity.entity_id.in_(entity_ids)
+    return dict(session().execute(select(Entity.entity_id, Entity.label).where(*mine)).all())
 
 
 def _held(found: Project, op_id: str) -> Operation:

@@ -60,6 +60,14 @@ class StaleEntity(Problem):
     slug = "entity/stale"
 
 
+class NoBaseVersion(Problem):
+    """This change does not say which version it was made on. Add ?baseVersion= with the version that you saw, or
+    ?force=true."""
+
+    kind = Kind.CONFLICT
+    slug = "entity/no-base-version"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entity as somebody writes it. None leaves the label as it is; a property that is "" is cleared."""

@@ -1,0 +1,73 @@
+"""The pages about registries: what waits, what was written and does not stand, and the records behind it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from sync.models import Operation
+from tests.conftest import NOW, Team
+from tests.e2e.reader import Reader
+from tests.integration.sync.field import Field, Tablet, xform
+from tests.integration.sync.test_entities import WARGA, tell, update
+
+HERE = "/projects/1/entities/warga"
+
+
+@pytest.fixture
+def field(engine: Engine, a_project: Team) -> Field:
+    field = Field(engine, a_project.project_id, a_project.manager, a_project.supervisor, NOW)
+    field.publish(xform(form_id=WARGA, entities=True))
+    return field
+
+
+@pytest.fixture
+def reader(client: FlaskClient, field: Field) -> Reader:
+    return Reader(client, "en").log_in("supervisor")
+
+
+def register(field: Field, tablet: Tablet) -> str:
+    entity_id = str(uuid.uuid4())
+    field.push(tablet, tell(tablet, {"id": entity_id, "create": "1"}, nama="Siti", umur="41"))
+    return entity_id
+
+
+def test_a_change_that_waits_is_shown_by_name_and_can_be_discarded(field: Field, reader: Reader) -> None:
+    tablet = field.tablet("d-siti")
+    entity_id = register(field, tablet)
+    early = tell(tablet, update(entity_id, 5), nama="Siti", umur="77")
+    unknown = tell(tablet, update(str(uuid.uuid4()), 2), nama="Pak Jauh", umur="60")
+    field.push(tablet, early, unknown)
+
+    page, listed = reader.get("/projects/1/quarantine"), reader.get(HERE)
+    waiting = reader.get(f"{HERE}/{entity_id}")
+    (held,) = [one.op_id for one in field.all(Operation) if (one.state, one.record_id) == ("held", entity_id)]
+    answer = reader.send(f"/projects/1/held/{held}/discard", f"{HERE}/{entity_id}", note="The wrong house.")
+
+    assert f'href="/projects/1/entity/{entity_id}">Siti</a>' in page
+    assert "Pak Jauh" in page
+    assert "A change waits" in listed
+    assert "<ins>77</ins>" in waiting
+    assert "Discarded. The record" in reader.follow(answer)
+    assert "A change waits" not in reader.get(HERE)
+    assert "<ins>77</ins>" not in reader.get(f"{HERE}/{entity_id}")
+    assert reader.get(f"/projects/1/submissions/{early['record']}")
+
+
+def test_an_entry_tells_what_was_written_and_does_not_stand_and_by_which_records(field: Field, reader: Reader) -> None:
+    tablet, other = field.tablet("d-siti"), field.tablet("d-budi")
+    entity_id = register(field, tablet)
+    records = []
+    for one, age in ((tablet, "42"), (other, "43")):
+        records.append(tell(one, update(entity_id, 1), nama="Siti", umur=age))
+        field.push(one, records[-1])
+
+    page = reader.get(f"{HERE}/{entity_id}")
+
+    assert page.count("It says this too, and another value stands:") == 1
+    assert "No record mentions this entry." not in page
+    _versions, _, aside = page.partition("<aside>")
+    assert all(str(one["record"]) in aside for one in records)
