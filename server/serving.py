@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from forms.errors import Kind, Problem
 from server import overload, scheduler
 from server.app import create_app
 from server.clock import now
+from server.keep_alive import Channel
 from server.log import log
 from server.services import services
 from sync import receive
@@ -66,6 +68,7 @@ class Serving:
         # Made here and not before: it starts threads, and another worker may have been forked meanwhile.
         marked = overload.marking(self.app, self._waiting, overload.WAITING_PER_THREAD * self.settings.threads)
         self._server = create_server(marked, sockets=[self._socket], **_options(self.settings))
+        self._server.channel_class = Channel
         _judge_landed(own.engine)
         jobs = scheduler.start(self.settings, own.engine, own.blobs) if self.settings.run_jobs else None
         try:
@@ -83,7 +86,8 @@ class Serving:
             return
         self._stopping.set()
         if self._server is not None:
-            self._server.pull_trigger()
+            with suppress(OSError):  # it may have been awake already, and have closed it by now
+                self._server.pull_trigger()
 
     def start(self) -> None:
         """`run` in a thread of its own."""
