@@ -57,6 +57,16 @@ def tell_protocol(number: int, sha256: str = "") -> ResponseReturnValue:
     return response
 
 
+@bp.after_request
+def _speak_tus(response: Response) -> Response:
+    """Refusals say the version too, and whoever asked in another one hears which there is: tus 1.0, Tus-Resumable."""
+    if request.url_rule is not None and request.url_rule.rule.endswith(ADDRESS):
+        response.headers.setdefault("Tus-Resumable", TUS)
+        if response.status_code == 412:
+            response.headers["Tus-Version"] = TUS
+    return response
+
+
 @bp.route(ADDRESS, methods=["HEAD"])
 @own_transactions
 def show_offset(number: int, sha256: str) -> ResponseReturnValue:

@@ -525,7 +525,11 @@ def test_an_upload_with_other_bytes_than_its_hash_starts_again(door: Tablet, eng
     ],
 )
 def test_an_upload_that_cannot_be_is_refused_at_once(door: Tablet, headers: dict[str, str], status: int) -> None:
-    assert door.ask("POST", f"uploads/{'0' * 64}", headers=headers).status_code == status
+    refused = door.ask("POST", f"uploads/{'0' * 64}", headers=headers)
+
+    assert refused.status_code == status
+    assert refused.headers["Tus-Resumable"] == "1.0.0"
+    assert ("Tus-Version" in refused.headers) == (status == 412)
 
 
 def test_a_piece_beyond_the_end_is_refused(door: Tablet) -> None:
