@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -21,9 +22,9 @@ from sync.models import Account, Comment
 
 @bp.patch(SUBMISSION)
 def review_submission(number: int, form_id: str, instance_id: str) -> ResponseReturnValue:
-    """The review state; the header X-Action-Notes says why."""
+    """The review state; the header X-Action-Notes says why, percent-encoded (ODK Central decodes it in audits.js)."""
     _found, row = submission(number, form_id, instance_id, "submission.review")
-    state, note = body(ReviewSchema())["review_state"], request.headers.get("X-Action-Notes", "")
+    state, note = body(ReviewSchema())["review_state"], unquote(request.headers.get("X-Action-Notes", ""))
     review.set_state(session(), row, state, actor=actor(), now=now(), note=note)
     return shown(SubmissionSchema(), in_rest(session(), row))
 

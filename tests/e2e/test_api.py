@@ -222,7 +222,7 @@ def test_a_correction_is_a_new_version_of_its_submission(manager: Client) -> Non
 def test_a_review_with_its_reason_and_a_comment_stand_in_the_history(manager: Client) -> None:
     instance_id = new_id()
     manager.send(instance(instance_id, age="130"))
-    note = {"X-Action-Notes": "umur?"}
+    note = {"X-Action-Notes": "berapa%20umur%3F"}
 
     reviewed = manager.submission(instance_id, method="PATCH", json={"reviewState": "hasIssues"}, headers=note)
     said = manager.submission(instance_id, "/comments", "POST", json={"body": "Tanyakan lagi.", "path": "umur"})
@@ -230,8 +230,9 @@ def test_a_review_with_its_reason_and_a_comment_stand_in_the_history(manager: Cl
     assert reviewed.json()["reviewState"] == "hasIssues"
     assert (said.json()["body"], said.json()["actorName"]) == ("Tanyakan lagi.", "Manager")
     assert [one["body"] for one in manager.submission(instance_id, "/comments").json()] == ["Tanyakan lagi."]
-    actions = [one["action"] for one in manager.submission(instance_id, "/audits").json()]
-    assert {"submission.create", "submission.return", "comment.create"} <= set(actions)
+    history = {one["action"]: one["details"] for one in manager.submission(instance_id, "/audits").json()}
+    assert {"submission.create", "submission.return", "comment.create"} <= history.keys()
+    assert history["submission.return"]["note"] == "berapa umur?"
 
 
 def test_what_the_server_found_is_told(manager: Client) -> None:
