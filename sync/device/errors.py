@@ -76,7 +76,7 @@ class FormNotHere(Problem):
     slug = "device/form-not-here"
 
 
-class FormEnded(Problem):
+class FormEnded(FormNotHere):
     """Nothing new is collected with this form: the supervisor has closed it. If that is a mistake, ask the supervisor
     to open it again, then run: lapangan device pull"""
 
