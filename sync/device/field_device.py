@@ -226,7 +226,9 @@ class FieldDevice:
         """What the server can never lose again need not stay here."""
         self.outbox.files_held(pulled.head)
         for sha256 in self.outbox.release(pulled.durable_seq, pulled.durable_by):
-            self.media.forget(sha256)
+            if self.media.path(sha256).exists():
+                self.watch(Progress(Stage.FORGET_FILE, about=sha256))
+                self.media.forget(sha256)
 
     def _own_origin(self) -> str:
         """New at every start of the program: a copy of this folder elsewhere can never reuse a number."""

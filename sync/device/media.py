@@ -40,7 +40,9 @@ class MediaFolder:
             return self._keep(name, content)
 
     def _keep(self, name: str, content: bytes | Path) -> Kept:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _settle(self.folder.parent)
         partial = self.folder / f".{uuid7()}"
         digest, size = hashlib.sha256(), 0
         try:

@@ -19,10 +19,12 @@ class Stage(enum.Enum):
     RECEIPTS_KEPT = "receipts_kept"
     ASK_FILES = "ask_files"
     UPLOAD = "upload"
+    UPLOAD_ANSWERED = "upload_answered"
     UPLOADED = "uploaded"
     PULL = "pull"
     PULLED = "pulled"
     FETCH_FORM = "fetch_form"
+    FORGET_FILE = "forget_file"
     WAIT = "wait"
     FINISHED = "finished"
 

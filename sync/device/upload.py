@@ -109,6 +109,7 @@ class Uploader:
                 raise
             self.refusal = refusal
             return False
+        self._tell(Stage.UPLOAD_ANSWERED, kept.name)
         self.outbox.file_sent(kept.sha256)
         self._tell(Stage.UPLOADED, kept.name)
         return True

@@ -20,6 +20,8 @@ from sync.device import FieldDevice, Progress
 from tests.e2e.fieldwork import visits, work
 
 MOST_STEPS = 60
+STAGE = "killed-at"
+"""The name of a file."""
 
 
 Work = Callable[[FieldDevice], None]
@@ -37,8 +39,10 @@ def main(work_: Work, template: Path, copies: Path) -> None:
 
 
 def _here(folder: Path) -> Mapping[str, Any]:
+    stage = folder / STAGE
     with FieldDevice(folder) as device:
         return {
+            "stage": stage.read_text() if stage.exists() else "",
             "received": [one.instance_id for one in device.inbox.received()],
             "forms": len(device.forms()),
             "waiting": device.status().waiting,
@@ -66,10 +70,11 @@ def _run(work_: Work, folder: Path, step: int) -> bool:
 def _work(work_: Work, folder: Path, step: int) -> None:
     steps = 0
 
-    def watch(_progress: Progress) -> None:
+    def watch(progress: Progress) -> None:
         nonlocal steps
         steps += 1
         if steps == step:
+            (folder / STAGE).write_text(progress.stage.value)
             os.kill(os.getpid(), signal.SIGKILL)
 
     with FieldDevice(folder, watch=watch, user="rina") as device:

@@ -40,6 +40,8 @@ from tests.e2e.conftest import Known
 from tests.e2e.fieldwork import add, code, enrolled, visits, work
 from tests.e2e.visits import FORM_ID
 
+NEVER_HERE = {Stage.PULLED, Stage.FETCH_FORM, Stage.WAIT}
+"""Stages of a device that has to read many pages, or forms, or to wait."""
 Enrol = Callable[..., FieldDevice]
 
 
@@ -377,6 +379,7 @@ def test_a_client_killed_between_any_two_steps_loses_and_doubles_nothing(
     told = [json.loads(line) for line in ran.stdout.splitlines()]
     assert len(told) > 15  # there were that many steps to be killed at
     assert [one["killed"] for one in told] == [True] * (len(told) - 1) + [False]
+    assert {one["stage"] for one in told} >= {stage.value for stage in set(Stage) - NEVER_HERE}
     records = 2 * len(told)
     assert count(engine, Submission) == records
     assert count(engine, Operation, Operation.kind == "submission") == records
@@ -386,3 +389,4 @@ def test_a_client_killed_between_any_two_steps_loses_and_doubles_nothing(
         with FieldDevice(folder) as device:
             assert (device.status().waiting, device.status().files_waiting) == (0, 0)
             assert len(device.receipts()) == 2
+            assert list(device.media.folder.iterdir()) == []

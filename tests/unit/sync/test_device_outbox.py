@@ -346,6 +346,12 @@ def test_a_folder_of_an_older_program_keeps_what_it_has(tmp_path: Path, version:
         assert [one.instance_id for one in inbox.received()] == ["uuid:1"]
 
 
+def test_what_is_kept_survives_a_power_cut(store: Store) -> None:
+    """FULL: the log is on disk when a transaction ends (sqlite.org/pragma.html#pragma_synchronous)."""
+    assert store.number("PRAGMA synchronous") == 2
+    assert store.rows("PRAGMA journal_mode")[0][0] == "wal"
+
+
 def test_media_are_kept_under_the_hash_of_their_bytes(tmp_path: Path) -> None:
     media = MediaFolder(tmp_path / "media")
     (tmp_path / "photo.jpg").write_bytes(b"a photo")
