@@ -42,6 +42,9 @@ _SEEN = update(DEVICE).where(
     DEVICE.c.project_id == bindparam("of_project"), DEVICE.c.device_id == bindparam("of_device")
 )
 
+LARGEST_SKEW_MS = 2**31 - 1
+"""Nearly 25 days: what the database can hold of how wrong a clock is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Code:

@@ -12,7 +12,7 @@ from server.auth import actor
 from server.clock import now
 from server.console.blueprint import bp
 from server.console.properties import properties
-from server.console.words import language
+from server.console.words import language, skew
 from server.db import session
 from server.openrosa.settings import collect_settings, qr_svg
 from server.problems import InvalidRequest
@@ -145,23 +145,11 @@ def skew_in_words(device: Device) -> str:
     """ "3 min ahead", "right", "" when it is not known."""
     if device.skew_ms is None:
         return ""
-    seconds = device.skew_ms / 1000
-    if abs(seconds) < SKEW_WORTH_SAYING_S:
-        return str(gettext("right"))
-    amount = _rounded(abs(seconds))
-    return str(gettext("%(time)s ahead", time=amount) if seconds > 0 else gettext("%(time)s behind", time=amount))
+    return skew(device.skew_ms) if is_skewed(device) else str(gettext("right"))
 
 
 def is_skewed(device: Device) -> bool:
     return device.skew_ms is not None and abs(device.skew_ms) >= SKEW_WORTH_SAYING_S * 1000
-
-
-def _rounded(seconds: float) -> str:
-    if seconds < 90 * 60:
-        return str(gettext("%(count)s min", count=round(seconds / 60)))
-    if seconds < 48 * 3600:
-        return str(gettext("%(count)s h", count=round(seconds / 3600)))
-    return str(gettext("%(count)s days", count=round(seconds / 86400)))
 
 
 def _filters(found: Project) -> dict[str, str]:

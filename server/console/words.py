@@ -19,6 +19,7 @@ from forms.definition import Text, say
 from server.clock import now
 from server.console.blueprint import bp
 from server.services import services
+from sync.devices import LARGEST_SKEW_MS
 
 
 def language() -> str:
@@ -167,10 +168,20 @@ def short_title(title: str) -> str:
 
 @bp.app_template_filter()
 def skew(milliseconds: int) -> str:
-    """How far a device's clock is off, and in which direction."""
-    amount = format_timedelta(timedelta(milliseconds=abs(milliseconds)), locale=language())
+    """How far a device's clock is off, and in which direction. Beyond what is kept of it, nobody knows how far."""
+    amount = _amount(abs(milliseconds) / 1000)
+    if abs(milliseconds) >= LARGEST_SKEW_MS:
+        amount = gettext("more than %(time)s", time=amount)
     words = gettext("%(time)s ahead", time=amount) if milliseconds > 0 else gettext("%(time)s behind", time=amount)
     return str(words)
+
+
+def _amount(seconds: float) -> str:
+    if seconds < 90 * 60:
+        return str(gettext("%(count)s min", count=round(seconds / 60)))
+    if seconds < 48 * 3600:
+        return str(gettext("%(count)s h", count=round(seconds / 3600)))
+    return str(gettext("%(count)s days", count=int(seconds / 86400)))
 
 
 @bp.app_template_filter()

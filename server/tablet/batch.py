@@ -18,6 +18,7 @@ from flask import Request
 
 from forms.errors import Kind, Problem
 from schemas.batch import PROTOCOL, BatchHeaderSchema
+from sync.devices import LARGEST_SKEW_MS
 from sync.receive import LARGEST_FORWARDED
 
 UNSUSPICIOUS = 2**20
@@ -87,7 +88,7 @@ class SentBatch:
         if self.sent_at is None:
             return None
         ahead = (self.sent_at - now).total_seconds() * 1000
-        return int(max(-(2**31 - 1), min(ahead, 2**31 - 1)))
+        return int(max(-LARGEST_SKEW_MS, min(ahead, LARGEST_SKEW_MS)))
 
 
 def read(request: Request, limits: Limits = OF_DEVICE) -> SentBatch:

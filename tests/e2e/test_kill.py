@@ -6,7 +6,6 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -29,6 +28,7 @@ from tests.e2e.fieldwork import code, enrolled, visits, work
 from tests.e2e.real_server import RealServer
 
 ROUNDS = 4
+SAID = "The server cannot be reached. Nothing is lost: what you collected waits on this device. Try again later."
 RECORDS = 40
 """In each round: enough for the server to be at work when it dies."""
 
@@ -60,6 +60,7 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
 ) -> None:
     rng = random.Random(2026)
     pending: list[threading.Timer] = []
+    told: set[str] = set()
 
     def kill_soon(progress: Progress) -> None:
         """From the moment that the batch leaves, the server has a few hundredths of a second to live."""
@@ -76,8 +77,10 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
         with FieldDevice(tmp_path / "tablet", watch=kill_soon, connect=impatient) as device:
             made |= collect(device, rng)
             pending_kill.append(True)
-            with suppress(ServerUnreachable):
+            try:
                 device.sync()
+            except ServerUnreachable as refusal:
+                told.add(refusal.title())
             acknowledged = {record.instance_id for record in device.receipts() if record.state == "kept"}
         for timer in pending:
             timer.join()
@@ -89,6 +92,7 @@ def test_a_server_killed_in_the_middle_of_a_push_keeps_what_it_acknowledged(
         assert device.status().waiting == 0
         assert {record.verdict for record in device.receipts()} == {"accepted"}
 
+    assert told <= {SAID}
     server.kill()
     server.start()
     if engine.dialect.name == "postgresql":

@@ -15,6 +15,7 @@ from config import Settings
 from server.app import create_app
 from server.cli import main
 from server.clock import now
+from server.commands.device_words import receipt_lines
 from sync.backup import back_up
 from sync.device import FieldDevice
 from sync.engine import connect
@@ -22,6 +23,7 @@ from sync.models import Blob, Epoch, Operation, Submission, SubmissionAttachment
 from sync.restore import restore
 from tests.conftest import NewDatabase, Team
 from tests.e2e.fieldwork import add, code, enrolled, visits
+from tests.e2e.reader import Reader
 from tests.e2e.serving import serving
 
 
@@ -45,8 +47,14 @@ def count(engine: Engine, table: type, *where: object) -> int:
 
 
 def test_a_device_sends_again_what_the_restored_server_lacks(
-    device: FieldDevice, app: Flask, engine: Engine, another_database: NewDatabase, tmp_path: Path
+    device: FieldDevice,
+    app: Flask,
+    engine: Engine,
+    another_database: NewDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
     services = app.extensions["lapangan"]
     add(device, visits("pendaftaran", "INF-01")[0])
     device.sync()
@@ -63,6 +71,10 @@ def test_a_device_sends_again_what_the_restored_server_lacks(
         device.sync()
         device.sync()
 
+    assert {receipt_lines(one)[0] for one in device.receipts()} == {"Safe on the server"}
+    page = Reader(again.test_client()).log_in("supervisor").get("/projects/1/submissions")
+    assert [one.instance_id for one in device.receipts() if one.instance_id not in page] == []
+    assert "restored to the state of" in Reader(again.test_client()).log_in("administrator").get("/server")
     assert kept, "photos stay on the device until a backup holds them"
     assert (before, count(other, Submission)) == (1, 2)
     assert count(other, Operation) == count(engine, Operation)

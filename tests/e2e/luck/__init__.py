@@ -18,6 +18,7 @@ A form version that the server has never seen:
 A form deleted meanwhile:
     test_a_form_that_is_gone_meanwhile, test_a_closed_form_is_opened_before_its_submissions_are_released
 The same record by two doors at once:
+    test_the_same_record_by_two_doors_at_once,
     test_an_instance_known_from_its_device_is_a_duplicate,
     test_an_instance_that_came_bare_is_a_duplicate_when_its_device_sends_it,
     test_two_servers_that_took_the_two_ways_show_the_same

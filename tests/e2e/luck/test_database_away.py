@@ -104,7 +104,7 @@ def test_a_postgresql_that_is_stopped_and_started_costs_nobody_anything(
             made.append(device.add(FORM_ID, {"nama": "Pak Budi", "umur": "51"}).instance_id)
             answer = refused(server.address, device.store.setting("token"))
             page = supervisor.get(f"{server.address}/projects/1/submissions", timeout=60)
-            with pytest.raises(ServerUnreachable):
+            with pytest.raises(ServerUnreachable, match="The server is busy"):
                 device.sync()
             assert device.status().waiting == 1
             cluster.start()
@@ -117,6 +117,8 @@ def test_a_postgresql_that_is_stopped_and_started_costs_nobody_anything(
         assert (before.status_code, page.status_code) == (200, 503)
         assert "The server is busy. Nothing was changed; try again in a minute." in page.text
         assert device.status().waiting == 0
+        page = supervisor.get(f"{server.address}/projects/1/submissions", timeout=60)
+        assert made[1] in page.text
     assert requests.get(f"{server.address}/health", timeout=60).ok
     receive.sweep(engine, now=now() + timedelta(minutes=5))
     server.stop()

@@ -9,6 +9,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ from sync.engine import in_transaction
 from sync.models import (
     Batch,
     Blob,
+    Conflict,
     Form,
     InboxItem,
     Installation,
@@ -41,11 +43,14 @@ from sync.models import (
     SubmissionAttachment,
 )
 from tests.conftest import Team
+from tests.e2e.collect import Collect
+from tests.e2e.conftest import Known
 from tests.e2e.fieldwork import add, visits
 from tests.e2e.luck.conftest import Enrol
 from tests.e2e.reader import Reader
 
-QUARANTINE = "/projects/1/quarantine"
+QUARANTINE, RECORDS = "/projects/1/quarantine", "/projects/1/submissions"
+NOTHING_YET = "Nothing has been sent yet"
 
 
 @pytest.fixture(autouse=True)
@@ -231,15 +236,16 @@ def test_a_clock_that_is_off_by_years(enrol: Enrol, engine: Engine, supervisor: 
     device = enrol()
     device.clock = lambda: now() + timedelta(days=365 * years)
     add(device, visits("pendaftaran")[0])
+    xml = orjson.loads(waiting(device)[0])["xml"]
 
     synced = device.sync()
 
     assert [item["verdict"] for item in synced.pushed.items] == ["accepted"]
     assert says(device)[0] == "Safe on the server"
-    page = supervisor.get("/projects/1/devices")
-    assert ("behind" if years < 0 else "ahead") in page
+    assert f"more than 24 days {'behind' if years < 0 else 'ahead'}" in supervisor.get("/projects/1/devices")
+    assert "The clock of tablet-1 is wrong: set its date and time" in supervisor.get("/projects/1/day")
     with Session(engine) as session:
-        assert session.scalars(select(Operation.xml).where(Operation.kind == "submission")).one() is not None
+        assert session.scalars(select(Operation.xml).where(Operation.kind == "submission")).one() == xml
 
 
 @pytest.mark.parametrize(
@@ -322,7 +328,7 @@ def push(device: FieldDevice, body: bytes, headers: dict[str, str]) -> requests.
     return requests.post(address, data=body, headers=told, timeout=30)
 
 
-def test_a_tablet_with_an_old_program(enrol: Enrol, engine: Engine) -> None:
+def test_a_tablet_with_an_old_program(enrol: Enrol, engine: Engine, supervisor: Reader) -> None:
     """It leaves out what was invented later, and knows fewer words of the receipt: `safe` is all that it looks at."""
     device = enrol()
     record = add(device, visits("pendaftaran")[0])
@@ -336,6 +342,8 @@ def test_a_tablet_with_an_old_program(enrol: Enrol, engine: Engine) -> None:
     with Session(engine) as session:
         shown = session.scalars(select(Submission)).one()
         assert (shown.instance_id, shown.form_id, shown.version) == (record, "pendaftaran", body["version"])
+        assert session.scalars(select(Operation.xml).where(Operation.kind == "submission")).one() == body["xml"]
+    assert record in supervisor.get(RECORDS)
 
 
 def test_a_tablet_with_a_program_that_is_newer_than_the_server(
@@ -369,13 +377,14 @@ def test_a_field_client_of_a_newer_protocol_keeps_everything(
     add(device, visits("pendaftaran")[0])
     monkeypatch.setattr("sync.device.push.PROTOCOL", 2)
 
-    with pytest.raises(ServerRefused, match="newer than the server"):
+    with pytest.raises(ServerRefused, match="Keep your data, and ask for the server to be updated"):
         device.sync()
 
+    assert says(device) == ["Waits to be sent"]
     assert (device.status().waiting, count(engine, Submission)) == (1, 0)
 
 
-def test_a_batch_that_is_cut_at_any_byte(enrol: Enrol, engine: Engine) -> None:
+def test_a_batch_that_is_cut_at_any_byte(enrol: Enrol, engine: Engine, supervisor: Reader) -> None:
     """By a line or a proxy that shortens it; what arrives changes nothing, with and without a digest."""
     device = enrol()
     for visit in visits("pendaftaran")[:2]:
@@ -396,9 +405,47 @@ def test_a_batch_that_is_cut_at_any_byte(enrol: Enrol, engine: Engine) -> None:
 
     assert gzip.decompress(body)
     assert codes == {400}
+    assert says(device) == ["Waits to be sent"]
+    assert NOTHING_YET in supervisor.get(RECORDS)
     assert (count(engine, Batch), count(engine, Submission), device.status().waiting) == (before, 0, 2)
     device.sync()
     assert (count(engine, Submission), device.status().waiting) == (2, 0)
+    assert all(one.instance_id in supervisor.get(RECORDS) for one in device.receipts())
+
+
+def test_the_same_record_by_two_doors_at_once(
+    enrol: Enrol, engine: Engine, app_user: Known, address: str, supervisor: Reader
+) -> None:
+    """A file that was copied to a phone is sent by ODK Collect in the very moment in which its tablet sends it."""
+    device = enrol()
+    collect = Collect(f"{address}/v1/key/{app_user.token}/projects/1")
+    records = [add(device, visit) for visit in visits("pendaftaran")[:6]]
+    sent = [orjson.loads(line)["xml"].encode() for line in waiting(device)]
+    together = threading.Barrier(2)
+
+    def by_collect() -> list[str]:
+        together.wait()
+        return [collect.send(xml) for xml in sent]
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(by_collect)
+        together.wait()
+        device.sync()
+        shown = other.result()
+    words = {tuple(receipt_lines(one)) for one in device.receipts()}
+
+    assert set(shown) == {"Success"}
+    assert words <= {
+        ("Safe on the server",),
+        ("Safe on the server", "It had come by another way too, and is counted once."),
+    }
+    page = supervisor.get(RECORDS)
+    assert [len(re.findall(f'class="row-link" href="[^"]*{record}[?"]', page)) for record in records] == [1] * 6
+    with Session(engine) as session:
+        assert sorted(session.scalars(select(Submission.instance_id))) == sorted(records)
+        assert session.scalars(select(Conflict.path)).all() == []
+        kept = session.scalars(select(Operation.xml).where(Operation.kind == "submission", Operation.xml.is_not(None)))
+        assert {str(xml).encode() for xml in kept} == set(sent)
 
 
 @contextmanager
@@ -443,8 +490,9 @@ def test_a_log_in_page_instead_of_the_server(enrol: Enrol, engine: Engine, super
 
     assert (count_, words) == (1, ["Waits to be sent"])
     assert count(engine, Submission) == 0
-    assert "tablet-1" in supervisor.get("/projects/1/devices")
+    assert NOTHING_YET in supervisor.get(RECORDS)
     device.sync()
+    assert device.receipts()[0].instance_id in supervisor.get(RECORDS)
     assert (count(engine, Submission), device.status().waiting) == (1, 0)
 
 
