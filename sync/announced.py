@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from sync.draft import is_attachment
@@ -53,24 +53,20 @@ def by_device(session: Session, device: Device) -> set[str]:
 def needed(session: Session, device: Device) -> list[str]:
     """The hashes that the server lacks of this device's records, or of those that it corrected: who took the picture
     has the picture."""
+    return sorted({sha256 for sha256 in session.scalars(lacking(device)) if sha256 is not None})
+
+
+def lacking(device: Device) -> Select[str | None]:
+    """What `needed` asks: no more than leads to the index of what waits. One of hashes would go through them all."""
     wrote = exists().where(
         Operation.project_id == SubmissionAttachment.project_id,
         Operation.kind == "submission",
         Operation.record_id == SubmissionAttachment.instance_id,
         Operation.device_id == device.device_id,
     )
-    found = (
-        select(SubmissionAttachment.sha256)
-        .where(
-            SubmissionAttachment.project_id == device.project_id,
-            SubmissionAttachment.sha256.is_not(None),
-            SubmissionAttachment.arrived_at.is_(None),
-            wrote,
-        )
-        .distinct()
-        .order_by(SubmissionAttachment.sha256)
+    return select(SubmissionAttachment.sha256).where(
+        SubmissionAttachment.project_id == device.project_id, SubmissionAttachment.arrived_at.is_(None), wrote
     )
-    return [str(sha256) for sha256 in session.scalars(found)]
 
 
 def require_named(session: Session, device: Device, sha256: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base, Id, Name
@@ -73,6 +73,14 @@ class SubmissionAttachment(Base):
     __table_args__ = (
         ForeignKeyConstraint(["project_id", "instance_id"], ["submission.project_id", "submission.instance_id"]),
         Index(None, "project_id", "sha256"),
+        # Few wait, of many: every pull asks which.
+        Index(
+            "ix_submission_attachment_waiting",
+            "project_id",
+            "instance_id",
+            postgresql_where=text("arrived_at IS NULL"),
+            sqlite_where=text("arrived_at IS NULL"),
+        ),
     )
 
     project_id: Mapped[str] = mapped_column(Id, primary_key=True)
