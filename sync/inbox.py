@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
@@ -11,11 +11,13 @@ from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, ins
 from sqlalchemy.orm import Session
 
 from sync import attach, devices
+from sync.access import Actor
 from sync.attach import Stored
 from sync.engine import in_transaction
 from sync.identity import uuid7
 from sync.item import Landed
 from sync.models import InboxItem
+from sync.record import record
 from sync.rows import BATCH, INBOX
 from sync.verdict import Sender, SentFile, Why
 
@@ -95,6 +97,33 @@ def quarantined(session: Session, project_id: str, op_id: str) -> InboxItem | No
         InboxItem.project_id == project_id, InboxItem.op_id == op_id, InboxItem.state != "landed"
     )
     return session.scalars(found.limit(1)).first()
+
+
+def put_aside(session: Session, project_id: str, op_ids: Collection[str]) -> list[InboxItem]:
+    """What of these lies in quarantine, or was discarded from there."""
+    if not op_ids:
+        return []
+    found = select(InboxItem).where(
+        InboxItem.project_id == project_id,
+        InboxItem.op_id.in_(op_ids),
+        InboxItem.state.in_(("quarantined", "discarded")),
+    )
+    return list(session.scalars(found.order_by(InboxItem.item_id)))
+
+
+CLOSING = {"released": "quarantine.release", "discarded": "quarantine.discard"}
+"""What the audit log calls it when an item leaves the queue."""
+
+
+def close(
+    session: Session, item: InboxItem, state: str, *, actor: Actor, now: datetime, detail: Mapping[str, str]
+) -> None:
+    """It has left the queue; the bytes stay."""
+    item.state, item.judged_at = state, now
+    session.flush()
+    about = {"why": item.why, **detail}
+    target = ("inbox_item", item.item_id)
+    record(session, CLOSING[state], actor=actor, at=now, project_id=item.project_id, target=target, detail=about)
 
 
 def add_files(session: Session, project_id: str, op_id: str, files: Iterable[Mapping[str, object]]) -> None:

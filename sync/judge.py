@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sync import access, definitions, inbox
-from sync.draft import KINDS, Draft, fault_of_ids
+from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, read_draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.place import place, wake
-from sync.repeat import SHOWN, files_beside, line_of, new_files, repeated
+from sync.repeat import SHOWN, files_beside, gives_way, line_of, new_files, repeated
 from sync.settle import settle, xml_of
-from sync.verdict import Line, Outcome, Why
+from sync.verdict import Line, Outcome, Sender, Why
 
 VERBS: Mapping[str, str] = {
     "submission": "submission.create",
@@ -49,6 +50,7 @@ def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Lin
     _load(ledger, items)
     waiting = inbox.still_landed(ledger.connection, project_id, [item.item_id for item in items])
     lines = [_judge(ledger, item) if item.item_id in waiting else _repeat(ledger, item) for item in items]
+    _let_out(ledger, [item for item in items if item.sender.actor.serves])
     ledger.write()
     judged = zip(items, lines, strict=True)
     # What somebody else has put aside meanwhile is a duplicate here, and stays where it is.
@@ -83,20 +85,27 @@ def _judge(ledger: Ledger, item: Item) -> Line:
     if item.draft is None:
         return _put_aside(ledger, item, item.why, item.detail)
     known = ledger.acts.get(item.draft.op_id)
-    twin = _same_instance(ledger, item, item.draft) if known is None else None
-    if twin is not None and item.draft.is_derived and not item.sender.actor.serves:
+    if known is None or gives_way(known.row, item.draft, item.sender):
+        return _judge_new(ledger, item, item.draft, known)
+    return _continue(ledger, item.draft, known, new_files(item.draft, known.row))
+
+
+def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> Line:
+    """Nothing of it is here but a marker, perhaps."""
+    twin = _same_instance(ledger, item, draft)
+    if twin is not None and draft.is_derived and not item.sender.actor.serves:
         # Servers exchange operations, whatever is in them: else their sets would differ.
-        known = twin
-    if known is not None:
-        return _continue(ledger, item.draft, known, new_files(item.draft, known.row))
-    why, detail = _refusal(ledger, item, item.draft)
+        return _continue(ledger, draft, twin, new_files(draft, twin.row))
+    why, detail = _refusal(ledger, item, draft)
     if why is not Why.NONE:
         return _put_aside(ledger, item, why, detail)
-    if item.draft.void:
-        return _mark_void(ledger, item, item.draft)
+    if marker is not None:
+        ledger.give_way(marker)
+    if draft.void:
+        return _mark_void(ledger, item, draft)
     if twin is not None and twin.state == "ready":
-        return _mark_twin(ledger, item, item.draft, twin)
-    act = Act(row_of(ledger, item, item.draft), filling=item.filling)
+        return _mark_twin(ledger, item, draft, twin)
+    act = Act(row_of(ledger, item, draft), filling=item.filling)
     ledger.add(act)
     place(ledger, act, item.findings)
     return _line(ledger, act)
@@ -131,13 +140,15 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
         return Why.NOT_PERMITTED, verb or draft.kind
     if draft.void and not item.sender.actor.serves:
         return Why.NOT_PERMITTED, "void"
+    if item.sender.actor.serves:
+        # Another server has taken it already: whether this one would have does not matter any more.
+        return Why.NONE, ""
     taken = ledger.numbers.get((draft.origin, draft.n))
     # A marker, on a record of its own, keeps nothing else out: another server may tell of it first.
-    is_marked = draft.void or taken in ledger.voids
-    if taken is not None and not (is_marked and _may_be_void(ledger, draft)):
-        return Why.NUMBER_REUSED, taken
-    # Another server has taken it already: whether this one would have does not matter any more.
-    return (Why.NONE, "") if draft.void or item.sender.actor.serves else refusal_of_content(ledger, item, draft)
+    is_free = taken in (None, draft.op_id) or (taken in ledger.voids and _may_be_void(ledger, draft))
+    if not is_free:
+        return Why.NUMBER_REUSED, str(taken)
+    return refusal_of_content(ledger, item, draft)
 
 
 def refusal_of_content(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
@@ -193,6 +204,19 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
         ledger.add(void)
         wake(ledger, void)
     return Line(op_id, Outcome.QUARANTINED, why=why, detail=detail, instance_id=draft.record_id if draft else "")
+
+
+def _let_out(ledger: Ledger, items: Sequence[Item]) -> None:
+    """What this server had put aside and another one has taken takes part here too, with the files that came here."""
+    op_ids = [item.draft.op_id for item in items if item.draft is not None]
+    here = [op_id for op_id in op_ids if op_id in ledger.acts and ledger.acts[op_id].state != "void"]
+    for put_aside in inbox.put_aside(ledger.session, ledger.project_id, here):
+        act = ledger.acts[put_aside.op_id]
+        with suppress(Unreadable):
+            draft = read_draft(put_aside.raw)
+            _continue(ledger, draft, act, new_files(draft, act.row))
+        actor, now = items[0].sender.actor, ledger.now
+        inbox.close(ledger.session, put_aside, "released", actor=actor, now=now, detail={"op": act.op_id})
 
 
 def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:
@@ -257,7 +281,7 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
         "record_id": ledger.root(draft.record_id) if draft.kind == "submission" else draft.record_id,
         "context": dict(draft.context),
         "at": draft.at,
-        "rank": draft.rank if is_forwarded else access.rank(sender.actor, ledger.project_id),
+        "rank": draft.rank if is_forwarded else _rank(ledger, sender, draft),
         "account_id": (draft.account_id or None) if is_forwarded else sender.account_id,
         "device_id": (draft.device_id or None) if is_forwarded else sender.device_id,
         "form_id": _form_id(ledger, item, draft) if draft.kind == "submission" else draft.form_id,
@@ -276,6 +300,11 @@ def row_of(ledger: Ledger, item: Item, draft: Draft) -> Row:
         "via": sender.actor.id if is_forwarded else None,
         "received_at": ledger.now,
     }
+
+
+def _rank(ledger: Ledger, sender: Sender, draft: Draft) -> int:
+    """What a server makes of a bare instance is the same on every server, whoever hands it in there."""
+    return 0 if draft.is_derived else access.rank(sender.actor, ledger.project_id)
 
 
 def _continue(ledger: Ledger, draft: Draft, act: Act, added: Sequence[Row]) -> Line:

@@ -129,6 +129,12 @@ class Act:
     def state(self) -> str:
         return str(self.row["state"])
 
+    def stand(self, state: str) -> None:
+        """As it was at some time; nothing of that is written."""
+        if self.row["state"] != state:
+            self.row["state"] = state
+            self._op = None
+
     def change(self, **columns: Any) -> None:
         self.row.update(columns)
         self.is_changed = True
@@ -246,6 +252,20 @@ class Ledger:
         record = self.record(act.row["kind"], act.row["record_id"])
         record.acts.append(act)
         record.view = None
+
+    def give_way(self, marker: Act) -> None:
+        """The operation that it stood for is here: nothing else has its id and its number."""
+        record = self.record(marker.row["kind"], marker.row["record_id"])
+        record.acts.remove(marker)
+        record.view = None
+        del self.acts[marker.op_id]
+        self.voids.discard(marker.op_id)
+        place = marker.row["origin"], marker.row["n"]
+        if self.numbers.get(place) == marker.op_id:
+            del self.numbers[place]
+        if not marker.is_new:
+            of_marker = OPERATION.c.project_id == self.project_id, OPERATION.c.op_id == marker.op_id
+            self.connection.execute(delete(OPERATION).where(*of_marker))
 
     def move(self, act: Act, record_id: str) -> Record:
         """The operation turns out to belong to another record."""

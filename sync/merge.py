@@ -235,6 +235,15 @@ def closure(op: Op) -> dict[str, int]:
     return {**op.context, op.origin: op.n}
 
 
+def union(vectors: Iterable[Vector]) -> dict[str, int]:
+    """What at least one of them has seen."""
+    seen: dict[str, int] = {}
+    for vector in vectors:
+        for origin, n in vector.items():
+            seen[origin] = max(n, seen.get(origin, 0))
+    return seen
+
+
 def missing(op: Op, vector: Vector) -> str:
     """What an operation still waits for, given what is ready: "predecessor", "base" or ""."""
     if op.prev > vector.get(op.origin, 0):

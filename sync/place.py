@@ -124,7 +124,7 @@ def _find_named_base(ledger: Ledger, act: Act) -> Why:
     if not bases:
         return Why.WAITS_FOR_BASE
     ledger.move(act, record.record_id)
-    act.change(context=closure(max(bases, key=lambda op: op.precedence)))
+    act.change(context=closure(max(bases, key=lambda op: (*op.precedence, op.op_id))))
     return Why.NONE
 
 

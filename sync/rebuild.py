@@ -17,7 +17,8 @@ from sqlalchemy import Row as Result
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from sync.ledger import Record, Row, open_ledger
+from sync.ledger import Act, Record, Row, open_ledger
+from sync.merge import union
 from sync.models import FeedRow, Form, Submission, SubmissionFinding
 from sync.place import SETTLE
 from sync.rows import (
@@ -134,12 +135,20 @@ def _replay(session: Session, project_id: str, numbers: range, versions: Version
 def _stand_at(record: Record, seq: int, states: dict[str, str]) -> None:
     """The record's operations as they were when the feed had come to this number."""
     record.view = None
+    there: list[Act] = []
+    later: list[Act] = []
     for act in record.acts:
         state = states.setdefault(act.op_id, act.state)
         number = act.row["seq"]
         # A void marker has no number of its own: it came after the one that it carries.
         is_there = number is None or (number < seq if state == "void" else number <= seq)
-        act.row["state"] = state if is_there else "held"
+        (there if is_there else later).append(act)
+        act.stand(state if is_there else "held")
+    seen = union({**act.op.context, act.op.origin: act.op.prev} for act in there if later and act.state == "ready")
+    for act in later:
+        if act.op.n <= seen.get(act.op.origin, 0):
+            # Who goes on from it was let through by a marker, which has given way since.
+            act.stand("void")
 
 
 def _keep(session: Session, project_id: str) -> _Kept:

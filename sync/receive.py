@@ -103,7 +103,7 @@ def receive_submission(
         return _put_aside(engine, sender, xml, files, error.why, now)
     draft = _derive(sender.project_id, envelope, xml, files, form_id)
     with reading or _looking(engine) as reading:
-        known = first_verdicts(reading, sender.project_id, [draft]).get(draft.op_id)
+        known = first_verdicts(reading, sender, [draft]).get(draft.op_id)
         if known is None:
             # Asked for here, it is at hand when the instance is read.
             definitions.compiled(reading, sender.project_id, draft.form_id, draft.version)
@@ -215,7 +215,7 @@ def _read(raw: bytes) -> Draft | None:
 
 
 def _first_verdicts(session: Session, sender: Sender, drafts: Mapping[bytes, Draft]) -> dict[bytes, Line]:
-    known = first_verdicts(session, sender.project_id, drafts.values())
+    known = first_verdicts(session, sender, drafts.values())
     return {raw: known[draft.op_id] for raw, draft in drafts.items() if draft.op_id in known}
 
 

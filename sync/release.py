@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
-from sync import access
+from sync import access, inbox
 from sync.access import Actor
 from sync.author import own_row
 from sync.draft import Draft, Unreadable, read_draft
@@ -80,7 +80,7 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
     ledger.add(act)
     place(ledger, act)
     ledger.write()
-    _close(session, item, "released", actor=actor, now=now, detail={"op": act.op_id, "why": item.why})
+    inbox.close(session, item, "released", actor=actor, now=now, detail={"op": act.op_id})
     return act.op_id
 
 
@@ -89,7 +89,7 @@ def discard(session: Session, item: InboxItem, *, note: str, actor: Actor, now: 
     access.require(actor, "quarantine.release", item.project_id)
     if not note.strip():
         raise NoReason(field="note")
-    _close(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip(), "why": item.why})
+    inbox.close(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +222,3 @@ def _draft(item: InboxItem) -> Draft:
         if bare is None:
             raise StillInQuarantine(error.detail, why=error.why.value) from error
         return bare
-
-
-def _close(
-    session: Session, item: InboxItem, state: str, *, actor: Actor, now: datetime, detail: dict[str, str]
-) -> None:
-    item.state, item.judged_at = state, now
-    session.flush()
-    verb = {"released": "quarantine.release", "discarded": "quarantine.discard"}[state]
-    target = ("inbox_item", item.item_id)
-    record_event(session, verb, actor=actor, at=now, project_id=item.project_id, target=target, detail=detail)

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from sync.draft import Draft
 from sync.rows import OPERATION, SUBMISSION
-from sync.verdict import Line, Outcome, Why
+from sync.verdict import Line, Outcome, Sender, Why
 
 SHOWN = ("instance_name", "errors", "warnings", "conflicts")
 """What an answer says of the submission."""
 _KNOWN = (
     select(
         *(OPERATION.c[name] for name in ("op_id", "kind", "record_id", "form_id", "version", "attachments")),
-        *(OPERATION.c[name] for name in ("state", "why", "verdict", "seq")),
+        *(OPERATION.c[name] for name in ("state", "why", "verdict", "seq", "via")),
         *(SUBMISSION.c[name] for name in SHOWN),
     )
     .outerjoin(
@@ -34,14 +34,20 @@ _KNOWN = (
 )
 
 
-def first_verdicts(session: Session, project_id: str, drafts: Iterable[Draft]) -> dict[str, Line]:
+def first_verdicts(session: Session, sender: Sender, drafts: Iterable[Draft]) -> dict[str, Line]:
     """The lines, by op_id, of those that are known and bring nothing new."""
     sent = list(drafts)
     if not sent:
         return {}
-    found = session.execute(_KNOWN, {"project_id": project_id, "op_ids": sorted({draft.op_id for draft in sent})})
+    found = session.execute(
+        _KNOWN, {"project_id": sender.project_id, "op_ids": sorted({draft.op_id for draft in sent})}
+    )
     rows = {row["op_id"]: dict(row) for row in found.mappings()}
-    going_on = {draft.op_id for draft in sent if draft.op_id in rows and new_files(draft, rows[draft.op_id])}
+    going_on = {
+        draft.op_id
+        for draft in sent
+        if (row := rows.get(draft.op_id)) is not None and (new_files(draft, row) or gives_way(row, draft, sender))
+    }
     return {op_id: repeated(row, _shown(row)) for op_id, row in rows.items() if op_id not in going_on}
 
 
@@ -49,6 +55,15 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["state"] != "ready" or row["errors"] is None:
         return {}
     return {name: row[name] for name in SHOWN}
+
+
+def gives_way(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
+    """Whether what is known of it is but a marker, and the operation itself has to be judged.
+
+    What one server has taken is taken: wherever else it was put aside, its marker gives way. So does the marker that
+    came from another server, when the operation comes here by itself."""
+    is_marker = row["state"] == "void" and row["why"] != Why.SAME_INSTANCE.value
+    return is_marker and not draft.void and (bool(sender.actor.serves) or row["via"] is not None)
 
 
 def new_files(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:

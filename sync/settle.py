@@ -81,9 +81,9 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     ready = record.ready
     view = record.folded()
     shown = record.act(view.shown.op_id) if view.shown else act
-    compiled = compiled_for(ledger, act.row["form_id"], shown.row["version"])
+    compiled = compiled_for(ledger, shown.row["form_id"], shown.row["version"])
     if compiled is None:
-        raise LookupError(f"version {shown.row['version']} of form {act.row['form_id']} is gone")
+        raise LookupError(f"version {shown.row['version']} of form {shown.row['form_id']} is gone")
     if len(ready) > 1:
         definition = compiled.definition
         view = record.folded(
@@ -164,6 +164,8 @@ def _row(ledger: Ledger, record: Record, view: View, shown: Act, standing: Stand
     filling = standing.filling
     row = ledger.submissions.get(record.record_id) or _new_row(ledger, record, act)
     row.update(
+        # Of two servers one may have taken it for one form, the other for another one.
+        form_id=shown.row["form_id"],
         version=shown.row["version"],
         answers=standing.answers,
         op_id=shown.op_id,

@@ -80,8 +80,9 @@ class Operation(Base):
 
     __tablename__ = "operation"
     __table_args__ = (
-        # Of two operations that claim one number the later one is void; its marker stands on its own record.
-        UniqueConstraint("project_id", "origin", "n", "kind", "record_id"),
+        # Not unique: of two operations that claim one number each server takes the one that comes first, and what one
+        # server has taken the others take too.
+        Index(None, "project_id", "origin", "n"),
         CheckConstraint("state in ('ready', 'held', 'void')", name="state"),
         Index(None, "project_id", "kind", "record_id"),
         Index(None, "project_id", "batch_id"),

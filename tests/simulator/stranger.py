@@ -121,11 +121,11 @@ class Stranger:
             self.truth.posted.add((self.network.at(base).name, xml))
 
     def pass_on(self, lines: list[bytes]) -> None:
-        """The same operations go to another server by themselves, but for numbers that stand for two of them."""
-        honest = [line for line in lines if (made := self._made(line)) is not None and not made.may_be_put_aside]
-        self.passed |= dict.fromkeys(honest)
-        if honest:
-            self.push(honest, self.elsewhere)
+        """The same operations go to another server by themselves."""
+        known = [line for line in lines if self._made(line) is not None]
+        self.passed |= dict.fromkeys(known)
+        if known:
+            self.push(known, self.elsewhere)
 
     def push(self, lines: list[bytes], base: str = "") -> None:
         waiting = [Waiting("", one) for one in lines]
@@ -167,7 +167,7 @@ class Stranger:
         """Another operation under a number that it has used before: of the two, the one that arrives first counts.
 
         It is a new record, or a change of somebody else's by one who has seen nothing of it."""
-        known = [orjson.loads(one) for one in self.lines if self._made(one) is not None and one not in self.passed]
+        known = [orjson.loads(one) for one in self.lines if self._made(one) is not None]
         if not known:
             return
         old = orjson.loads(line) if line else rng.choice(known)
@@ -181,7 +181,6 @@ class Stranger:
             seen = made.seen if made else frozenset()
             raw = made.raw if made else orjson.dumps(twin)
             record = made.record_id if made else twin["record"]
-            self.truth.doubtful.add(str(record))
             self.truth.made[one] = Made(one, raw, record, seen, self.device_id, may_be_put_aside=True, may_wait=True)
         self.lines.append(orjson.dumps(twin))
 

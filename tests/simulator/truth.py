@@ -15,6 +15,10 @@ from tests.simulator.node import Node
 STORED = "SELECT op_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready' AND record_id IN (%s)"
 
 
+PASSING = ("held", "retry", "quarantined")
+"""Verdicts that change by themselves: what it waits for comes, another server has taken it."""
+
+
 class Broken(AssertionError):
     """An invariant of the protocol does not hold."""
 
@@ -57,8 +61,6 @@ class Truth:
     """Server -> all that anybody could have read of its feed."""
     restored_nodes: set[str] = field(default_factory=set)
     """These servers lack what they had acknowledged until it is pushed again."""
-    doubtful: set[str] = field(default_factory=set)
-    """Records with a number that was used twice: which of the two counts, each server says for itself."""
 
     def note(self, made: Made) -> None:
         self.made.setdefault(made.op_id, made)
@@ -128,9 +130,9 @@ class Truth:
             first = self.first.get((node.name, op_id))
             if first is None:
                 self.first[node.name, op_id] = item["first"] or verdict
-            elif verdict == "duplicate" and first not in ("held", "retry") and item["first"] != first:
+            elif verdict == "duplicate" and first not in PASSING and item["first"] != first:
                 raise Broken(f"I9: {op_id} was {first} first, and its duplicate {item['first']}")
-            elif verdict in ("accepted", "merged", "conflict") and first not in ("held", "retry"):
+            elif verdict in ("accepted", "merged", "conflict") and first not in PASSING:
                 raise Broken(f"I2: {op_id} was {first}, and is {verdict} once more")
 
     def _note_page(self, node: Node, page: Mapping[str, Any]) -> None:

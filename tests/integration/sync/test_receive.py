@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -148,6 +149,27 @@ def test_on_the_way_back_each_number_is_there_once(field: Field, tablet: Tablet)
     install.upgrade(field.engine)
 
     assert [row.op_id for row in field.all(Operation) if row.origin == tablet.origin] == [first["op"]]
+
+
+def forward(field: Field, *ops: dict[str, Any]) -> None:
+    """Another server has taken them."""
+    sender = Sender(field.project_id, Actor("server", id="p-1", serves=field.project_id), "server")
+    receive.receive(field.engine, sender, [orjson.dumps(op) for op in ops], size=1, now=field.now)
+
+
+def test_there_is_no_way_back_that_would_lose_one_of_two(field: Field, tablet: Tablet) -> None:
+    first = tablet.fill_in(new_id(), nama="Siti")
+    clone = {**first, "op": str(uuid.uuid4()), "xml": None, "set": {"nama": "Budi"}}
+    marker = {**clone, "op": str(uuid.uuid4()), "set": None, "void": "form_closed"}
+    field.push(tablet, first)
+    forward(field, clone, marker)
+
+    with pytest.raises(ValueError, match="cannot keep both"):
+        install.downgrade(field.engine, "20261126_scope_the_lists")
+    install.upgrade(field.engine)
+
+    kept = {row.op_id for row in field.all(Operation) if row.origin == tablet.origin}
+    assert kept >= {first["op"], clone["op"]}
 
 
 def test_a_number_that_is_used_again_on_its_own_record_is_marked_already(field: Field, tablet: Tablet) -> None:
