@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,6 +88,24 @@ def open_instance(content: bytes | str) -> Envelope:
         audit=said.get("audit", ""),
         is_sealed=(root.get("encrypted") or "").strip().lower() == "yes",
     )
+
+
+def leaves(envelope: Envelope) -> Iterator[tuple[str, str]]:
+    """Path and text of all that it says beside its meta, whichever form that may be of; where one name stands several
+    times, each has its position, from 1."""
+    yield from _leaves(envelope.root, "")
+
+
+def _leaves(parent: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    named = [(xml.local_name(element), element) for element in parent if isinstance(element.tag, str)]
+    counts, seen = Counter(name for name, _ in named), Counter[str]()
+    for name, element in named:
+        seen[name] += 1
+        here = f"{path}{name}[{seen[name]}]" if counts[name] > 1 else f"{path}{name}"
+        if len(element) and name != META:
+            yield from _leaves(element, f"{here}/")
+        elif (element.text or "").strip() and name != META:
+            yield here, (element.text or "").strip()
 
 
 def read_answers(definition: FormDefinition, envelope: Envelope) -> Reading:

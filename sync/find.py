@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, literal, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, literal, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONPATH
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from sync import access
 from sync.access import Actor
@@ -23,6 +23,7 @@ from sync.models import (
     Comment,
     Conflict,
     Device,
+    Event,
     InboxItem,
     Operation,
     Project,
@@ -31,6 +32,7 @@ from sync.models import (
     SubmissionAttachment,
     SubmissionFinding,
 )
+from sync.verdict import Outcome, Why
 
 __all__ = [
     "Day",
@@ -51,6 +53,8 @@ __all__ = [
     "history",
     "quarantine",
     "quarantine_reasons",
+    "reason",
+    "set_aside",
     "submission",
     "submissions",
     "versions",
@@ -177,10 +181,16 @@ def xml(session: Session, found: Submission) -> str:
 
 
 def quarantine(
-    session: Session, project: Project, *, why: str | None = None, limit: int = 500, offset: int = 0
+    session: Session,
+    project: Project,
+    *,
+    why: str | None = None,
+    state: str = "quarantined",
+    limit: int = 500,
+    offset: int = 0,
 ) -> list[InboxItem]:
-    """What arrived but could not be placed, the newest first."""
-    wanted = select(InboxItem).where(InboxItem.project_id == project.project_id, InboxItem.state == "quarantined")
+    """What arrived but could not be placed, the newest first; or, "discarded", what somebody has taken out of that."""
+    wanted = select(InboxItem).where(InboxItem.project_id == project.project_id, InboxItem.state == state)
     if why is not None:
         wanted = wanted.where(InboxItem.why == why)
     newest = wanted.order_by(InboxItem.landed_at.desc(), InboxItem.item_id.desc())
@@ -213,6 +223,34 @@ def held(
     if record_id:
         wanted = wanted.where(Operation.kind == kind, Operation.record_id == record_id)
     return list(session.scalars(wanted.order_by(Operation.received_at, Operation.op_id).limit(limit)))
+
+
+def set_aside(session: Session, project: Project, *, limit: int = 500) -> list[Operation]:
+    """What waited until somebody discarded it, the oldest first."""
+    released = aliased(Operation)
+    is_applied = exists().where(
+        released.project_id == Operation.project_id,
+        released.cause_id == Operation.op_id,
+        released.origin.like("r~%"),
+    )
+    wanted = select(Operation).where(
+        Operation.project_id == project.project_id,
+        Operation.state == "void",
+        Operation.why == Why.SET_ASIDE.value,
+        # Only what waited here: of what waited at another server there is but the number.
+        Operation.verdict == Outcome.HELD.value,
+        ~is_applied,
+    )
+    return list(session.scalars(wanted.order_by(Operation.received_at, Operation.op_id).limit(limit)))
+
+
+def reason(session: Session, project: Project, action: str, target_id: str) -> str:
+    """What somebody wrote who did this last, such as discarding an item."""
+    wanted = select(Event.detail).where(
+        Event.project_id == project.project_id, Event.action == action, Event.target_id == target_id
+    )
+    detail = session.scalar(wanted.order_by(Event.at.desc(), Event.event_id.desc()).limit(1))
+    return str((detail or {}).get("note", ""))
 
 
 def count_held(session: Session, project: Project, *, before: datetime) -> int:

@@ -111,19 +111,23 @@ def put_aside(session: Session, project_id: str, op_ids: Collection[str]) -> lis
     return list(session.scalars(found.order_by(InboxItem.item_id)))
 
 
-CLOSING = {"released": "quarantine.release", "discarded": "quarantine.discard"}
-"""What the audit log calls it when an item leaves the queue."""
+ACTIONS = {
+    "released": "quarantine.release",
+    "discarded": "quarantine.discard",
+    "quarantined": "quarantine.take_back",
+}
+"""What the audit log calls it when an item leaves the queue, or comes back to it."""
 
 
-def close(
+def move(
     session: Session, item: InboxItem, state: str, *, actor: Actor, now: datetime, detail: Mapping[str, str]
 ) -> None:
-    """It has left the queue; the bytes stay."""
+    """It has left the queue, or is back in it; the bytes stay."""
     item.state, item.judged_at = state, now
     session.flush()
     about = {"why": item.why, **detail}
     target = ("inbox_item", item.item_id)
-    record(session, CLOSING[state], actor=actor, at=now, project_id=item.project_id, target=target, detail=about)
+    record(session, ACTIONS[state], actor=actor, at=now, project_id=item.project_id, target=target, detail=about)
 
 
 def add_files(session: Session, project_id: str, op_id: str, files: Iterable[Mapping[str, object]]) -> None:

@@ -14,8 +14,8 @@ from sync import access, definitions, inbox
 from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, read_draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
-from sync.place import place, wake
-from sync.repeat import SHOWN, files_beside, gives_way, line_of, new_files, repeated
+from sync.place import place, set_aside, wake
+from sync.repeat import SHOWN, files_beside, gives_way, is_set_aside, line_of, new_files, repeated
 from sync.settle import settle, xml_of
 from sync.verdict import Line, Outcome, Sender, Why
 
@@ -87,6 +87,8 @@ def _judge(ledger: Ledger, item: Item) -> Line:
     known = ledger.acts.get(item.draft.op_id)
     if known is None or gives_way(known.row, item.draft, item.sender):
         return _judge_new(ledger, item, item.draft, known)
+    if is_set_aside(known.row, item.draft, item.sender):
+        set_aside(ledger, known)
     return _continue(ledger, item.draft, known, new_files(item.draft, known.row))
 
 
@@ -216,7 +218,7 @@ def _let_out(ledger: Ledger, items: Sequence[Item]) -> None:
             draft = read_draft(put_aside.raw)
             _continue(ledger, draft, act, new_files(draft, act.row))
         actor, now = items[0].sender.actor, ledger.now
-        inbox.close(ledger.session, put_aside, "released", actor=actor, now=now, detail={"op": act.op_id})
+        inbox.move(ledger.session, put_aside, "released", actor=actor, now=now, detail={"op": act.op_id})
 
 
 def _mark_void(ledger: Ledger, item: Item, draft: Draft) -> Line:

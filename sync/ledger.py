@@ -544,7 +544,8 @@ def _op(row: Mapping[str, Any]) -> Op:
         op_id=row["op_id"],
         origin=row["origin"],
         n=row["n"],
-        prev=row["prev"],
+        # What was discarded waits for nothing, so that nobody waits for it.
+        prev=0 if is_void and row["why"] == Why.SET_ASIDE.value else row["prev"],
         context={} if is_void else row["context"],
         at=row["at"],
         rank=row["rank"],

@@ -42,6 +42,13 @@ def wake(ledger: Ledger, act: Act) -> None:
                 arrived.append(waiting)
 
 
+def set_aside(ledger: Ledger, waiting: Act) -> None:
+    """It waits no more and only occupies its number: what was made after it need not wait for it."""
+    waiting.change(state="void", why=Why.SET_ASIDE.value, seq=ledger.head)
+    ledger.record(waiting.row["kind"], waiting.row["record_id"]).view = None
+    wake(ledger, waiting)
+
+
 def outcome_of(view: View, op: Op) -> Outcome:
     """How an operation came out, when it became part of this view."""
     if any(op.op_id == sibling.op_id for clash in view.clashes for sibling in clash.siblings):

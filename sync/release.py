@@ -1,6 +1,6 @@
 """Out of the quarantine: release what was put aside as a new operation, or discard it with a reason.
 
-So also what waits for something that does not come: it is applied without, when a supervisor says so, or discarded."""
+So also what waits for something that does not come: it is applied without, or discarded, when a supervisor says so."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sync.judge import refusal_of_content, row_of
 from sync.ledger import Act, Ledger, Record, open_ledger
 from sync.merge import closure
 from sync.models import InboxItem, Operation
-from sync.place import place, wake
+from sync.place import place, set_aside, wake
 from sync.receive import derive
 from sync.record import record as record_event
 from sync.settle import xml_of
-from sync.verdict import Sender, Why
+from sync.verdict import Outcome, Sender, Why
 
 log = logging.getLogger("lapangan.release")
 
@@ -48,6 +48,13 @@ class StillWaiting(Problem):
 
     kind = Kind.CONFLICT
     slug = "held/still-waiting"
+
+
+class Passed(Problem):
+    """Others have gone on from this change since it was discarded, so it cannot wait any more. Apply it instead."""
+
+    kind = Kind.CONFLICT
+    slug = "held/passed"
 
 
 class StillInQuarantine(Problem):
@@ -80,7 +87,7 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
     ledger.add(act)
     place(ledger, act)
     ledger.write()
-    inbox.close(session, item, "released", actor=actor, now=now, detail={"op": act.op_id})
+    inbox.move(session, item, "released", actor=actor, now=now, detail={"op": act.op_id})
     return act.op_id
 
 
@@ -89,7 +96,13 @@ def discard(session: Session, item: InboxItem, *, note: str, actor: Actor, now: 
     access.require(actor, "quarantine.release", item.project_id)
     if not note.strip():
         raise NoReason(field="note")
-    inbox.close(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip()})
+    inbox.move(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip()})
+
+
+def put_back(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -> None:
+    """What was discarded is in quarantine again. Refuses NotAllowed."""
+    access.require(actor, "quarantine.release", item.project_id)
+    inbox.move(session, item, "quarantined", actor=actor, now=now, detail={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,61 +143,103 @@ def _released(engine: Engine, project_id: str, item_id: str, *, actor: Actor, no
         return False
 
 
-def apply_without(session: Session, held: Operation, *, actor: Actor, now: datetime) -> str:
+def apply_without(
+    session: Session,
+    held: Operation,
+    *,
+    form_id: str = "",
+    version: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> str:
     """What waits for something that does not come takes part as a new operation; the id of that operation.
 
     Its author is taken to have seen what of it is here, so it can surface as a conflict, never overwrite. The one that
-    waited only keeps its number from now on. Refuses NotAllowed, NotWaiting, StillWaiting."""
+    waited only keeps its number from now on. What waits for its form version is read by `version`, one that is here;
+    an instance that does not say which form it belongs to, by that of `form_id`. Refuses NotAllowed, NotWaiting,
+    StillWaiting."""
     access.require(actor, "quarantine.release", held.project_id)
     ledger = open_ledger(session, held.project_id, now=now)
     waiting = _waiting(ledger, held)
     record = ledger.record(held.kind, held.record_id)
     row = own_row(ledger, kind=held.kind, record_id=held.record_id, actor=actor, context=_seen(ledger, record, waiting))
     authored = {name: waiting.row[name] for name in SHARED if name != "xml"} | {"xml": xml_of(ledger, waiting)}
+    authored |= {} if version is None else {"form_id": authored["form_id"] or form_id, "version": version}
     place_ = {"origin": f"r~{row['op_id']}", "n": 1, "prev": 0}
     act = Act(row | authored | place_ | {"rank": 0, "cause_id": held.op_id, "batch_id": held.batch_id})
-    _set_aside(ledger, waiting)
+    if waiting.state == "held":
+        waiting.change(state="void", seq=ledger.head)
+    record.view = None
     ledger.add(act)
     if place(ledger, act) is not Why.NONE:
         raise StillWaiting(why=act.row["why"])
     wake(ledger, waiting)
     ledger.write()
-    detail = {"op": act.op_id, "why": held.why}
-    target = ("operation", held.op_id)
-    record_event(session, "held.apply", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
+    read_by = {} if version is None else {"form": act.row["form_id"], "version": version, "made_with": held.version}
+    detail = {"op": act.op_id, "why": held.why, **read_by}
+    _note(session, "held.apply", held, actor=actor, now=now, detail=detail)
     return act.op_id
 
 
 def discard_held(session: Session, held: Operation, *, note: str, actor: Actor, now: datetime) -> None:
-    """What a record says about an entry, and waits, only keeps its number from now on; the record stays as it is.
+    """What waits is discarded: it is kept, out of sight, and nothing waits for it any more. A record that says it of an
+    entry stays as it is.
 
-    Refuses NotAllowed, NoReason, NotWaiting."""
+    Only this server knows of it. Others are told with what went on from it, so that it blocks nothing there either;
+    if one of them has taken it, it takes part here too. Refuses NotAllowed, NoReason, NotWaiting."""
     access.require(actor, "quarantine.release", held.project_id)
     if not note.strip():
         raise NoReason(field="note")
     ledger = open_ledger(session, held.project_id, now=now)
-    waiting = _waiting(ledger, held)
-    if held.kind != "entity":
+    waiting, why = _waiting(ledger, held), held.why
+    if waiting.state != "held":
         raise NotWaiting
-    _set_aside(ledger, waiting)
-    wake(ledger, waiting)
+    set_aside(ledger, waiting)
     ledger.write()
-    detail = {"note": note.strip(), "why": held.why, "record": held.instance_id}
-    target = ("entity", held.record_id)
-    record_event(session, "held.discard", actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
+    detail = {"note": note.strip(), "why": why, "record": held.instance_id}
+    _note(session, "held.discard", held, actor=actor, now=now, detail=detail)
+
+
+def take_back(session: Session, held: Operation, *, actor: Actor, now: datetime) -> None:
+    """What was discarded while it waited waits again, or applies if what it waited for has come.
+
+    Refuses NotAllowed, NotWaiting, and Passed when others have gone on from it."""
+    access.require(actor, "quarantine.release", held.project_id)
+    ledger = open_ledger(session, held.project_id, now=now)
+    waiting = _waiting(ledger, held)
+    record = ledger.record(held.kind, held.record_id)
+    if waiting.state == "held":
+        raise NotWaiting
+    if any(one.op.has_seen(waiting.op) for one in record.ready):
+        raise Passed
+    waiting.change(state="held", why="", seq=None)
+    record.view = None
+    place(ledger, waiting)
+    ledger.write()
+    _note(session, "held.take_back", held, actor=actor, now=now, detail={})
 
 
 def _waiting(ledger: Ledger, held: Operation) -> Act:
+    """It waits, or did so until somebody discarded it, and nobody has applied it since."""
     ledger.load_operations([held.op_id], [])
-    waiting = ledger.acts.get(held.op_id)
-    if waiting is None or waiting.state != "held":
+    act = ledger.acts.get(held.op_id)
+    if act is None or not (act.state == "held" or _is_discarded(ledger, act)):
         raise NotWaiting
-    return waiting
+    return act
 
 
-def _set_aside(ledger: Ledger, waiting: Act) -> None:
-    waiting.change(state="void", seq=ledger.head)
-    ledger.record(waiting.row["kind"], waiting.row["record_id"]).view = None
+def _is_discarded(ledger: Ledger, act: Act) -> bool:
+    is_kept = act.row["verdict"] == Outcome.HELD.value and act.row["why"] == Why.SET_ASIDE.value
+    record = ledger.record(act.row["kind"], act.row["record_id"])
+    return act.state == "void" and is_kept and all(one.row["cause_id"] != act.op_id for one in record.acts)
+
+
+def _note(
+    session: Session, action: str, held: Operation, *, actor: Actor, now: datetime, detail: dict[str, str]
+) -> None:
+    # What a record says of an entry belongs to the entry's history.
+    target = ("entity", held.record_id) if held.kind == "entity" else ("operation", held.op_id)
+    record_event(session, action, actor=actor, at=now, project_id=held.project_id, target=target, detail=detail)
 
 
 def _seen(ledger: Ledger, record: Record, waiting: Act) -> dict[str, int]:

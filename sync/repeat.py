@@ -44,9 +44,7 @@ def first_verdicts(session: Session, sender: Sender, drafts: Iterable[Draft]) ->
     )
     rows = {row["op_id"]: dict(row) for row in found.mappings()}
     going_on = {
-        draft.op_id
-        for draft in sent
-        if (row := rows.get(draft.op_id)) is not None and (new_files(draft, row) or gives_way(row, draft, sender))
+        draft.op_id for draft in sent if (row := rows.get(draft.op_id)) is not None and _is_news(row, draft, sender)
     }
     return {op_id: repeated(row, _shown(row)) for op_id, row in rows.items() if op_id not in going_on}
 
@@ -57,13 +55,23 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in SHOWN}
 
 
+def _is_news(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
+    return bool(new_files(draft, row)) or gives_way(row, draft, sender) or is_set_aside(row, draft, sender)
+
+
 def gives_way(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
     """Whether what is known of it is but a marker, and the operation itself has to be judged.
 
     What one server has taken is taken: wherever else it was put aside, its marker gives way. So does the marker that
     came from another server, when the operation comes here by itself."""
     is_marker = row["state"] == "void" and row["why"] != Why.SAME_INSTANCE.value
-    return is_marker and not draft.void and (bool(sender.actor.serves) or row["via"] is not None)
+    is_elsewhere = row["via"] is not None and row["verdict"] == Outcome.QUARANTINED.value
+    return is_marker and not draft.void and (bool(sender.actor.serves) or is_elsewhere)
+
+
+def is_set_aside(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
+    """Whether it waits here, and a supervisor at another server has discarded it."""
+    return row["state"] == "held" and draft.void == Why.SET_ASIDE.value and bool(sender.actor.serves)
 
 
 def new_files(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:

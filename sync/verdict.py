@@ -51,6 +51,8 @@ class Why(enum.Enum):
     NUMBER_REUSED = "number_reused"
     CONTENT_CONFLICT = "content_conflict"
     POISON = "poison"
+    # held, until a supervisor discarded it: it only occupies its number
+    SET_ASIDE = "set_aside"
     # duplicate: it is here already, by another way
     SAME_INSTANCE = "same_instance"
     # held: it applies by itself once what it waits for has arrived

@@ -23,7 +23,7 @@ from server.projects import project
 from sync import announced, find, release
 from sync.access import require
 from sync.lost import waiting_in_vain
-from sync.models import Entity, InboxItem, Operation, Project
+from sync.models import Entity, InboxItem, Project
 from sync.verdict import Why
 
 SHOWN_BYTES = 20_000
@@ -93,6 +93,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Waits"),
         lazy_gettext("It belongs to a record that has not arrived. Let the device that made it synchronise."),
     ),
+    "set_aside": (
+        lazy_gettext("Discarded"),
+        lazy_gettext("Somebody has discarded it while it waited. What was made after it does not wait for it."),
+    ),
     "poison": (
         lazy_gettext("Stopped the server"),
         lazy_gettext("The server failed three times over this item and has put it aside."),
@@ -101,7 +105,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
 
 
 class NoSuchItem(Problem):
-    """This item is no longer in quarantine. Somebody has released or discarded it; look at the list again."""
+    """This item is no longer in quarantine. Somebody has released it; look at the list again."""
 
     kind = Kind.NOT_FOUND
     slug = "quarantine/no-such-item"
@@ -111,12 +115,14 @@ class NoSuchItem(Problem):
 def quarantine(number: int) -> ResponseReturnValue:
     found = project(number)
     require(actor(), "quarantine.read", found.project_id)
-    held = find.held(session(), found)
+    is_discarded = request.args.get("show") == "discarded"
+    held = find.set_aside(session(), found) if is_discarded else find.held(session(), found)
     return render_template(
         "console/quarantine.html",
         project=found,
-        items=find.quarantine(session(), found),
-        reasons=find.quarantine_reasons(session(), found),
+        items=find.quarantine(session(), found, state="discarded" if is_discarded else "quarantined"),
+        reasons={} if is_discarded else find.quarantine_reasons(session(), found),
+        is_discarded=is_discarded,
         held=held,
         entries=_labels(found, [row.record_id for row in held if row.kind == "entity"]),
         lost=waiting_in_vain(session(), held),
@@ -134,6 +140,7 @@ def quarantined(number: int, item_id: str) -> ResponseReturnValue:
         "console/quarantined.html",
         project=found,
         item=item,
+        reason=find.reason(session(), found, "quarantine.discard", item_id),
         names=Names.of(session(), found),
         facts=_facts(item.raw),
         files=announced.of_item(session(), item),
@@ -175,22 +182,6 @@ def replay_quarantined(number: int) -> ResponseReturnValue:
     return redirect(url_for("console.quarantine", number=number), 303)
 
 
-@bp.post("/projects/<int:number>/held/<op_id>/apply")
-def apply_held(number: int, op_id: str) -> ResponseReturnValue:
-    release.apply_without(session(), _held(project(number), op_id), actor=actor(), now=now())
-    flash(gettext("Applied without what it waited for. If others have changed the same, both are shown."), "good")
-    return redirect(url_for("console.quarantine", number=number), 303)
-
-
-@bp.post("/projects/<int:number>/held/<op_id>/discard")
-def discard_held(number: int, op_id: str) -> ResponseReturnValue:
-    held = _held(project(number), op_id)
-    note = request.form.get("note", "").strip()
-    release.discard_held(session(), held, note=note, actor=actor(), now=now())
-    flash(gettext("Discarded. The record that says so stays as it is, with your reason in the audit log."), "good")
-    return redirect(url_for("console.quarantine", number=number), 303)
-
-
 @bp.post("/projects/<int:number>/quarantine/<item_id>/release")
 def release_quarantined(number: int, item_id: str) -> ResponseReturnValue:
     found = project(number)
@@ -210,6 +201,15 @@ def discard_quarantined(number: int, item_id: str) -> ResponseReturnValue:
     return redirect(url_for("console.quarantine", number=number), 303)
 
 
+@bp.post("/projects/<int:number>/quarantine/<item_id>/put-back")
+def put_back_quarantined(number: int, item_id: str) -> ResponseReturnValue:
+    found = project(number)
+    require(actor(), "quarantine.release", found.project_id)
+    release.put_back(session(), _item(found, item_id), actor=actor(), now=now())
+    flash(gettext("It is in quarantine again."), "good")
+    return redirect(url_for("console.quarantine", number=number), 303)
+
+
 @bp.app_template_filter()
 def why_title(why: str) -> str:
     """A typed reason in a few words."""
@@ -224,7 +224,7 @@ def why_sentence(why: str) -> str:
 
 def _item(found: Project, item_id: str) -> InboxItem:
     item = session().get(InboxItem, (found.project_id, item_id))
-    if item is None or item.state != "quarantined":
+    if item is None or item.state not in ("quarantined", "discarded"):
         raise NoSuchItem(item_id)
     return item
 
@@ -233,14 +233,6 @@ def _labels(found: Project, entity_ids: Sequence[str]) -> dict[str, str]:
     """Of those entities that are here."""
     mine = Entity.project_id == found.project_id, Entity.entity_id.in_(entity_ids)
     return dict(session().execute(select(Entity.entity_id, Entity.label).where(*mine)).all())
-
-
-def _held(found: Project, op_id: str) -> Operation:
-    require(actor(), "quarantine.release", found.project_id)
-    held = session().get(Operation, (found.project_id, op_id))
-    if held is None:
-        raise release.NotWaiting
-    return held
 
 
 def _facts(raw: bytes) -> dict[str, Any]:

@@ -429,6 +429,65 @@ def test_what_waits_too_long_is_applied_without_what_it_waits_for(
     assert found(engine, "uuid:never-sent").answers["nama"] == "Bu Siti"
 
 
+def test_what_waits_is_read_discarded_with_a_reason_and_taken_back(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    desk.send(engine, full_desk, instance("uuid:an-edit", corrects="uuid:never-sent", age="41"))
+    with Session(engine) as session:
+        op_id = session.scalars(select(Operation.op_id).where(Operation.state == "held")).one()
+    here, there = f"/projects/1/held/{op_id}", "/projects/1/quarantine"
+
+    page, raw = reader.log_in("supervisor").get(here), reader.client.get(f"{here}/raw")
+    unexplained = reader.send(f"{here}/discard", here, note=" ")
+    after = reader.follow(reader.send(f"{here}/discard", here, note="Uji coba"))
+    listed, discarded = reader.get(f"{there}?show=discarded"), reader.get(here)
+    back = reader.follow(reader.send(f"{here}/take-back", here))
+
+    assert "Bu Siti" in page
+    assert "It corrects a record that has not arrived." in page
+    assert raw.data.decode() == instance("uuid:an-edit", corrects="uuid:never-sent", age="41").decode()
+    assert unexplained.status_code == 400
+    assert here not in after
+    assert here in listed
+    assert "Reason: Uji coba" in discarded
+    assert here in back
+    audit = reader.get("/projects/1/audit")
+    assert "Discarded a change that waited" in audit
+    assert "Let a discarded change wait again" in audit
+
+
+def test_what_was_made_with_a_version_that_never_comes_is_read_by_one_that_is_here(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    record = "uuid:55555555-5555-4555-8555-555555555555"
+    desk.send(engine, full_desk, instance(record, version="99"))
+    with Session(engine) as session:
+        op_id = session.scalars(select(Operation.op_id).where(Operation.state == "held")).one()
+    here = f"/projects/1/held/{op_id}"
+
+    page = reader.log_in("supervisor").get(here)
+    alone = reader.send(f"{here}/apply", here)
+    reader.send(f"{here}/apply", here, version="1")
+
+    assert "Its own version, 99, is not here." in page
+    assert alone.status_code == 409
+    assert found(engine, record).version == "1"
+
+
+def test_what_was_discarded_from_quarantine_is_listed_and_put_back(
+    full_desk: Team, reader: Reader, engine: Engine
+) -> None:
+    here, there = f"/projects/1/quarantine/{desk.item_id(engine)}", "/projects/1/quarantine"
+    reader.log_in("supervisor").send(f"{here}/discard", here, note="Percobaan")
+
+    listed, page = reader.get(f"{there}?show=discarded"), reader.get(here)
+    back = reader.follow(reader.send(f"{here}/put-back", here))
+
+    assert here in listed
+    assert "Reason: Percobaan" in page
+    assert here in back
+
+
 def test_the_audit_log_tells_of_a_decision(full_desk: Team, reader: Reader, engine: Engine) -> None:
     here = f"/projects/1/submissions/{GOOD}"
     reader.log_in("supervisor").send(f"{here}/review", here, decision="approved")

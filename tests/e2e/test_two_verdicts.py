@@ -254,6 +254,44 @@ def test_what_waited_at_one_of_them_and_was_applied_without(pair: Pair, tablet: 
     assert pair.far.shown()["clashes"] == []
 
 
+def test_what_waited_at_both_and_was_discarded_at_one_of_them(pair: Pair, tablet: Tablet) -> None:
+    first = new(tablet)
+    _lost, wrong, last = (tablet.op(first["record"], form=FORM_ID, set={"umur": age}) for age in ("50", "51", "52"))
+    for office in (pair.near, pair.far):
+        push(office, first)
+        assert push(office, wrong, last) == ["held", "held"]
+
+    def set_aside(session: Session) -> None:
+        held = session.get_one(Operation, (pair.far.project_id, wrong["op"]))
+        release.discard_held(session, held, note="salah", actor=SYSTEM, now=now())
+
+    in_transaction(pair.far.engine, set_aside)
+    pair.come_to_agree()
+
+    assert pair.near.shown()["records"][first["record"]][0]["umur"] == "52"
+    assert states(pair.near)[wrong["op"]] == "void"
+
+
+def test_what_waited_at_one_of_them_and_was_discarded_there(pair: Pair, tablet: Tablet) -> None:
+    first = new(tablet)
+    lost, wrong, last = (tablet.op(first["record"], form=FORM_ID, set={"umur": age}) for age in ("50", "51", "52"))
+    for office in (pair.near, pair.far):
+        push(office, first)
+    push(pair.far, wrong, last)
+
+    def set_aside(session: Session) -> None:
+        held = session.get_one(Operation, (pair.far.project_id, wrong["op"]))
+        release.discard_held(session, held, note="salah", actor=SYSTEM, now=now())
+
+    in_transaction(pair.far.engine, set_aside)
+    pair.meet()
+    assert push(pair.near, lost, wrong) == ["accepted", "accepted"]
+    pair.come_to_agree()
+
+    assert states(pair.far)[wrong["op"]] == "ready"
+    assert pair.far.shown()["records"][first["record"]][0]["umur"] == "52"
+
+
 def test_what_was_discarded_at_one_of_them(pair: Pair, tablet: Tablet) -> None:
     made = new(tablet)
     set_state(pair.far, "closed")

@@ -165,7 +165,7 @@ def test_there_is_no_way_back_that_would_lose_one_of_two(field: Field, tablet: T
     forward(field, clone, marker)
 
     with pytest.raises(ValueError, match="cannot keep both"):
-        install.downgrade(field.engine, "20261126_scope_the_lists")
+        install.downgrade(field.engine, "20261126_keep_who_is_approved")
     install.upgrade(field.engine)
 
     kept = {row.op_id for row in field.all(Operation) if row.origin == tablet.origin}

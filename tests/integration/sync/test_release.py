@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config import Settings
+from server.cli import main
+from server.commands import screen
 from sync import epochs, find, release
 from sync.access import NotAllowed
 from sync.consolidate import run_job
 from sync.engine import in_transaction
 from sync.errors import NoReason
 from sync.lost import waiting_in_vain
-from sync.models import Form, InboxItem, Installation, Operation, Project, SubmissionAttachment
+from sync.models import Event, Form, InboxItem, Installation, Operation, Project, SubmissionAttachment
+from sync.rebuild import rebuild
 from sync.verdict import SentFile, Why
-from tests.integration.sync.field import PHOTO, Field, Tablet, instance, new_id, xform
+from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, xform
 
 
 def released(field: Field) -> Any:
@@ -163,12 +169,35 @@ def test_the_job_takes_out_what_came_before_its_form(field: Field, tablet: Table
     assert [item.why for item in field.all(InboxItem) if item.state == "quarantined"] == ["revoked_device"]
 
 
-def apply_without(field: Field, op_id: str) -> Any:
-    def act(session: Session) -> str:
+def decide(field: Field, op_id: str, decision: Callable[..., Any], **more: Any) -> Any:
+    def act(session: Session) -> Any:
         held = session.get_one(Operation, (field.project_id, op_id))
-        return release.apply_without(session, held, actor=field.supervisor, now=field.now)
+        return decision(session, held, actor=field.supervisor, now=field.now, **more)
 
     return in_transaction(field.engine, act)
+
+
+def apply_without(field: Field, op_id: str, **more: Any) -> Any:
+    return decide(field, op_id, release.apply_without, **more)
+
+
+def set_aside(field: Field, op_id: str) -> None:
+    decide(field, op_id, release.discard_held, note="uji coba")
+
+
+def take_back(field: Field, op_id: str) -> None:
+    decide(field, op_id, release.take_back)
+
+
+def discarded(field: Field) -> list[str]:
+    with Session(field.engine) as session:
+        return [one.op_id for one in find.set_aside(session, session.get_one(Project, field.project_id))]
+
+
+def actions(field: Field) -> list[tuple[str, str]]:
+    """What the audit log tells of what waited, with the reasons."""
+    told = sorted(field.all(Event), key=lambda event: event.event_id)
+    return [(one.action, one.detail.get("note", "")) for one in told if one.action.startswith(("held", "quarantine"))]
 
 
 def test_what_waits_for_what_never_comes_is_applied_without_it_and_its_successors_follow(
@@ -212,6 +241,161 @@ def test_what_waits_for_its_form_version_goes_on_waiting(field: Field, tablet: T
         apply_without(field, op["op"])
 
     assert field.operation(op["op"]).state == "held"
+
+
+def test_what_waits_for_its_form_version_is_read_by_one_that_is_here(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    xml = instance(record, version="9", nama="Siti", umur="41")
+    op = tablet.op(record, version="9", xml=xml)
+    field.push(tablet, op)
+
+    made = field.operation(apply_without(field, op["op"], version="1"))
+
+    assert (made.version, made.xml, made.cause_id) == ("1", xml, op["op"])
+    assert (field.shown(record).version, field.answers(record)) == ("1", {"nama": "Siti", "umur": "41"})
+    (event,) = [one for one in field.all(Event) if one.action == "held.apply"]
+    assert (event.detail["version"], event.detail["made_with"]) == ("1", "9")
+    assert field.operation(op["op"]).version == "9"
+    field.publish(xform("9"))
+    assert field.shown(record).version == "1"
+
+
+def test_an_instance_that_does_not_say_whose_it_is_becomes_a_record_of_the_form_that_is_chosen(
+    field: Field, tablet: Tablet
+) -> None:
+    record = new_id()
+    xml = instance(record, form_id="", version="", nama="Siti")
+    op = tablet.op(record, form="", version="", xml=xml)
+    (line,) = field.push(tablet, op).lines
+
+    apply_without(field, op["op"], form_id=FORM, version="1")
+
+    assert line.why is Why.WAITS_FOR_RECORD
+    assert (field.shown(record).form_id, field.answers(record)) == (FORM, {"nama": "Siti"})
+
+
+def test_what_is_discarded_while_it_waits_is_kept_and_blocks_nothing(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    lost = tablet.op(record, set={"umur": "42"})
+    wrong, last = tablet.op(record, set={"nama": "x"}), tablet.op(record, set={"before": "7"})
+    field.push(tablet, wrong, last)
+    before = field.answers(record)
+
+    set_aside(field, wrong["op"])
+    after, again = field.answers(record), field.push(tablet, wrong)
+    field.push(tablet, lost)
+
+    assert (before, after) == ({"nama": "Siti", "umur": "41"}, {"nama": "Siti", "umur": "41", "before": "7"})
+    assert [(line.outcome.value, line.first and line.first.value) for line in again.lines] == [("duplicate", "held")]
+    assert field.answers(record) == {"nama": "Siti", "umur": "42", "before": "7"}
+    assert discarded(field) == [wrong["op"]]
+    assert field.operation(wrong["op"]).changes == {"nama": "x"}
+    assert actions(field) == [("held.discard", "uji coba")]
+    with pytest.raises(NoReason):
+        decide(field, wrong["op"], release.discard_held, note=" ")
+    with pytest.raises(release.NotWaiting):
+        set_aside(field, wrong["op"])
+
+
+def test_what_was_discarded_waits_again_and_then_applies_by_itself(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    xml = instance(record, version="9", nama="Siti")
+    op = tablet.op(record, version="9", xml=xml)
+    field.push(tablet, op)
+
+    set_aside(field, op["op"])
+    take_back(field, op["op"])
+    waits = field.operation(op["op"]).why
+    field.publish(xform("9"))
+
+    assert waits == "waits_for_version"
+    assert (discarded(field), field.answers(record)) == ([], {"nama": "Siti"})
+    assert actions(field) == [("held.discard", "uji coba"), ("held.take_back", "")]
+
+
+def test_what_others_have_gone_on_from_cannot_wait_again_and_is_applied_instead(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    tablet.op(record, set={"umur": "42"})
+    wrong, last = tablet.op(record, set={"nama": "Ani"}), tablet.op(record, set={"before": "7"})
+    field.push(tablet, wrong, last)
+    set_aside(field, wrong["op"])
+
+    with pytest.raises(release.Passed):
+        take_back(field, wrong["op"])
+    apply_without(field, wrong["op"])
+
+    assert field.answers(record) == {"nama": "Ani", "umur": "41", "before": "7"}
+    assert discarded(field) == []
+    with pytest.raises(release.NotWaiting):
+        apply_without(field, wrong["op"])
+
+
+def test_what_was_discarded_while_it_waited_is_the_same_when_made_again(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    tablet.op(record, set={"umur": "42"})
+    wrong, last = tablet.op(record, set={"nama": "Ani"}), tablet.op(record, set={"before": "7"})
+    field.push(tablet, wrong, last)
+    set_aside(field, wrong["op"])
+    apply_without(field, wrong["op"])
+
+    found = in_transaction(field.engine, lambda session: rebuild(session, field.project_id, now=field.now))
+
+    assert found.is_same, found.changed
+
+
+def test_what_was_discarded_from_quarantine_comes_back(field: Field, tablet: Tablet) -> None:
+    def on_item(decision: Callable[..., Any], **more: Any) -> None:
+        def act(session: Session) -> None:
+            decision(session, session.scalars(select(InboxItem)).one(), actor=field.supervisor, now=field.now, **more)
+
+        in_transaction(field.engine, act)
+
+    field.push(tablet, tablet.fill_in(new_id(), nama="Siti"), is_revoked=True)
+
+    on_item(release.discard, note="salah")
+    gone = field.all(InboxItem)[0].state
+    on_item(release.put_back)
+
+    assert (gone, field.all(InboxItem)[0].state) == ("discarded", "quarantined")
+    assert actions(field) == [("quarantine.discard", "salah"), ("quarantine.take_back", "")]
+
+
+def test_the_command_line_lists_discards_takes_back_and_applies(
+    field: Field, tablet: Tablet, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPANGAN_DATABASE_URL", settings.url)
+    monkeypatch.setenv("LAPANGAN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("LANGUAGE", "en")
+    monkeypatch.setattr(screen.out, "_width", 200)
+
+    def run(*words: str) -> tuple[int, str]:
+        # The console holds on to the streams that it was made with.
+        runner = CliRunner()
+        with runner.isolation():
+            pass
+        told = runner.invoke(main, ["quarantine", *words])
+        return told.exit_code, told.output
+
+    record = new_id()
+    op = tablet.op(record, version="9", xml=instance(record, version="9", nama="Siti"))
+    field.push(tablet, op)
+    field.push(tablet, tablet.op(new_id(), set={"nama": "x"}), is_revoked=True)
+    item_id, op_id = field.all(InboxItem)[0].item_id, op["op"]
+
+    assert all(id_ in run("list", "--items")[1] for id_ in (item_id, op_id))
+    for id_ in (item_id, op_id):
+        assert run("discard", id_, "--reason", "uji coba")[0] == 0
+    assert all(id_ in run("list", "--discarded")[1] for id_ in (item_id, op_id))
+    for id_ in (item_id, op_id):
+        assert run("take-back", id_)[0] == 0
+    assert run("list", "--discarded") == (0, "✓ There is nothing.\n")
+    assert run("apply", op_id)[0] == 1
+    assert run("apply", op_id, "--version", "1")[0] == run("apply", item_id)[0] == 0
+    assert run("apply", "no-such-id")[0] == 1
+    assert field.answers(record) == {"nama": "Siti"}
 
 
 def restored(field: Field) -> str:
