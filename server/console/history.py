@@ -136,6 +136,7 @@ ACTIONS: Mapping[str, str] = {
     "consolidate.all": lazy_gettext("Consolidated all records, approved or not"),
     "job.run": lazy_gettext("Ran a job"),
     "peer.add": lazy_gettext("Connected to another server"),
+    "peer.clash": lazy_gettext("Found a form that another server has published differently"),
     "peer.trust": lazy_gettext("Trusted the key of another server"),
     "bundle.export": lazy_gettext("Made a bundle"),
     "bundle.import": lazy_gettext("Took a bundle"),

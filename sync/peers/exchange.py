@@ -117,8 +117,11 @@ class Exchange(Talk):
             self._take_form(packed)
 
     def _take_form(self, packed: Mapping[str, Any]) -> None:
-        at = self.clock()
-        in_transaction(self.engine, lambda session: parcel.take(session, self.blobs, self.project_id, packed, now=at))
+        at, take = self.clock(), partial(parcel.take, blobs=self.blobs, project_id=self.project_id, parcel=packed)
+        try:
+            in_transaction(self.engine, lambda session: take(session, now=at))
+        except parcel.OtherContent as other:  # what was collected with it must not wait for people to agree
+            self.carried.clashing.add(other.detail)
 
     # Up: what we have.
 
@@ -167,7 +170,9 @@ class Exchange(Talk):
         for form_id, version in versions_of(lines):
             packed = self.reading(partial(self._pack, form_id=form_id, version=version))
             files.upload(self, self.reading(partial(self._kept, hashes=parcel.files_of(packed))))
-            self.link.ask("PUT", self._form_path(form_id, version), json=packed)
+            answer = self.link.ask("PUT", self._form_path(form_id, version), expected=frozenset({409}), json=packed)
+            if answer.status == 409:
+                self.carried.clashing.add(f"{form_id} {version}".strip())
 
     def _pack(self, session: Session, form_id: str, version: str) -> dict[str, Any]:
         return parcel.pack(session, self.project_id, form_id, version)

@@ -11,15 +11,18 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from forms.errors import Problem
+from sync.access import SYSTEM
 from sync.attach import BlobStore
 from sync.device.errors import AccessEnded, ShutOut
 from sync.device.link import Link
 from sync.engine import in_transaction, reader
 from sync.models import Peer
+from sync.parcel import OtherContent
 from sync.peers.errors import NoLine, NotKnownThere
 from sync.peers.exchange import Exchange
 from sync.peers.roster import listed, note, seal_all, token_of
 from sync.peers.talk import Carried
+from sync.record import record
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)
 SPREAD = 0.25
@@ -46,7 +49,8 @@ def sync(
         next_at = began + pause(failures)
         note(engine, peer, tried_at=began, next_at=next_at, failures=failures, error=told[:2000])
         raise
-    note(engine, peer, tried_at=began, synced_at=clock(), next_at=None, failures=0, error="")
+    error = _note_clashes(engine, peer, carried, began) if carried.clashing else ""
+    note(engine, peer, tried_at=began, synced_at=clock(), next_at=None, failures=0, error=error)
     return carried
 
 
@@ -78,6 +82,15 @@ def pause(failures: int) -> timedelta:
     """Twice as long each time."""
     doublings = min(failures - 1, 10)
     return min(FIRST_PAUSE * int(2**doublings), LONGEST_PAUSE) * random.uniform(1 - SPREAD, 1 + SPREAD)
+
+
+def _note_clashes(engine: Engine, peer: Peer, carried: Carried, now: datetime) -> str:
+    """That both have a form version with different content stands in the audit log; the words for it."""
+    problem = OtherContent(", ".join(sorted(carried.clashing)))
+    told: dict[str, Any] = {"project_id": peer.project_id, "target": ("peer", peer.peer_id)}
+    told["detail"] = {"name": peer.name, "forms": sorted(carried.clashing)}
+    in_transaction(engine, lambda session: record(session, "peer.clash", actor=SYSTEM, at=now, **told))
+    return f"{problem.title()} {problem.detail}"[:2000]
 
 
 def _meet(

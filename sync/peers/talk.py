@@ -27,6 +27,8 @@ class Carried:
     files_received: int = 0
     files_sent: int = 0
     quarantined: int = 0
+    clashing: set[str] = field(default_factory=set)
+    """Form versions that both servers have, with different content: each keeps its own."""
 
 
 @dataclass(slots=True)

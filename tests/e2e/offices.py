@@ -54,9 +54,11 @@ class Office:
         with Session(self.engine, expire_on_commit=False) as session:
             return session.scalars(select(Peer)).one()
 
-    def publish(self, version: str = "1") -> None:
+    def publish(self, version: str = "1", title: str = "") -> None:
+        content = xform(version).replace(b"<h:title>", f"<h:title>{title}".encode())
+
         def act(session: Session) -> None:
-            publish.save_draft(session, self.project_id, xform(version), actor=SYSTEM, now=now())
+            publish.save_draft(session, self.project_id, content, actor=SYSTEM, now=now())
             publish.publish(session, self.project_id, FORM_ID, actor=SYSTEM, now=now())
 
         in_transaction(self.engine, act)

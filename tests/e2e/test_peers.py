@@ -17,7 +17,7 @@ from sync.access import SYSTEM
 from sync.backup import back_up
 from sync.device.errors import ServerRefused, ServerUnreachable
 from sync.engine import in_transaction
-from sync.models import Conflict, Form, InboxItem, Peer, Project, RemoteName, Submission
+from sync.models import Conflict, Event, Form, InboxItem, Peer, Project, RemoteName, Submission
 from sync.restore import restore
 from tests.e2e.offices import QUICK, SECRET, Office, agree
 from tests.e2e.serving import serving
@@ -173,6 +173,25 @@ def test_a_form_published_in_the_field_reaches_the_centre(centre: Office, field_
 
     assert centre.shown()["forms"] == {FORM_ID: "2"}
     assert agree(centre, field_office)
+
+
+def test_a_form_that_both_have_published_differently_stops_nothing_and_is_said_so(
+    centre: Office, field_office: Office
+) -> None:
+    centre.publish("2")
+    field_office.publish("2", title="Kunjungan lain")
+    up, down = new_id(), new_id()
+    assert field_office.collect(up, version="2") == centre.collect(down, version="2") == "accepted"
+
+    field_office.sync()
+
+    assert agree(centre, field_office)
+    assert set(centre.shown()["records"]) == {up, down}
+    assert f"{FORM_ID} 2" in field_office.peer().error
+    field_office.sync()
+    with Session(field_office.engine) as session:
+        found = select(Event.detail).where(Event.action == "peer.clash")
+        assert [detail["forms"] for detail in session.scalars(found)] == [[f"{FORM_ID} 2"]]
 
 
 def test_photos_that_come_after_their_record_follow(centre: Office, field_office: Office) -> None:
