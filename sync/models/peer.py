@@ -39,7 +39,7 @@ class Peer(Base):
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     """In which of its epochs it was met last."""
     own_epoch: Mapped[int] = mapped_column(Integer, default=0)
-    """In which of ours all of its operations were read."""
+    """In which of ours all of its operations were read; less than 0 while they are."""
     cursor: Mapped[str] = mapped_column(Id, default="")
     """How far its feed has been read."""
     head: Mapped[int] = mapped_column(BigInteger, default=0)

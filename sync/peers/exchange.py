@@ -55,9 +55,9 @@ class Exchange(Talk):
     def _pull(self) -> None:
         own_epoch = self.reading(lambda session: session.scalars(select(Installation.epoch)).one())
         is_whole = own_epoch != self.peer.own_epoch
-        if is_whole and self.peer.own_epoch:
-            # We came back from a backup: what it has of ours may be lost here.
-            self.keep(cursor="")
+        if is_whole and self.peer.own_epoch not in (0, -own_epoch):
+            # We came back from a backup: what it has of ours may be lost here. Once begun, it goes on where it stopped.
+            self.keep(cursor="", own_epoch=-own_epoch)
         while self._page(is_whole=is_whole):
             pass
         if is_whole:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,6 +18,7 @@ from sync import devices, form_list, peers, review
 from sync.access import SYSTEM
 from sync.backup import back_up
 from sync.device.errors import ServerRefused, ServerUnreachable
+from sync.device.link import Answer, Link
 from sync.engine import in_transaction
 from sync.models import Conflict, Event, Form, InboxItem, Peer, Project, RemoteName, Submission
 from sync.restore import restore
@@ -305,6 +308,40 @@ def test_a_field_office_restored_from_last_week_gets_its_own_work_back(
     again.sync()
 
     assert agree(centre, again)
+
+
+def test_a_restored_field_office_reads_on_where_a_thin_line_broke(
+    centre: Office,
+    field_office: Office,
+    office: Callable[..., Office],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back_up(field_office.engine, field_office.blobs, tmp_path / "b.zip", now=now())
+    for _record in range(8):
+        field_office.collect(new_id())
+    field_office.sync()
+    again = office("again", is_empty=True)
+    restore(again.engine, again.blobs, tmp_path / "b.zip", now=now())
+    again.project_id = centre.project_id
+    monkeypatch.setattr("sync.peers.exchange.PAGE", 1)
+
+    for _visit in range(8):
+        with suppress(ServerUnreachable):
+            peers.sync(again.engine, again.blobs, again.peer(), secret_key=SECRET, connect=ThinLine, clock=now)
+
+    assert agree(centre, again)
+
+
+class ThinLine(Link):
+    """It breaks after three questions."""
+
+    def ask(self, method: str, path: str, **request: Any) -> Answer:
+        if self.attempts == 1:
+            raise ServerUnreachable(self.base)
+        answer = super().ask(method, path, **request)
+        self.attempts -= 1
+        return answer
 
 
 def test_a_form_is_open_or_closed_for_the_fieldwork_of_one_server(centre: Office, field_office: Office) -> None:
