@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Table, select
@@ -13,6 +14,9 @@ from sync.ledger import Ledger, Row
 from sync.rows import SUBMISSION_ATTACHMENT, SUBMISSION_FINDING
 
 LONGEST_VALUE = 1000
+MOST_FINDINGS = 2000
+"""Of one record, the first: nobody reads more, and whoever writes a hundred thousand questions that no form asks must
+not keep the project locked while they are noted."""
 UNREVIEWED = {"state": "open", "note": "", "account_id": None, "reviewed_at": None}
 
 
@@ -26,7 +30,7 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     }
     positions: Counter[tuple[str, str]] = Counter()
     open_by_severity: Counter[str] = Counter()
-    for finding in findings:
+    for finding in islice(findings, MOST_FINDINGS):
         rule, path, value = finding.rule.value, finding.path[:255], finding.value[:LONGEST_VALUE]
         review = reviews.get((rule, path, value), UNREVIEWED)
         ledger.inserts[SUBMISSION_FINDING].append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from sqlalchemy import select
 
@@ -102,7 +103,7 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     faults = entity_faults(ledger, standing.filling) if standing.filling else ()
     unknown = _unknown(ledger, record, view, standing)
     noticed = (*_mergers(view, standing), *_notices(ledger, row, compiled, announced, expected))
-    lay_findings(ledger, row, (*findings, *faults, *unknown, *noticed))
+    lay_findings(ledger, row, chain(findings, faults, unknown, noticed))
     ledger.touched.add(record.record_id)
     return view
 
@@ -123,18 +124,16 @@ def _recalculated(ledger: Ledger, record: Record, standing: Standing) -> Standin
     return replace(standing, answers=recalculate(standing.compiled, standing.answers, times, lists))
 
 
-def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> tuple[Finding, ...]:
+def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> Iterator[Finding]:
     """Paths that the form of their own author does not ask: they are kept in the operation and shown as findings."""
-    found = []
-    for path in unasked(standing.compiled.definition, view.writers):
+    for path in sorted(unasked(standing.compiled.definition, view.writers)):
         if view.values[path] is None or is_file(path):
             continue
         row = record.act(view.writers[path].op_id).row
         own = compiled_for(ledger, row["form_id"], row["version"])
         if own is None or unasked(own.definition, [path]):
             value = (view.values[path] or "")[:LONGEST_VALUE]
-            found.append(Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value))
-    return tuple(found)
+            yield Finding(Severity.ERROR, Rule.UNKNOWN_NODE, path, value)
 
 
 def _mergers(view: View, standing: Standing) -> Iterator[Finding]:

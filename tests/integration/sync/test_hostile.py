@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from sync import author, receive
 from sync.access import Actor, Role
 from sync.engine import in_transaction
-from sync.models import Conflict, Operation, Project
+from sync.lay import MOST_FINDINGS
+from sync.models import Conflict, Operation, Project, SubmissionFinding
+from sync.rebuild import rebuild
 from sync.verdict import Outcome, Receipt, Sender, Why
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, outcomes, xform
 
@@ -94,6 +96,18 @@ def test_the_letters_of_a_nul_are_an_answer_like_any_other(field: Field, tablet:
 
     assert (*outcomes(receipt), line.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
     assert field.answers(record) == {"nama": r"the letters \u0000, and \\u0000"}
+
+
+def test_of_countless_findings_the_first_are_noted(field: Field, tablet: Tablet) -> None:
+    """They are written while nobody else can write; the operation has everything."""
+    record = new_id()
+    op = tablet.op(record, set={f"nobody_asks_{n}": "1" for n in reversed(range(MOST_FINDINGS + 10))})
+
+    field.push(tablet, op)
+
+    assert len(field.all(SubmissionFinding)) == field.shown(record).errors == MOST_FINDINGS
+    assert field.operation(op["op"]).changes == op["set"]
+    assert in_transaction(field.engine, lambda session: rebuild(session, field.project_id, now=field.now)).is_same
 
 
 @pytest.mark.parametrize("is_revoked", [False, True])
