@@ -17,10 +17,11 @@ from server.clock import now
 from sync import devices, form_list, peers, review
 from sync.access import SYSTEM
 from sync.backup import back_up
-from sync.device.errors import ServerRefused, ServerUnreachable
+from sync.device.errors import ServerUnreachable
 from sync.device.link import Answer, Link
 from sync.engine import in_transaction
 from sync.models import Conflict, Event, Form, InboxItem, Peer, Project, RemoteName, Submission
+from sync.peers.errors import NotKnownThere
 from sync.restore import restore
 from tests.e2e.offices import QUICK, SECRET, Office, agree
 from tests.e2e.serving import serving
@@ -255,7 +256,7 @@ def test_a_server_that_was_shut_out_is_told_so(centre: Office, field_office: Off
 
     in_transaction(centre.engine, revoke)
 
-    with pytest.raises(ServerRefused):
+    with pytest.raises(NotKnownThere):
         field_office.sync()
 
 
