@@ -94,7 +94,7 @@ class WantedBlobSchema(Schema):
         unknown = EXCLUDE
 
     sha256 = fields.String(required=True, validate=SHA256)
-    size = fields.Integer(required=True, strict=True, validate=validate.Range(0))
+    size = fields.Integer(required=True, strict=True, validate=validate.Range(0, 2**63 - 1))
 
 
 class HaveSchema(Schema):

@@ -590,3 +590,9 @@ def test_a_person_cannot_send_in_the_name_of_an_enrolled_device(
     with Session(engine) as session:
         shown = session.scalars(select(Submission).where(Submission.instance_id == record)).one()
     assert (shown.device_id, shown.account_id is not None) == (None, True)
+
+
+def test_a_file_of_an_impossible_size_is_refused_by_name(door: Tablet) -> None:
+    answer = door.ask("POST", "blobs/have", json={"blobs": [{"sha256": "a" * 64, "size": 2**64}]})
+
+    assert answer.status_code == 400
