@@ -1,14 +1,14 @@
 """Find the attachments that have not arrived without a look at all the others.
 
 Revision ID: 20261126_find_what_waits
-Revises: 20261126_keep_who_is_approved
+Revises: 20261126_join_the_verdicts
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261126_find_what_waits"
-down_revision = "20261126_keep_who_is_approved"
+down_revision = "20261126_join_the_verdicts"
 branch_labels = None
 depends_on = None
 
