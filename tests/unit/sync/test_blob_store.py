@@ -96,6 +96,31 @@ def test_an_upload_goes_on_where_it_stopped(store: BlobStore) -> None:
     assert files(store) == [SHA256]
 
 
+def test_no_offset_is_told_and_no_file_is_finished_that_a_power_cut_could_take_back(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, dict[int, int]()
+
+    def fsync(handle: int) -> None:
+        real(handle)
+        synced[os.fstat(handle).st_ino] = os.fstat(handle).st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    partial = store.root / PROJECT / "partial" / SHA256
+
+    reached = append(store, 0, PHOTO[:7000])
+    assert (reached, synced[partial.stat().st_ino]) == (7000, 7000)
+    synced.clear()
+    assert store.offset(PROJECT, SHA256) == synced[partial.stat().st_ino] == 7000
+    append(store, 7000, PHOTO[7000:])
+    synced.clear()
+    place = store.finish(PROJECT, SHA256).path
+
+    assert place is not None
+    assert synced[place.stat().st_ino] == len(PHOTO)
+    assert place.parent.stat().st_ino in synced
+
+
 def test_what_arrived_before_the_connection_broke_is_kept(store: BlobStore) -> None:
     def broken() -> Iterator[bytes]:
         yield PHOTO[:5000]
