@@ -1,14 +1,14 @@
 """Join the verdicts: two servers may each have taken another one of two operations that claim one number.
 
 Revision ID: 20261126_join_the_verdicts
-Revises: 20261126_find_what_waits
+Revises: 20261126_keep_who_is_approved
 """
 
 from alembic import op
 from sqlalchemy import text
 
 revision = "20261126_join_the_verdicts"
-down_revision = "20261126_find_what_waits"
+down_revision = "20261126_keep_who_is_approved"
 branch_labels = None
 depends_on = None
 
