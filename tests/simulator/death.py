@@ -104,5 +104,9 @@ class FragileConnection:
         self._fuse.step()
         return self._connection.executemany(*args)
 
+    @property
+    def in_transaction(self) -> bool:
+        return bool(self._connection.in_transaction)
+
     def close(self) -> None:
         self._connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -224,6 +225,32 @@ def test_another_server_follows_the_same_rules_in_whatever_order_it_hears_of_the
     assert there.version == here.version == 4
     assert elsewhere.one(EntityList, "warga").settings == field.one(EntityList, "warga").settings
     assert is_rebuilt_as_it_is(elsewhere)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_servers_that_hear_of_changes_and_rules_in_any_order_come_to_one_version(
+    field: Field, tablet: Tablet, other_tablet: Tablet, declare: Any, elsewhere: Field, seed: int
+) -> None:
+    declare(nama=Declared(merge="latest"))
+    entity_id = registered(field, tablet)
+    field.push(tablet, tell(tablet, update(entity_id, 1), nama="Siti", umur="43"))
+    field.push(other_tablet, tell(other_tablet, update(entity_id, 1), nama="Ani", umur="42"))
+    declare(umur=Declared(merge="max"))
+    field.push(tablet, tell(tablet, update(entity_id, 2), nama="Siti", umur="44"))
+    declare(umur=Declared(merge="min"))
+    declare(nama=Declared(merge="flag"))
+    told = operations(field, "entity", "list")
+    random.Random(seed).shuffle(told)
+
+    for line in told:
+        forward(elsewhere, [line])
+
+    here, there = field.one(Entity, entity_id), elsewhere.one(Entity, entity_id)
+    assert (there.version, there.data, there.conflicts) == (here.version, here.data, here.conflicts)
+    # Its own four, and the two rules about "umur": about "nama" nobody ever differed.
+    assert here.version == 6
+    assert is_rebuilt_as_it_is(elsewhere)
+    assert is_rebuilt_as_it_is(field)
 
 
 @pytest.mark.parametrize(
