@@ -19,12 +19,11 @@ class Outcome(enum.Enum):
     DUPLICATE = "duplicate"
     HELD = "held"
     QUARANTINED = "quarantined"
-    RETRY = "retry"
     REJECTED = "rejected"
 
     @property
     def is_safe(self) -> bool:
-        return self not in (Outcome.RETRY, Outcome.REJECTED)
+        return self is not Outcome.REJECTED
 
     @property
     def is_shown(self) -> bool:
@@ -49,7 +48,6 @@ class Why(enum.Enum):
     NOT_PERMITTED = "not_permitted"
     REVOKED_DEVICE = "revoked_device"
     NUMBER_REUSED = "number_reused"
-    CONTENT_CONFLICT = "content_conflict"
     POISON = "poison"
     # held, until a supervisor discarded it: it only occupies its number
     SET_ASIDE = "set_aside"
@@ -60,11 +58,10 @@ class Why(enum.Enum):
     WAITS_FOR_BASE = "waits_for_base"
     WAITS_FOR_VERSION = "waits_for_version"
     WAITS_FOR_RECORD = "waits_for_record"
-    # retry and rejected: it is not kept
+    # held: the database was busy or away; the sweep judges it
     BUSY = "busy"
-    DISK_FULL = "disk_full"
+    # rejected: it is not kept
     TOO_LARGE = "too_large"
-    OTHER_PROJECT = "other_project"
 
 
 @dataclass(frozen=True, slots=True)

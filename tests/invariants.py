@@ -53,7 +53,7 @@ I15, a row of an attachment means bytes that hash to its name:
     test_a_file_that_is_not_what_its_address_says_is_not_kept,
     test_an_upload_with_other_bytes_than_its_hash_starts_again,
     test_a_file_whose_end_the_server_did_not_live_to_see_is_kept_when_somebody_asks, the simulator
-I16, a full disk is 507 or retry, an intact database and no acknowledgement:
+I16, a full disk is 507, an intact database and no acknowledgement:
     test_a_full_disk_loses_nothing, test_a_disk_that_fills_up_while_writing_is_a_refusal
 I17, a restore and what is pushed again keep I1 to I4:
     test_after_a_restore_and_a_second_push_all_is_as_it_was,

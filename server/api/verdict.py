@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from forms.errors import Kind, MalformedXml, Problem
-from server.openrosa.submission import NotKept, TryAgain
+from server.openrosa.submission import NotKept
 from sync.access import NotAllowed
 from sync.errors import FormClosed, NoSuchForm
-from sync.refuse import InstanceIdTaken, NoInstanceId, OtherForm, StaleBase, UnknownBase, UnknownVersion
+from sync.refuse import NoInstanceId, OtherForm, StaleBase, UnknownBase, UnknownVersion
 from sync.verdict import Line, Outcome, Why
 
 
@@ -27,7 +27,6 @@ REFUSALS: Mapping[Why, type[Problem]] = {
     Why.FORM_CLOSED: FormClosed,
     Why.NOT_PERMITTED: NotAllowed,
     Why.REVOKED_DEVICE: NotAllowed,
-    Why.CONTENT_CONFLICT: InstanceIdTaken,
     Why.WAITS_FOR_BASE: UnknownBase,
     Why.WAITS_FOR_PREDECESSOR: StaleBase,
     Why.WAITS_FOR_VERSION: UnknownVersion,
@@ -36,8 +35,6 @@ REFUSALS: Mapping[Why, type[Problem]] = {
 
 def require_shown(line: Line) -> None:
     """Refuse what cannot be seen now; what came in between is kept all the same, and is in the quarantine."""
-    if line.outcome is Outcome.RETRY:
-        raise TryAgain(line.detail, retry_after_s=60)
     if line.outcome is Outcome.REJECTED:
         raise NotKept(line.detail)
     if not (line.first or line.outcome).is_shown:

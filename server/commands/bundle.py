@@ -39,7 +39,6 @@ def _outcomes() -> Mapping[str, str]:
         "quarantined": _("put aside; a supervisor must look at it"),
         "held": _("waits for what it builds on"),
         "conflict": _("somebody else changed the same thing"),
-        "retry": _("not taken now; import the bundle again"),
         "rejected": _("not taken: it is too large"),
     }
 

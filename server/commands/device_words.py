@@ -40,7 +40,6 @@ REASONS: Mapping[str, str] = {
     "not_permitted": "This device may not do that.",
     "revoked_device": "This device's access was taken back.",
     "number_reused": "It looks like a copy of this folder is in use elsewhere.",
-    "content_conflict": "The server has this record with other content.",
     "poison": "The server could not work on it.",
     "same_instance": "It had come by another way too, and is counted once.",
     "waits_for_predecessor": "It waits for an earlier record.",
@@ -50,7 +49,6 @@ REASONS: Mapping[str, str] = {
     "busy": "The server has no time to look at it now.",
     "disk_full": "The server's disk is full. Tell the supervisor.",
     "too_large": "It is too large for the server. Tell the supervisor.",
-    "other_project": "It belongs to another project.",
 }
 
 

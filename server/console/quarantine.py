@@ -73,10 +73,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Number used twice"),
         lazy_gettext("Two different changes carry the same number: perhaps a tablet was copied. Both are kept."),
     ),
-    "content_conflict": (
-        lazy_gettext("Same number, other content"),
-        lazy_gettext("An item of this number is already here with other content. Compare the two."),
-    ),
     "waits_for_predecessor": (
         lazy_gettext("Waits"),
         lazy_gettext("An earlier change by the same device has not arrived. Let that device synchronise."),

@@ -19,7 +19,6 @@ REASONS: Mapping[Why, LazyString] = {
     Why.OTHER_FORM: lazy_gettext("it belongs to another form"),
     Why.NOT_PERMITTED: lazy_gettext("you may not send this form"),
     Why.REVOKED_DEVICE: lazy_gettext("this device has been revoked"),
-    Why.CONTENT_CONFLICT: lazy_gettext("another version of it is here already"),
     Why.WAITS_FOR_BASE: lazy_gettext("the record that it corrects has not arrived"),
     Why.WAITS_FOR_VERSION: lazy_gettext("this version of the form is not on the server yet"),
     Why.WAITS_FOR_PREDECESSOR: lazy_gettext("an earlier change has not arrived"),

@@ -23,13 +23,6 @@ from sync.receive import receive_submission
 from sync.verdict import Line, Outcome
 
 
-class TryAgain(Problem):
-    """The server is busy and could not keep this submission. It is still on the device; send it again later."""
-
-    kind = Kind.UNAVAILABLE
-    slug = "submission/try-again"
-
-
 class NotKept(Problem):
     """The server cannot keep this submission. It is still on the device; tell the project's manager."""
 
@@ -83,8 +76,6 @@ def _read(found: Project) -> multipart.Sent:
 
 
 def _answer(line: Line, *, is_incomplete: bool) -> Response:
-    if line.outcome is Outcome.RETRY:
-        raise TryAgain(line.detail, retry_after_s=60)
     if line.outcome is Outcome.REJECTED:
         raise NotKept(line.detail)
     is_settled = (line.first or line.outcome).is_shown and not line.conflicts

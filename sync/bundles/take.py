@@ -36,7 +36,7 @@ from sync.verdict import Line, Outcome, Sender
 
 USER_AGENT = "Lapangan bundle"
 MOST_SHOWN = 20
-SAID = (Outcome.QUARANTINED, Outcome.HELD, Outcome.CONFLICT, Outcome.RETRY, Outcome.REJECTED)
+SAID = (Outcome.QUARANTINED, Outcome.HELD, Outcome.CONFLICT, Outcome.REJECTED)
 """What a person may want to look at."""
 
 
@@ -66,8 +66,7 @@ class Taken:
     @property
     def is_whole(self) -> bool:
         """All that is in it is kept here."""
-        unkept = self.verdicts[Outcome.RETRY.value] + self.verdicts[Outcome.REJECTED.value]
-        return not unkept and not self.refused_forms
+        return not self.verdicts[Outcome.REJECTED.value] and not self.refused_forms
 
 
 def take(

@@ -292,8 +292,8 @@ class Outbox:
         return at
 
     def _keep_receipt(self, item: Mapping[str, Any], receipt: Mapping[str, Any], now: datetime) -> None:
-        op_id, verdict = str(item.get("op") or ""), str(item.get("verdict") or "")
-        if verdict == "retry" or self.store.one("SELECT 1 FROM operation WHERE op_id = ?", op_id) is None:
+        op_id = str(item.get("op") or "")
+        if self.store.one("SELECT 1 FROM operation WHERE op_id = ?", op_id) is None:
             return
         # What waits or was put aside has no number of its own: a backup that has got further than this holds it.
         seq = item.get("seq") or int(receipt.get("head") or 0) + 1

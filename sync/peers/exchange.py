@@ -158,7 +158,7 @@ class Exchange(Talk):
         body, headers = encode(batch, device_id=device_id, waiting=waiting, now=at, **more)
         receipt = self.json(self.link.ask("POST", f"{self.path}/push", data=body, headers=headers).json)
         items = receipt.get("items") or ()
-        if any(item.get("verdict") == "retry" for item in items):
+        if any(item.get("safe") is not True and item.get("verdict") != "rejected" for item in items):
             raise ServerUnreachable(f"{self.peer.base} is too busy to take anything.")
         self.keep(head=max(self.peer.head, int(receipt.get("head") or 0)))
         refused = sum(1 for item in items if item.get("verdict") in ("quarantined", "rejected"))

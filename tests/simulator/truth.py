@@ -15,7 +15,7 @@ from tests.simulator.node import Node
 STORED = "SELECT op_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready' AND record_id IN (%s)"
 
 
-PASSING = ("held", "retry", "quarantined")
+PASSING = ("held", "quarantined")
 """Verdicts that change by themselves: what it waits for comes, another server has taken it."""
 
 

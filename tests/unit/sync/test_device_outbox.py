@@ -60,7 +60,7 @@ def add(outbox: Outbox) -> Add:
 
 
 def receipt(op_id: str, verdict: str = "accepted", **more: Any) -> dict[str, Any]:
-    safe = verdict not in ("retry", "rejected")
+    safe = verdict != "rejected"
     return {"epoch": 1, "forks": [], "items": [{"op": op_id, "verdict": verdict, "safe": safe, "seq": 7, **more}]}
 
 
@@ -110,14 +110,6 @@ def test_what_is_safe_leaves_the_outbox(outbox: Outbox, add: Add, verdict: str) 
 
     assert outbox.waiting() == 0
     assert outbox.records()[0].verdict == verdict
-
-
-def test_what_is_to_be_tried_again_stays(outbox: Outbox, add: Add) -> None:
-    op_id = add()
-
-    outbox.keep_receipts(receipt(op_id, "retry"), now=NOW)
-
-    assert [one.op_id for one in outbox.batch()] == [op_id]
 
 
 def test_what_is_rejected_is_kept_but_blocks_nobody(outbox: Outbox, add: Add) -> None:
