@@ -13,6 +13,7 @@ from unittest.mock import patch
 import orjson
 from sqlalchemy.orm import Session
 
+import forms.flat
 import server.tablet.uploads
 import sync.epochs
 import sync.feed
@@ -182,6 +183,35 @@ def last_writer_wins() -> AbstractContextManager[Any]:
         return replace(real(*args, **kwargs), clashes=())
 
     return patch.object(sync.ledger, "fold", fold)
+
+
+@variant
+def policies_ignored() -> AbstractContextManager[Any]:
+    """What a form says about different answers to one question is not asked."""
+    return patch.object(sync.merge, "_decided", lambda *_args: (False, None))
+
+
+@variant
+def policy_takes_the_last() -> AbstractContextManager[Any]:
+    """Whatever the policy, the answer that was written last stands."""
+    return patch.object(sync.merge, "combine", lambda _policy, texts: texts[0] if texts else None)
+
+
+@variant
+def entries_merged_by_position() -> AbstractContextManager[Any]:
+    """The entries of a repeat are told apart by where they stand."""
+    real = forms.flat._keyed
+
+    def keyed(*args: Any) -> Iterator[tuple[str, Any]]:
+        return ((f"#{position}", entry) for position, (_key, entry) in enumerate(real(*args), 1))
+
+    return patch.object(forms.flat, "_keyed", keyed)
+
+
+@variant
+def entry_removed_unseen() -> AbstractContextManager[Any]:
+    """Who removes an entry removes also what somebody else wrote in it meanwhile."""
+    return patch.object(sync.merge, "_changes", lambda *_args: False)
 
 
 @variant

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from sync.rebuild import rebuild
+from tests.simulator.expected import Written, expected
+from tests.simulator.form import POLICIES, flat
 from tests.simulator.node import Node
 from tests.simulator.tablet import Tablet
 from tests.simulator.truth import Broken, Made, Truth
@@ -229,9 +231,7 @@ def _check_waiting(truth: Truth, kept: Mapping[str, Kept], put_aside: set[str]) 
 
 def _shown(node: Node) -> dict[str, tuple[dict[str, str | None], bool]]:
     rows = node.rows("SELECT instance_id, answers, is_deleted FROM submission")
-    return {
-        row[0]: ({path: value or None for path, value in orjson.loads(row[1]).items()}, bool(row[2])) for row in rows
-    }
+    return {row[0]: (flat(orjson.loads(row[1])), bool(row[2])) for row in rows}
 
 
 def _conflicts(node: Node) -> dict[str, dict[str, set[str]]]:
@@ -261,42 +261,19 @@ def _check_record(
         raise Broken(f"I5: {record_id} is not shown")
     if any(truth.made[one.op_id].seen is None for one in ready):
         return
-    expected = _clashes_about_deletion(truth, ready)
-    is_deleted = not expected and any(one.is_delete and _is_head(truth, one, ready) for one in ready)
-    if shown[1] != is_deleted:
-        raise Broken(f"I5: {record_id} is deleted: {shown[1]}, and should be: {is_deleted}")
-    for path in {path for one in ready for path in one.changes}:
-        writes = [one for one in ready if path in one.changes]
-        live = [one for one in writes if _is_head(truth, one, writes)]
-        values = {one.changes[path] for one in live}
-        if path in CALCULATED:
-            continue
-        if shown[0].get(path) != live[-1].changes[path]:
-            raise Broken(f"I5: {record_id} shows {path} = {shown[0].get(path)}, not {live[-1].changes[path]}")
-        if len(values) > 1:
-            expected[path] = {one.op_id for one in live}
-    if expected != conflicts:
-        raise Broken(f"I5: {record_id} has the open conflicts {dict(conflicts)}, and should have {expected}")
-
-
-def _is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:
-    """Nobody of them had seen it."""
-    return not any(op.op_id in (truth.made[other.op_id].seen or ()) for other in ops)
-
-
-def _clashes_about_deletion(truth: Truth, ready: Sequence[Kept]) -> dict[str, set[str]]:
-    """The deletes that count, and what would be lost by one of them: what somebody wrote, or went on with, unseen."""
-
-    def saw(op: Kept, other: Kept) -> bool:
-        return other.op_id in (truth.made[op.op_id].seen or ())
-
-    deletes = [one for one in ready if one.is_delete and _is_head(truth, one, ready)]
-    gone = [one for one in ready if one.is_delete]
-    edits = [one for one in ready if not one.is_delete and (one.changes or any(saw(one, delete) for delete in gone))]
-    unseen = [edit for edit in edits if not all(saw(delete, edit) for delete in deletes)]
-    if not deletes or any(all(saw(delete, edit) for edit in unseen) for delete in deletes):
-        return {}
-    return {"": {one.op_id for one in (*unseen, *deletes)}}
+    ops_ = [Written(one.op_id, one.changes, one.is_delete, one.precedence) for one in ready]
+    wanted = expected(truth, ops_, POLICIES, CALCULATED)
+    if shown[1] != wanted.is_deleted:
+        raise Broken(f"I5: {record_id} is deleted: {shown[1]}, and should be: {wanted.is_deleted}")
+    gone = tuple(path for path, value in wanted.values.items() if path.endswith("/") and value is None)
+    left = [path for path, value in shown[0].items() if value and path.startswith(gone)]
+    if gone and left:
+        raise Broken(f"I5: {record_id} shows {left}, which somebody has removed who had seen all of it")
+    for path, value in wanted.values.items():
+        if shown[0].get(path) != value:
+            raise Broken(f"I5: {record_id} shows {path} = {shown[0].get(path)}, not {value}")
+    if wanted.conflicts != conflicts:
+        raise Broken(f"I5: {record_id} has the open conflicts {dict(conflicts)}, and should have {wanted.conflicts}")
 
 
 def _check_bytes_of_files(node: Node) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from forms.errors import Problem
 from server.clock import now
 from sync import author, devices, form_list, publish, release, review
+from sync.merge import is_whole
 from sync.models import Base, Conflict, Device, Form, InboxItem, Project, Submission
 from tests.conftest import Team
-from tests.integration.sync.field import FORM, xform
+from tests.simulator.form import ATOMIC, FORM, xform
 from tests.simulator.node import Node
 from tests.simulator.truth import Truth, ready_on
 
@@ -49,8 +50,8 @@ class Office:
         """A conflict is settled: by one of its siblings, or by something else."""
 
         def act(session: Session, found: Conflict) -> None:
-            values = [side["value"] for side in found.siblings] + ["99"]
-            value = rng.choice((review.DELETE, "keep")) if not found.path else rng.choice(values)
+            values = [side["value"] for side in found.siblings] + ([] if found.path == ATOMIC else ["99"])
+            value = rng.choice((review.DELETE, review.KEEP)) if is_whole(found.path) else rng.choice(values)
             review.resolve(session, found, value, actor=self.team.supervisor, now=now())
 
         self._on_one(Conflict, rng, act)

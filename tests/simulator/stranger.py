@@ -15,8 +15,9 @@ import requests
 from sync.device.outbox import Waiting
 from sync.device.push import encode
 from sync.identity import derived
-from tests.integration.sync.field import FORM, Tablet, instance
+from tests.integration.sync.field import Tablet
 from tests.simulator.chance import Clock
+from tests.simulator.form import ANSWERS, ATOMIC, FORM, KEYED, KEYS, entry, instance
 from tests.simulator.network import Network
 from tests.simulator.node import Node
 from tests.simulator.truth import Made, Truth
@@ -149,7 +150,10 @@ class Stranger:
             self._new(rng)
         record = rng.choice(self.records)
         seen = self._own(record)
-        changes = {rng.choice(("nama", "umur", "after")): rng.choice(("11", "12", None))}
+        changes: dict[str, str | None] = {rng.choice(("nama", "umur", "after")): rng.choice(("11", "12", None))}
+        if rng.random() < 0.3:
+            path = rng.choice(list(ANSWERS))
+            changes[path] = rng.choice((*ANSWERS[path], None))
         self._keep(self.writer.op(record, set=changes), seen)
 
     def _poison(self, rng: random.Random) -> None:
@@ -192,7 +196,8 @@ class Stranger:
 
     def _bare_new(self, rng: random.Random) -> str:
         record = _id(rng)
-        return self._bare(instance(record, nama=rng.choice("EFG"), umur="33"), record, record, frozenset())
+        xml = instance(record, nama=rng.choice("EFG"), umur="33", repeats=_turns(rng))
+        return self._bare(xml, record, record, frozenset())
 
     def _bare_edit(self, rng: random.Random) -> str:
         bases = self.node.rows(
@@ -208,7 +213,7 @@ class Stranger:
         if base is None or base.seen is None or record in self.contested:
             return ""
         self.edited.add(record)
-        xml = instance(own, corrects=base_id, nama=rng.choice("HI"), umur=rng.choice(("44", "45")))
+        xml = instance(own, corrects=base_id, nama=rng.choice("HI"), umur=rng.choice(("44", "45")), repeats=_turns(rng))
         return self._bare(xml, own, record, base.seen | {op_id})
 
     def _other_content(self, rng: random.Random) -> str:
@@ -255,3 +260,11 @@ class Stranger:
 
 def _id(rng: random.Random) -> str:
     return f"uuid:{uuid.UUID(int=rng.getrandbits(128), version=4)}"
+
+
+def _turns(rng: random.Random) -> dict[str, list[dict[str, str]]]:
+    """Entries of the repeats, for a bare instance: those that it leaves out are gone."""
+    if rng.random() < 0.5:
+        return {}
+    keyed = [entry(key, rng.choice(("8", "9"))) for key in KEYS if rng.random() < 0.6]
+    return {ATOMIC: [{"jenis": "pasar"}], KEYED: keyed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,14 +16,18 @@ import requests
 from forms.errors import Problem
 from sync.device import FieldDevice, Work
 from sync.device.link import Link
-from tests.integration.sync.field import FORM
 from tests.simulator.chance import Clock
 from tests.simulator.death import Died, FragileConnection, Fuse
+from tests.simulator.form import ANSWERS, ATOMIC, FORM, KEY, KEYED, KEYS, entry, flat
 from tests.simulator.network import Network
 from tests.simulator.node import Node
 from tests.simulator.truth import Broken, Made, Truth
 
 NAMES = ("Siti", "Budi", "Rina", "Agus")
+GONE = f"{KEYED} gone"
+ABOUT = ("umur", "umur", "nama", "after", "policies", "policies", KEYED, KEYED, GONE, ATOMIC)
+"""What people change: one of them takes an entry away."""
+TRADES = ("warung", "jahit", "tambak")
 COMPILED: dict[tuple[str, str], Any] = {}
 """The forms, read once in this process instead of at every start of a client."""
 
@@ -72,6 +76,8 @@ class Tablet:
         answers: dict[str, Any] = {"nama": rng.choice(NAMES), "umur": str(rng.choice((7, 41, 62, 410)))}
         if rng.random() < 0.3:
             answers |= {"before": "100", "after": str(rng.choice((100, 250)))}
+        if rng.random() < 0.3:
+            answers |= {ATOMIC: [{"jenis": rng.choice(TRADES)}], KEYED: [entry(KEYS[0], "30"), entry(KEYS[1], "40")]}
         media = {}
         if photo or rng.random() < 0.15:
             answers["foto"], media = "foto.jpg", {"foto.jpg": rng.randbytes(photo or rng.choice((200, 5000)))}
@@ -79,18 +85,15 @@ class Tablet:
             self.device.add(FORM, answers, media, Work(as_is=True))
         self._tell(frozenset())
 
-    def correct(self, rng: random.Random, record_id: str = "") -> None:
-        """Some record that it has from the server is changed: this one, if it has it."""
-        found = self.device.inbox._bodies("submission")
-        bodies = [body for body, _seen in found if not body["deleted"]]
+    def correct(self, rng: random.Random, record_id: str = "", about: str = "") -> None:
+        """Some record that it has from the server is changed: this one, if it has it; `about` is one of ABOUT."""
+        bodies = self.holds()
         if not bodies:
             return
         body = next((one for one in bodies if one["record"] == record_id), None) or rng.choice(bodies)
-        wanted = {"umur": str(rng.choice((8, 42, 63)))} if rng.random() < 0.7 else {"nama": rng.choice(NAMES)}
-        if rng.random() < 0.2:
-            wanted["after"] = str(rng.choice((300, 500)))
         own = [row[0] for row in self._rows("SELECT op_id FROM operation WHERE record_id = ?", body["record"])]
         with self._living():
+            wanted = _changed(rng, about or rng.choice(ABOUT), self.device.received(body["record"]).answers)
             self.device.correct(body["record"], wanted, None, Work(as_is=True))
             self._check_intent(body["record"], wanted)
         self._tell(self.truth.seen_in(body) | frozenset(own))
@@ -109,6 +112,10 @@ class Tablet:
         status, cursor = self.device.status(), self.device.store.setting("cursor")
         has_read = cursor.startswith(f"e{epoch}.") and cursor.endswith(f".{head}")
         return bool(status.waiting or status.files_waiting) or not has_read
+
+    def holds(self) -> list[dict[str, Any]]:
+        """The records that the server has shown to it."""
+        return [body for body, _seen in self.device.inbox._bodies("submission") if not body["deleted"]]
 
     def files(self) -> set[str]:
         """The hashes of the files that are still on it."""
@@ -134,12 +141,13 @@ class Tablet:
             if op_id not in self.truth.made:
                 self.truth.note(Made(op_id, bytes(body), record_id, seen, self.name))
 
-    def _check_intent(self, record_id: str, wanted: dict[str, str]) -> None:
+    def _check_intent(self, record_id: str, wanted: Mapping[str, Any]) -> None:
         """What was typed last is what its author would find there, with nobody else's changes."""
-        shown = self.device.received(record_id).answers
-        for path, value in wanted.items():
-            if shown.get(path) != value:
-                raise Broken(f"{self.name} typed {path} = {value} and would find {shown.get(path)}")
+        shown, typed = flat(self.device.received(record_id).answers), flat(wanted)
+        wrong = {path: shown.get(path) for path, value in typed.items() if shown.get(path) != value}
+        back = [path for path in shown if KEYED in wanted and path.startswith(f"{KEYED}/") and path not in typed]
+        if wrong or back:
+            raise Broken(f"{self.name} typed {wanted} and would find {wrong} {back}")
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         return list(self.device.store._connection._connection.execute(query, values).fetchall())
@@ -154,3 +162,25 @@ class Tablet:
     def node(self) -> Node:
         """The server that it belongs to."""
         return self.network.at(self.device.membership().base)
+
+
+def _changed(rng: random.Random, about: str, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody writes who has these answers before the eyes."""
+    wanted: dict[str, Any] = {}
+    if about == "policies":
+        wanted = {name: rng.choice(said) for name, said in ANSWERS.items() if rng.random() < 0.6}
+    elif about in (KEYED, GONE):
+        here = [dict(one) for one in shown.get(KEYED) or ()]
+        wanted[KEYED] = here[1:] if about == GONE else _entries(rng, here)
+    elif about == ATOMIC:
+        wanted[ATOMIC] = [{"jenis": rng.choice(TRADES)} for _one in range(rng.randrange(3))]
+    elif about == "after":
+        wanted["after"] = str(rng.choice((300, 500)))
+    return wanted or {"umur": str(rng.choice((8, 42, 63)))} | ({"nama": rng.choice(NAMES)} if about == "nama" else {})
+
+
+def _entries(rng: random.Random, here: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry more, or one of another age; sometimes in another order."""
+    key = rng.choice((here[0][KEY], *KEYS)) if here else KEYS[0]
+    found = list(({one[KEY]: one for one in here} | {key: entry(key, rng.choice(("5", "6", "7")))}).values())
+    return found[::-1] if rng.random() < 0.3 else found

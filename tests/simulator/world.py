@@ -28,7 +28,7 @@ from tests.simulator.network import Network
 from tests.simulator.node import DATABASE, SECRET, Node
 from tests.simulator.office import Office, publish_form
 from tests.simulator.stranger import Stranger
-from tests.simulator.tablet import Tablet
+from tests.simulator.tablet import ABOUT, GONE, KEYED, Tablet
 from tests.simulator.truth import Broken, Truth
 
 TABLETS = 4
@@ -53,6 +53,7 @@ class Step:
 WEIGHTS: Mapping[str, int] = {
     "fill": 16,
     "correct": 16,
+    "both": 8,
     "photo": 3,
     "sync": 24,
     "hand": 7,
@@ -236,6 +237,19 @@ class World:
 
     def _fill(self, rng: random.Random) -> None:
         rng.choice(self.tablets).fill(rng)
+
+    def _both(self, rng: random.Random) -> None:
+        """Two people change the same in one record, without seeing each other."""
+        two = rng.sample(self.tablets, 2)
+        for tablet in two:
+            tablet.sync()
+        held, others = ({body["record"] for body in tablet.holds()} for tablet in two)
+        if held & others:
+            record_id, same = rng.choice(sorted(held & others)), rng.choice(ABOUT)
+            for tablet, about in zip(two, rng.choice(((same, same), (GONE, KEYED))), strict=True):
+                tablet.correct(rng, record_id, about)
+            for tablet in two:
+                tablet.sync()
 
     def _photo(self, rng: random.Random) -> None:
         """A large one, while the power at the office comes and goes."""
