@@ -15,6 +15,9 @@ from sqlalchemy.orm import Session
 
 import forms.flat
 import server.tablet.uploads
+import sync.apply_reviews
+import sync.entities.apply
+import sync.entities.apply_lists
 import sync.epochs
 import sync.feed
 import sync.inbox
@@ -26,6 +29,7 @@ import sync.operations
 import sync.place
 import sync.receive
 import sync.release
+import sync.tell
 from server.services import services
 from sync.attach import BlobStore
 from sync.device.errors import ServerUnreachable
@@ -37,6 +41,7 @@ from sync.item import Item
 from sync.ledger import Act, Ledger
 from sync.merge import View
 from sync.peers.exchange import Exchange
+from sync.rows import ASSIGNMENT
 from sync.verdict import Line, Why
 
 Patches = Callable[[], AbstractContextManager[Any]]
@@ -212,6 +217,92 @@ def entries_merged_by_position() -> AbstractContextManager[Any]:
 def entry_removed_unseen() -> AbstractContextManager[Any]:
     """Who removes an entry removes also what somebody else wrote in it meanwhile."""
     return patch.object(sync.merge, "_changes", lambda *_args: False)
+
+
+@variant
+def entity_base_is_whatever_stands() -> AbstractContextManager[Any]:
+    """Who changes an entity is taken to have seen all of it, whatever version was before the eyes."""
+    return patch.object(sync.entities.apply, "_vector_at", lambda _ledger, record, _version: dict(record.vector))
+
+
+@variant
+def entity_base_forgotten() -> AbstractContextManager[Any]:
+    """Who changes an entity is taken to have seen nothing of it."""
+    real = sync.entities.apply._place
+
+    def place(*args: Any) -> tuple[str, int, int, dict[str, int]]:
+        origin, n, _prev, _context = real(*args)
+        return origin, n, 0, {}
+
+    return patch.object(sync.entities.apply, "_place", place)
+
+
+@variant
+def one_entity_of_each_record() -> AbstractContextManager[Any]:
+    """Of all that a record registers, only the first is."""
+    real = sync.entities.apply.entity_elements
+    return patch.object(sync.entities.apply, "entity_elements", lambda *args: real(*args)[:1])
+
+
+@variant
+def approval_not_asked() -> AbstractContextManager[Any]:
+    """What waits for an approval is told of at once."""
+    return patch.object(sync.entities.apply, "_is_approved", lambda *_args: True)
+
+
+@variant
+def approval_changes_nothing() -> AbstractContextManager[Any]:
+    """What waited for an approval goes on waiting."""
+    return patch.object(sync.place, "refold", lambda *_args: None)
+
+
+@variant
+def list_rules_not_followed() -> AbstractContextManager[Any]:
+    """The entities that are there stay as they were when their list is given other rules."""
+    return patch.object(sync.entities.apply_lists, "refold", lambda *_args: None)
+
+
+@variant
+def list_rules_by_arrival() -> AbstractContextManager[Any]:
+    """Of two rules, the one stands that came last to this server."""
+
+    def settle(ledger: Ledger, record: Any, act: Act) -> View:
+        before = dict(ledger.list_row(record.record_id)["settings"])
+        view: View = real(ledger, record, act)
+        row = ledger.list_row(record.record_id)
+        row["settings"] = {path: value for path, value in (before | act.row["changes"]).items() if value is not None}
+        return view
+
+    real = sync.place.settle_list
+    return patch.object(sync.place, "settle_list", settle)
+
+
+@variant
+def assignments_not_told() -> AbstractContextManager[Any]:
+    """Who has an assignment is not told that it is another's now, or nobody's."""
+    return patch.object(sync.tell, "_ended", lambda *_args, **_told: frozenset())
+
+
+@variant
+def assignment_by_arrival() -> AbstractContextManager[Any]:
+    """Of two who changed an assignment without seeing each other, the one stands that came last to this server."""
+
+    def settle(ledger: Ledger, record: Any) -> View:
+        view: View = settled(ledger, record)
+        for row in ledger.inserts[ASSIGNMENT]:
+            last = max(record.ready, key=lambda act: act.row["seq"])
+            if row["assignment_id"] == record.record_id and "note" in last.row["changes"]:
+                row["note"] = last.row["changes"]["note"] or ""
+        return view
+
+    settled = sync.place.settle_assignment
+    return patch.object(sync.place, "settle_assignment", settle)
+
+
+@variant
+def approval_outlives_edits() -> AbstractContextManager[Any]:
+    """What was decided about a record stands, whatever is written afterwards."""
+    return patch.object(sync.apply_reviews, "_has_judged", lambda *_args: True)
 
 
 @variant

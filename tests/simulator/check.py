@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from sync.rebuild import rebuild
-from tests.simulator.expected import Written, expected
+from tests.simulator.beside import check_beside
+from tests.simulator.expected import expected
 from tests.simulator.form import POLICIES, flat
+from tests.simulator.kept import Kept, kept_on
 from tests.simulator.node import Node
 from tests.simulator.tablet import Tablet
 from tests.simulator.truth import Broken, Made, Truth
@@ -22,37 +23,6 @@ from tests.simulator.world import BASE, World
 
 CALCULATED = frozenset({"change"})
 """Paths that nobody writes."""
-COLUMNS = "op_id, origin, n, at, rank, record_id, changes, is_delete, state, why, xml, seq, device_id"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An operation as a server keeps it."""
-
-    op_id: str
-    origin: str
-    n: int
-    at: str
-    rank: int
-    record_id: str
-    changes: Mapping[str, str | None]
-    is_delete: bool
-    state: str
-    why: str
-    xml: str | None
-    seq: int | None
-    device_id: str | None
-
-    @property
-    def precedence(self) -> tuple[int, str, str, int]:
-        return self.rank, self.at, self.origin, self.n
-
-
-def kept_on(node: Node) -> dict[str, Kept]:
-    """The operations on submissions, by op_id."""
-    rows = node.rows(f"SELECT {COLUMNS} FROM operation WHERE kind = 'submission'")
-    made = (Kept(*row[:6], orjson.loads(row[6]), bool(row[7]), *row[8:]) for row in rows)
-    return {one.op_id: one for one in made}
 
 
 def check_safe(truth: Truth, node: Node) -> None:
@@ -105,13 +75,15 @@ def _check_server(truth: Truth, node: Node) -> None:
     put_aside = _check_put_aside(truth, node)
     _check_once(truth, kept)
     _check_waiting(truth, kept, put_aside)
-    by_record = defaultdict(list)
+    by_record: dict[tuple[str, str], list[Kept]] = defaultdict(list)
     for one in kept.values():
-        by_record[one.record_id].append(one)
+        by_record[one.kind, one.record_id].append(one)
     shown = _shown(node)
     conflicts = _conflicts(node)
-    for record_id, ops in by_record.items():
-        _check_record(truth, record_id, ops, shown.get(record_id), conflicts.get(record_id, {}))
+    for (kind, record_id), ops in by_record.items():
+        if kind == "submission":
+            _check_record(truth, record_id, ops, shown.get(record_id), conflicts.get(record_id, {}))
+    check_beside(truth, node, by_record)
     _check_bytes_of_files(node)
 
 
@@ -148,7 +120,11 @@ VIEWS: Mapping[str, str] = {
     " FROM submission",
     "conflict": "SELECT record_id, kind, path, siblings FROM conflict",
     "comment": "SELECT comment_id, instance_id, path, body FROM comment",
-    "entity": "SELECT entity_id, list_name, label, data, version, conflicts, is_deleted FROM entity",
+    "entity": "SELECT entity_id, list_name, label, data, version, conflicts, is_deleted, is_approved, heads,"
+    " account_id, device_id FROM entity",
+    "list": "SELECT name, settings FROM entity_list",
+    "assignment": "SELECT assignment_id, form_id, assignee_id, entity_id, due, target, note, state, account_id,"
+    " assigned_at, conflicts FROM assignment",
     "form": "SELECT form_id, version FROM form",
 }
 
@@ -261,8 +237,7 @@ def _check_record(
         raise Broken(f"I5: {record_id} is not shown")
     if any(truth.made[one.op_id].seen is None for one in ready):
         return
-    ops_ = [Written(one.op_id, one.changes, one.is_delete, one.precedence) for one in ready]
-    wanted = expected(truth, ops_, POLICIES, CALCULATED)
+    wanted = expected(truth, ready, POLICIES, CALCULATED)
     if shown[1] != wanted.is_deleted:
         raise Broken(f"I5: {record_id} is deleted: {shown[1]}, and should be: {wanted.is_deleted}")
     gone = tuple(path for path, value in wanted.values.items() if path.endswith("/") and value is None)
@@ -316,10 +291,30 @@ def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:
     headers = {"Authorization": f"Bearer {tablets[0].device.store.setting('token')}"}
     reply = node.answer("GET", f"{BASE}/v1/projects/1/sync/pull?limit=500", headers, b"")
     told = orjson.loads(reply.body)["records"]
-    whole = {(one["kind"], one["record"]): one for one in told if one["kind"] != "entity"}
+    whole = {(one["kind"], one["record"]): one for one in told}
+    _check_told(whole.keys(), node)
     for tablet in tablets:
-        rows = tablet.device.store.rows("SELECT kind, record_id, body FROM record WHERE kind != 'entity'")
-        held = {(row[0], row[1]): orjson.loads(row[2]) for row in rows}
+        rows = tablet.device.store.rows("SELECT kind, record_id, body FROM record")
+        held = {(row[0], row[1]): _without_branch(orjson.loads(row[2])) for row in rows}
         if held != whole:
             differing = sorted(key for key in held.keys() | whole.keys() if held.get(key) != whole.get(key))
             raise Broken(f"I7: {tablet.name} holds something else than the server tells of {differing}")
+
+
+def _check_told(told: Set[tuple[str, str]], node: Node) -> None:
+    """An enumerator is told of all entities that wait for nothing, and of his or her own open assignments."""
+    (enumerator,) = node.rows("SELECT account_id FROM account WHERE name = 'Enumerator'")[0]
+    lists = node.rows("SELECT name, settings FROM entity_list")
+    asking = {name for name, settings in lists if "approval" in orjson.loads(settings)}
+    entities = node.rows("SELECT entity_id, list_name, is_approved FROM entity")
+    here = {("entity", entity_id) for entity_id, of_list, approved in entities if approved or of_list not in asking}
+    rows = node.rows("SELECT assignment_id FROM assignment WHERE state = 'open' AND assignee_id = ?", enumerator)
+    here |= {("assignment", row[0]) for row in rows}
+    beside = {key for key in told if key[0] in ("entity", "assignment")}
+    if beside != here:
+        raise Broken(f"I7: {node.name} tells of {sorted(beside - here)} too much, and not of {sorted(here - beside)}")
+
+
+def _without_branch(body: dict[str, Any]) -> dict[str, Any]:
+    """A tablet draws it by itself."""
+    return {name: value for name, value in body.items() if name != "branch"}

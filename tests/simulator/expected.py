@@ -7,17 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.simulator.kept import Kept
 from tests.simulator.truth import Truth
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An operation that takes part in a record."""
-
-    op_id: str
-    changes: Mapping[str, str | None]
-    is_delete: bool
-    precedence: tuple[int, str, str, int]
 
 
 @dataclass(slots=True)
@@ -30,7 +21,7 @@ class Expected:
 
 
 def expected(
-    truth: Truth, ops: Sequence[Written], policies: Mapping[str, str], unwritten: Collection[str] = ()
+    truth: Truth, ops: Sequence[Kept], policies: Mapping[str, str], unwritten: Collection[str] = ()
 ) -> Expected:
     """`policies` by path; nobody writes the `unwritten` ones. Of the paths in entries that are gone nothing is said."""
     ready = sorted(ops, key=lambda one: one.precedence)
@@ -53,21 +44,21 @@ def expected(
     return found
 
 
-def is_head(truth: Truth, op: Written, ops: Sequence[Written]) -> bool:
+def is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:
     """Nobody of them had seen it."""
     return not any(saw(truth, other, op) for other in ops)
 
 
-def saw(truth: Truth, op: Written, other: Written) -> bool:
+def saw(truth: Truth, op: Kept, other: Kept) -> bool:
     return other.op_id in (truth.made[op.op_id].seen or ())
 
 
-def _entries(truth: Truth, ready: Sequence[Written], found: Expected) -> tuple[str, ...]:
+def _entries(truth: Truth, ready: Sequence[Kept], found: Expected) -> tuple[str, ...]:
     """Which entries are there and which are gone; these are returned."""
     gone = []
     for mark in sorted({path for one in ready for path in one.changes if path.endswith("/")}):
 
-        def removes(one: Written, mark: str = mark) -> bool:
+        def removes(one: Kept, mark: str = mark) -> bool:
             return one.changes.get(mark, "") is None
 
         about = [one for one in ready if any(path.startswith(mark) for path in one.changes)]
@@ -82,9 +73,9 @@ def _entries(truth: Truth, ready: Sequence[Written], found: Expected) -> tuple[s
 
 def _between(
     truth: Truth,
-    ready: Sequence[Written],
-    removes: Callable[[Written], bool],
-    changes: Callable[[Written], bool],
+    ready: Sequence[Kept],
+    removes: Callable[[Kept], bool],
+    changes: Callable[[Kept], bool],
     only_among: str = "",
 ) -> set[str] | None:
     """The removals that count, and what would be lost by one of them: what somebody wrote, or went on with, unseen.

@@ -1,5 +1,5 @@
 """The form of the simulation, and instances of it: a repeat that is one answer, one with a key, and a question for each
-policy by which a form can merge."""
+policy by which a form can merge. A record may register somebody, or change somebody; and each entry registers one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ FORM = field.FORM
 KEYED, ATOMIC = "anggota", "usaha"
 KEY = "nik"
 KEYS = ("3501", "3502", "3503")
+
+PEOPLE, MEMBERS = "warga", "orang"
+"""Entity lists: who is registered by a record, and by an entry of it."""
+REGISTER, CHANGE = "daftar", "ubah"
+"""What a record is for."""
 
 POLICIES: Mapping[str, str] = {
     "terakhir": "latest",
@@ -44,14 +49,33 @@ _CONTROLS = "".join(
     else f'<input ref="/data/{name}"><label>{name}</label></input>'
     for name, policy in POLICIES.items()
 )
+_ITEM = f"instance('{PEOPLE}')/root/item[name=/data/siapa]"
+_ENTITY: Mapping[str, str] = {
+    "@create": f"/data/tujuan = '{REGISTER}'",
+    "@update": f"/data/tujuan = '{CHANGE}'",
+    "@id": "/data/siapa",
+    "@baseVersion": f"{_ITEM}/__version",
+    "@trunkVersion": f"{_ITEM}/__trunkVersion",
+    "@branchId": f"{_ITEM}/__branchId",
+    "label": "/data/nama",
+}
+_OF_ENTITY = "".join(
+    f'<bind nodeset="/data/meta/entity/{name}" type="string" calculate="{source}"/>' for name, source in _ENTITY.items()
+)
 _REPLACED = {
     "<h:html ": '<h:html xmlns:lapangan="urn:lapangan:forms" ',
-    "<meta>": f'{"".join(f"<{name}/>" for name in POLICIES)}<anggota jr:template=""><nik/><usia/></anggota><meta>',
+    "<nama/>": "<tujuan/><siapa/><nama/>",
+    "<meta>": f'{"".join(f"<{name}/>" for name in POLICIES)}<anggota jr:template=""><nik/><usia/>'
+    f'<meta><entity dataset="{MEMBERS}" id="" create="1"><label/></entity></meta></anggota><meta>',
+    "<bind ": f'<instance id="{PEOPLE}" src="jr://file-csv/{PEOPLE}.csv"/><bind nodeset="/data/tujuan" type="string"/>'
+    f'<bind nodeset="/data/siapa" type="string"/>{_OF_ENTITY}<bind ',
     "</model>": f"{_BINDS}"
-    '<bind nodeset="/data/anggota/nik" type="string" lapangan:merge="key"/>'
-    '<bind nodeset="/data/anggota/usia" type="int"/>'
+    '<bind nodeset="/data/anggota/nik" type="string" lapangan:merge="key" entities:saveto="nik"/>'
+    '<bind nodeset="/data/anggota/usia" type="int" entities:saveto="usia"/>'
+    '<bind nodeset="/data/anggota/meta/entity/label" type="string" calculate="../../../nik"/>'
     "</model>",
     "</h:body>": f"{_CONTROLS}"
+    '<input ref="/data/tujuan"><label>Tujuan</label></input><input ref="/data/siapa"><label>Siapa</label></input>'
     '<group ref="/data/anggota"><label>Anggota</label><repeat nodeset="/data/anggota">'
     '<input ref="/data/anggota/nik"><label>NIK</label></input>'
     '<input ref="/data/anggota/usia"><label>Usia</label></input></repeat></group></h:body>',
@@ -60,8 +84,9 @@ _REPLACED = {
 
 def xform(version: str = "1") -> bytes:
     """A version of the form."""
-    text = field.xform(version).decode()
+    text = field.xform(version, entities=True).decode()
     for old, new in _REPLACED.items():
+        assert old in text
         text = text.replace(old, new, 1)
     return text.encode()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.simulator import check
 from tests.simulator.world import Step, World, steps_of, world
 
-LENGTH = 14
+LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import requests
 
 from forms.errors import Problem
@@ -18,15 +19,16 @@ from sync.device import FieldDevice, Work
 from sync.device.link import Link
 from tests.simulator.chance import Clock
 from tests.simulator.death import Died, FragileConnection, Fuse
-from tests.simulator.form import ANSWERS, ATOMIC, FORM, KEY, KEYED, KEYS, entry, flat
+from tests.simulator.form import ANSWERS, ATOMIC, CHANGE, FORM, KEY, KEYED, KEYS, PEOPLE, REGISTER, entry, flat
 from tests.simulator.network import Network
 from tests.simulator.node import Node
-from tests.simulator.truth import Broken, Made, Truth
+from tests.simulator.truth import Broken, Made, Said, Truth
 
 NAMES = ("Siti", "Budi", "Rina", "Agus")
 GONE = f"{KEYED} gone"
 ABOUT = ("umur", "umur", "nama", "after", "policies", "policies", KEYED, KEYED, GONE, ATOMIC)
 """What people change: one of them takes an entry away."""
+AGES = ("8", "42", "63", "71")
 TRADES = ("warung", "jahit", "tambak")
 COMPILED: dict[tuple[str, str], Any] = {}
 """The forms, read once in this process instead of at every start of a client."""
@@ -83,7 +85,7 @@ class Tablet:
             answers["foto"], media = "foto.jpg", {"foto.jpg": rng.randbytes(photo or rng.choice((200, 5000)))}
         with self._living():
             self.device.add(FORM, answers, media, Work(as_is=True))
-        self._tell(frozenset())
+        self._tell(frozenset(), {})
 
     def correct(self, rng: random.Random, record_id: str = "", about: str = "") -> None:
         """Some record that it has from the server is changed: this one, if it has it; `about` is one of ABOUT."""
@@ -96,7 +98,38 @@ class Tablet:
             wanted = _changed(rng, about or rng.choice(ABOUT), self.device.received(body["record"]).answers)
             self.device.correct(body["record"], wanted, None, Work(as_is=True))
             self._check_intent(body["record"], wanted)
-        self._tell(self.truth.seen_in(body) | frozenset(own))
+        self._tell(self.truth.seen_in(body) | frozenset(own), {})
+
+    def register(self, rng: random.Random) -> None:
+        """A record that registers somebody, and in half of them an entry that registers one more."""
+        answers: dict[str, Any] = {"tujuan": REGISTER, "nama": rng.choice(NAMES), "umur": rng.choice(AGES)}
+        if rng.random() < 0.5:
+            answers[KEYED] = [entry(KEYS[0], rng.choice(AGES))]
+        self._visit(answers, {})
+
+    def visit(self, rng: random.Random, entity_id: str = "") -> None:
+        """A record that changes somebody who was registered: this one, if he or she is here."""
+        people = {row["name"]: row for row in self.device.inbox.entities(PEOPLE)}
+        if not people:
+            return
+        who = entity_id if entity_id in people else rng.choice(sorted(people))
+        name = people[who].get("nama", "") if rng.random() < 0.6 else rng.choice(NAMES)
+        answers = {"tujuan": CHANGE, "siapa": who, "nama": name, "umur": rng.choice(AGES)}
+        bodies = {body["record"]: body for body in self.device.inbox.bodies("entity")}
+        seen = self.truth.seen_in(bodies[who]) if who in bodies else frozenset()
+        changes = self._rows("SELECT op_id FROM entity_change WHERE entity_id = ?", who)
+        own = {
+            self.truth.operation_of(row[0], said)
+            for row in changes
+            for said in self.truth.said[row[0]]
+            if said.entity_id == who
+        }
+        self._visit(answers, {who: seen | own})
+
+    def _visit(self, answers: Mapping[str, Any], seen: Mapping[str, frozenset[str]]) -> None:
+        with self._living():
+            self.device.add(FORM, answers, {}, Work(as_is=True))
+        self._tell(frozenset(), seen)
 
     def sync(self) -> None:
         with self._living():
@@ -109,7 +142,7 @@ class Tablet:
     def is_behind(self) -> bool:
         """Whether a sync would do anything."""
         head, epoch = self.node.rows("SELECT head, (SELECT epoch FROM installation) FROM project")[0]
-        status, cursor = self.device.status(), self.device.store.setting("cursor")
+        status, cursor = self.device.outbox.status(), self.device.store.setting("cursor")
         has_read = cursor.startswith(f"e{epoch}.") and cursor.endswith(f".{head}")
         return bool(status.waiting or status.files_waiting) or not has_read
 
@@ -135,11 +168,17 @@ class Tablet:
         finally:
             self.fuse.renew()
 
-    def _tell(self, seen: frozenset[str]) -> None:
+    def _tell(self, seen: frozenset[str], of_entities: Mapping[str, frozenset[str]]) -> None:
         """What it has made since the last time, with what its author had seen."""
         for op_id, body, record_id in self._rows("SELECT op_id, body, record_id FROM operation"):
             if op_id not in self.truth.made:
                 self.truth.note(Made(op_id, bytes(body), record_id, seen, self.name))
+                for list_name, entity_id, label, properties in self._rows(
+                    "SELECT list, entity_id, label, properties FROM entity_change WHERE op_id = ?", op_id
+                ):
+                    values = orjson.loads(properties) | ({"label": label} if label else {})
+                    said = Said(list_name, entity_id, values, of_entities.get(entity_id, frozenset()))
+                    self.truth.note_said(op_id, said)
 
     def _check_intent(self, record_id: str, wanted: Mapping[str, Any]) -> None:
         """What was typed last is what its author would find there, with nobody else's changes."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
+from sync.identity import derived
 from tests.simulator.network import Reply, Sent
 from tests.simulator.node import Node
 
-STORED = "SELECT op_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready' AND record_id IN (%s)"
+STORED = "SELECT op_id, kind, record_id FROM operation WHERE state = 'ready'"
+Key: TypeAlias = tuple[str, str]
+"""(kind, record)."""
+NOTHING: frozenset[str] = frozenset()
 
 
 PASSING = ("held", "quarantined")
@@ -25,7 +30,7 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One operation on a submission, as its author made it."""
+    """One operation, as its author made it."""
 
     op_id: str
     raw: bytes
@@ -38,6 +43,20 @@ class Made:
     """A quarantine is the right answer to it."""
     may_wait: bool = False
     """What it waits for may never come."""
+    judged: frozenset[str] = NOTHING
+    """Of a review: the operations in the submission that its author had before the eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a record says about an entity."""
+
+    list_name: str
+    entity_id: str
+    values: Mapping[str, str]
+    """By property, and the label."""
+    seen: frozenset[str]
+    """The operations on that entity that its author had before the eyes."""
 
 
 @dataclass(slots=True)
@@ -61,9 +80,30 @@ class Truth:
     """Server -> all that anybody could have read of its feed."""
     restored_nodes: set[str] = field(default_factory=set)
     """These servers lack what they had acknowledged until it is pushed again."""
+    said: dict[str, list[Said]] = field(default_factory=dict)
+    """Operation on a submission -> what it says about entities."""
 
     def note(self, made: Made) -> None:
         self.made.setdefault(made.op_id, made)
+
+    def note_said(self, op_id: str, said: Said) -> str:
+        """What this operation says about an entity is an operation, too: its id."""
+        self.said.setdefault(op_id, []).append(said)
+        own = self.operation_of(op_id, said)
+        cause = self.made[op_id]
+        self.note(Made(own, b"", said.entity_id, said.seen, cause.by, cause.may_be_put_aside, cause.may_wait))
+        return own
+
+    def operation_of(self, op_id: str, said: Said) -> str:
+        return derived(self.project_id, op_id, "entity", said.list_name, said.entity_id)
+
+    def begin(self, node: Node) -> None:
+        """What was there before a history begins, each by one who had seen all that was there before it."""
+        known: dict[Key, frozenset[str]] = {}
+        for op_id, *key in node.rows("SELECT op_id, kind, record_id FROM operation WHERE kind != 'form' ORDER BY seq"):
+            seen = known.get((key[0], key[1]), NOTHING)
+            self.note(Made(op_id, b"", key[1], seen, node.name))
+            known[key[0], key[1]] = seen | {op_id}
 
     def seen_in(self, body: Mapping[str, Any]) -> frozenset[str]:
         """The operations in the state of a record that a client holds."""
@@ -105,19 +145,23 @@ class Truth:
             raise Broken(f"I6: what {node.name}'s feed held up to {upto} has changed")
         self.feeds[node.name] = rows
 
-    def note_written(self, node: Node, head: int, seen: Mapping[str, frozenset[str]]) -> None:
-        """What a server wrote on submissions by its own hand since `head`; `seen` by record before that.
+    def note_written(self, node: Node, head: int, seen: Mapping[Key, frozenset[str]]) -> None:
+        """What a server wrote by its own hand since `head`; `seen` is what was there before that.
 
         What was released waits, as its author's would, until all that this one had seen is here: then without a seq."""
-        for op_id, record_id, cause_id in node.rows(
-            "SELECT op_id, record_id, cause_id FROM operation WHERE (seq > ? OR state = 'held')"
-            " AND kind = 'submission' AND (origin LIKE 's%' OR origin LIKE 'r%')",
+        for op_id, kind, record_id, cause_id in node.rows(
+            "SELECT op_id, kind, record_id, cause_id FROM operation WHERE (seq > ? OR state = 'held')"
+            " AND kind != 'form' AND (origin LIKE 's%' OR origin LIKE 'r%')",
             head,
         ):
             cause = self.made.get(cause_id)
-            known = cause.seen if cause is not None else seen.get(record_id, frozenset())
+            known = cause.seen if cause is not None else seen.get((kind, record_id), NOTHING)
             may_wait = cause is not None and cause.may_wait
-            self.note(Made(op_id, b"", record_id, known, node.name, may_wait=may_wait))
+            judged = seen.get(("submission", record_id), NOTHING) if kind == "review" else NOTHING
+            self.note(Made(op_id, b"", record_id, known, node.name, may_wait=may_wait, judged=judged))
+            if op_id not in self.said:
+                for said in self.said.get(cause_id, ()):
+                    self.note_said(op_id, said)
 
     def _note_receipt(self, sent: Sent, receipt: Mapping[str, Any]) -> None:
         node, markers = sent.node, _void_in(sent)
@@ -136,24 +180,23 @@ class Truth:
                 raise Broken(f"I2: {op_id} was {first}, and is {verdict} once more")
 
     def _note_page(self, node: Node, page: Mapping[str, Any]) -> None:
-        told = [record for record in page["records"] if record["kind"] == "submission"]
-        ready = ready_on(node, [record["record"] for record in told])
+        told = [record for record in page["records"] if record["kind"] in ("submission", "entity")]
+        ready = ready_on(node) if told else {}
         for record in told:
-            self.states[_key(record)] = ready[record["record"]]
+            self.states[_key(record)] = ready[record["kind"], record["record"]]
 
 
-def ready_on(node: Node, record_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-    """The operations that take part in each of these records."""
-    wanted = list(record_ids)
-    found: dict[str, set[str]] = {record_id: set() for record_id in wanted}
-    if wanted:
-        for op_id, record_id in node.rows(STORED % ",".join("?" * len(wanted)), *wanted):
-            found[record_id].add(op_id)
-    return {record_id: frozenset(ops) for record_id, ops in found.items()}
+def ready_on(node: Node) -> Mapping[Key, frozenset[str]]:
+    """The operations that take part in each record."""
+    found: dict[Key, set[str]] = defaultdict(set)
+    for op_id, kind, record_id in node.rows(STORED):
+        found[kind, record_id].add(op_id)
+    return {key: frozenset(ops) for key, ops in found.items()}
 
 
 def _key(body: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
+    told = {name: value for name, value in body.items() if name != "branch"}  # a client's own
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
 def _void_in(sent: Sent) -> set[str]:

@@ -24,11 +24,12 @@ from sync.engine import connect, in_transaction
 from sync.models import Installation, Project
 from tests.conftest import NOW, Team, make_team
 from tests.simulator.chance import Clock, seeded
+from tests.simulator.form import KEYED, PEOPLE
 from tests.simulator.network import Network
 from tests.simulator.node import DATABASE, SECRET, Node
-from tests.simulator.office import Office, publish_form
+from tests.simulator.office import Office, enlist, give, publish_form
 from tests.simulator.stranger import Stranger
-from tests.simulator.tablet import ABOUT, GONE, KEYED, Tablet
+from tests.simulator.tablet import ABOUT, GONE, Tablet
 from tests.simulator.truth import Broken, Truth
 
 TABLETS = 4
@@ -53,8 +54,15 @@ class Step:
 WEIGHTS: Mapping[str, int] = {
     "fill": 16,
     "correct": 16,
-    "both": 8,
-    "photo": 3,
+    "both": 6,
+    "register": 4,
+    "visit": 5,
+    "both_visit": 5,
+    "approve": 2,
+    "enlist": 4,
+    "declare": 3,
+    "assign": 4,
+    "photo": 2,
     "sync": 24,
     "hand": 7,
     "run_ahead": 3,
@@ -100,6 +108,8 @@ class Ground:
     team: Team
     stranger: tuple[str, str]
     """Its token and its device id."""
+    states: Mapping[bytes, frozenset[str]]
+    """What the tablets have been told of: see Truth."""
 
     @property
     def template(self) -> Path:
@@ -121,6 +131,8 @@ def ground() -> Ground:
         install.ensure_installation(engine, NOW)
         team: Team = in_transaction(engine, make_team)
         in_transaction(engine, lambda session: publish_form(session, team, "1"))
+        in_transaction(engine, lambda session: enlist(session, team, "Kader", {"nama": "Siti", "umur": "41"}))
+        in_transaction(engine, lambda session: give(session, team, "2026-12-01"))
         engine.dispose()
         nodes = {name: Node(name, folder / name) for name in ("field", "centre")}
         truth = Truth(team.project_id)
@@ -147,7 +159,7 @@ def ground() -> Ground:
             node.engine.dispose()
             shutil.rmtree(folder / "template" / name, ignore_errors=True)
             shutil.copytree(node.folder, folder / "template" / name)
-    return Ground(folder, nodes, team, stranger)
+    return Ground(folder, nodes, team, stranger, truth.states)
 
 
 def _copy(node: Node, other: Node) -> None:
@@ -220,7 +232,7 @@ class World:
         if self.stranger.passed:
             self.stranger.push(list(self.stranger.passed), CENTRE)
         for (version,) in self.node.rows("SELECT DISTINCT version FROM operation WHERE why = 'waits_for_version'"):
-            self.node.act(lambda session, version=version: publish_form(session, self.ground.team, version))
+            self.offices[0].publish(random.Random(0), version)
         for base, xml in self.stranger.posts:
             self.stranger.hand_in(base, xml)
 
@@ -251,12 +263,51 @@ class World:
             for tablet in two:
                 tablet.sync()
 
+    def _register(self, rng: random.Random) -> None:
+        rng.choice(self.tablets).register(rng)
+
+    def _visit(self, rng: random.Random) -> None:
+        rng.choice(self.tablets).visit(rng)
+
+    def _both_visit(self, rng: random.Random) -> None:
+        """Two people change somebody who was registered, each more than once, without seeing each other."""
+        two = rng.sample(self.tablets, 2)
+        for tablet in two:
+            tablet.sync()
+        held, others = ({row["name"] for row in tablet.device.inbox.entities(PEOPLE)} for tablet in two)
+        for tablet in two if held & others else ():
+            for _visit in range(rng.choice((1, 1, 2))):
+                tablet.visit(rng, min(held & others))
+            tablet.sync()
+
+    def _approve(self, rng: random.Random) -> None:
+        """Who is registered waits until somebody has looked at the record: at this server, or at the other one."""
+        tablet = rng.choice(self.tablets)
+        office = next(office for office in self.offices if office.node is tablet.node)
+        office.ask_for_approval()
+        tablet.register(rng)
+        tablet.sync()
+        if rng.random() < 0.3:
+            self._meet(rng)
+            office = rng.choice(self.offices)
+        office.approve_all()
+
+    def _declare(self, rng: random.Random) -> None:
+        """At one server, or at both while they do not hear of each other."""
+        for office in rng.sample(self.offices, rng.choice((1, 2))):
+            office.declare(rng)
+
+    def _assign(self, rng: random.Random) -> None:
+        """So is work given and changed."""
+        for office in rng.sample(self.offices, rng.choice((1, 2))):
+            office.assign(rng)
+
     def _photo(self, rng: random.Random) -> None:
         """A large one, while the power at the office comes and goes."""
         tablet = rng.choice(self.tablets)
         tablet.fill(rng, LARGE)
         self.network.rng, self.network.struck = None, rng
-        for _outage in range(3):
+        for _outage in range(2):
             tablet.node.start()
             tablet.sync()
         self.network.struck = None
@@ -373,7 +424,8 @@ def world(seed: int) -> Iterator[World]:
         clock.at += timedelta(days=1)  # the ground was made before
         for name, node in base.nodes.items():
             node.reset(base.template / name)
-        truth = Truth(base.team.project_id)
+        truth = Truth(base.team.project_id, states=dict(base.states))
+        truth.begin(base.nodes["field"])
         network = Network(base.nodes, truth)
         token, device_id = base.stranger
         field_, centre = base.nodes.values()
