@@ -51,7 +51,7 @@ def test_a_change_that_waits_is_shown_by_name_and_can_be_discarded(field: Field,
     assert "Pak Jauh" in page
     assert "A change waits" in listed
     assert "<ins>77</ins>" in waiting
-    assert "Discarded. The record" in reader.follow(answer)
+    assert "Discarded. It is kept, out of sight, with your reason" in reader.follow(answer)
     assert "A change waits" not in reader.get(HERE)
     assert "<ins>77</ins>" not in reader.get(f"{HERE}/{entity_id}")
     assert reader.get(f"/projects/1/submissions/{early['record']}")
