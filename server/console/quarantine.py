@@ -47,7 +47,9 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "unknown_kind": (
         lazy_gettext("Unknown kind"),
-        lazy_gettext("A newer program sent something that this server does not know yet. Update the server."),
+        lazy_gettext(
+            "A newer program sent something that this server does not know yet. Update the server, then judge it again."
+        ),
     ),
     "unknown_form": (
         lazy_gettext("Unknown form"),
@@ -71,7 +73,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "number_reused": (
         lazy_gettext("Number used twice"),
-        lazy_gettext("Two different changes carry the same number: perhaps a tablet was copied. Both are kept."),
+        lazy_gettext(
+            "Two different changes carry the same number: perhaps a tablet was copied. Both are kept. Release this one "
+            "if it is real, and connect the copy with a code of its own."
+        ),
     ),
     "waits_for_predecessor": (
         lazy_gettext("Waits"),
@@ -83,7 +88,9 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "waits_for_version": (
         lazy_gettext("Waits"),
-        lazy_gettext("It was made on a form version that is not published here. Publish that version."),
+        lazy_gettext(
+            "It was made on a version of the form that is not published here. Publish it, and the record is shown."
+        ),
     ),
     "waits_for_record": (
         lazy_gettext("Waits"),
