@@ -32,6 +32,7 @@ ROWS_AT_ONCE = 1000
 class BadCursor(Problem):
     """This cursor is not one of this server's. Pull without a cursor to read everything again."""
 
+    kind = Kind.GONE
     slug = "feed/bad-cursor"
 
 

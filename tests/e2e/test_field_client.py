@@ -331,10 +331,11 @@ def test_an_unknown_token_loses_nothing(enrol: Enrol) -> None:
     assert device.status().waiting == 1
 
 
-def test_a_device_that_the_server_has_forgotten_the_place_of_reads_everything_again(enrol: Enrol) -> None:
+@pytest.mark.parametrize("cursor", ["e9.1", "what its storage has spoilt"])
+def test_a_device_that_the_server_has_forgotten_the_place_of_reads_everything_again(enrol: Enrol, cursor: str) -> None:
     device = enrol()
     add(device, visits("pendaftaran", "INF-01")[0])
-    device.store.keep_setting("cursor", "e9.1")
+    device.store.keep_setting("cursor", cursor)
 
     pulled = device.pull()
 
