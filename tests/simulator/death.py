@@ -96,10 +96,6 @@ class FragileConnection:
     def __init__(self, connection: Any, fuse: Fuse) -> None:
         self._connection, self._fuse = connection, fuse
 
-    @property
-    def in_transaction(self) -> bool:
-        return bool(self._connection.in_transaction)
-
     def execute(self, *args: Any) -> Any:
         self._fuse.step()
         return self._connection.execute(*args)
