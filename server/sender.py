@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
+from forms.errors import Kind, Problem
 from server.auth import actor, device
 from server.clock import now
 from server.db import session
@@ -35,19 +36,31 @@ def sender(
     )
 
 
-MOST_FROM_REVOKED = 5000
-"""Items that a revoked device may have in quarantine: more than weeks of work, less than a disk."""
+MOST_ASIDE, MOST_ASIDE_BYTES = 5000, 128 * 2**20
+"""Items, and bytes, that a device may have in quarantine: more than weeks of work, less than a disk."""
+LOOK_AGAIN_S = 15 * 60
+
+
+class TooMuchAside(Problem):
+    """Too much of what this device sent waits in quarantine. Keep your data; ask a supervisor to look at it there."""
+
+    kind = Kind.FULL
+    slug = "device/too-much-aside"
 
 
 def require_sender(found: Project, verb: str) -> None:
     """Refuse whoever may not send here, except a revoked device: somebody walked a day for what it holds.
 
-    Until that has been looked at, there is an end to it too: whoever has the device now must not fill the disk."""
-    own = revoked()
-    if own is None:
+    Until somebody has looked at what was put aside there is an end to it, before anything is read: whoever has the
+    device, or its token, must not fill the disk."""
+    if revoked() is None:
         access.require(actor(), verb, found.project_id)
-    elif find.count_quarantine(session(), own) >= MOST_FROM_REVOKED:
-        raise AccessTakenBack
+    own = device()
+    if own is None or actor().serves:
+        return
+    count, size = find.weigh_quarantine(session(), own)
+    if count >= MOST_ASIDE or size >= MOST_ASIDE_BYTES:
+        raise AccessTakenBack if own.revoked_at is not None else TooMuchAside(retry_after_s=LOOK_AGAIN_S)
 
 
 def require_reader(found: Project, verb: str = "sync") -> None:

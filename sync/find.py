@@ -45,7 +45,6 @@ __all__ = [
     "comments",
     "conflicts",
     "count_held",
-    "count_quarantine",
     "day",
     "each",
     "findings",
@@ -58,6 +57,7 @@ __all__ = [
     "submission",
     "submissions",
     "versions",
+    "weigh_quarantine",
     "xml",
 ]
 
@@ -208,11 +208,12 @@ def quarantine_reasons(session: Session, project: Project) -> dict[str, int]:
     return dict(session.execute(wanted).all())
 
 
-def count_quarantine(session: Session, device: Device) -> int:
-    """How many items of this device are in quarantine now."""
+def weigh_quarantine(session: Session, device: Device) -> tuple[int, int]:
+    """How many items of this device have landed or are in quarantine now, and how many bytes these are."""
     mine = InboxItem.project_id == device.project_id, InboxItem.device_id == device.device_id
-    aside = select(func.count()).select_from(InboxItem).where(*mine, InboxItem.state == "quarantined")
-    return session.scalar(aside) or 0
+    aside = select(func.count(), func.coalesce(func.sum(func.length(InboxItem.raw)), 0))
+    count, size = session.execute(aside.where(*mine, InboxItem.state.in_(("landed", "quarantined")))).one()
+    return int(count), int(size)
 
 
 def held(

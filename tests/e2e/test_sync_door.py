@@ -25,10 +25,11 @@ from sqlalchemy.orm import Session
 
 from server import sender
 from server.tablet import pull
-from sync import announced
+from sync import announced, release
+from sync.engine import in_transaction
 from sync.identity import uuid7
 from sync.models import Blob, Device, InboxItem, Submission, SubmissionAttachment
-from tests.conftest import Team
+from tests.conftest import NOW, Team
 from tests.e2e.conftest import Known
 from tests.e2e.reader import Reader
 from tests.e2e.visits import FORM_ID, VERSION, instance, new_id
@@ -228,13 +229,37 @@ def test_a_revoked_device_reads_nothing_but_loses_no_work(
 def test_there_is_an_end_to_what_a_revoked_device_may_leave_in_quarantine(
     door: Tablet, tablet: Known, revoke: Callable[[Known], None], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "MOST_FROM_REVOKED", 2)
+    monkeypatch.setattr(sender, "MOST_ASIDE", 2)
     revoke(tablet)
 
     answers = [door.push([door.operation(new_id())]) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 403]
     assert answers[2].json()["type"] == "/problems/device/revoked"
+    assert count(engine, InboxItem) == 2
+
+
+def test_a_token_cannot_fill_the_disk_with_what_nobody_can_place(
+    door: Tablet, engine: Engine, visits: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the device holds stays there, and goes on when somebody has looked."""
+    monkeypatch.setattr(sender, "MOST_ASIDE_BYTES", 20_000)
+    good = door.operation(new_id())
+
+    answers = [door.push([b"x" * 15_000 + str(number).encode()]) for number in range(3)]
+    refused = door.push([good])
+
+    def discard(session: Session) -> None:
+        for item in session.scalars(select(InboxItem)):
+            release.discard(session, item, note="sampah", actor=visits.supervisor, now=NOW)
+
+    in_transaction(engine, discard)
+    (item,) = door.push([good]).json()["items"]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 507]
+    assert (refused.status_code, refused.headers["Retry-After"]) == (507, "900")
+    assert refused.json()["type"] == "/problems/device/too-much-aside"
+    assert item["verdict"] == "accepted"
     assert count(engine, InboxItem) == 2
 
 
