@@ -225,6 +225,8 @@ def receipt_lines(record: OwnRecord) -> list[str]:
     if record.state == "refused":
         taken = _("Not taken") if record.verdict == "rejected" else _("Not taken; stays here and is sent again")
         return [taken, _reason(record.why)]
+    if record.is_shown_since:
+        return [_("Safe on the server, and shown there by now")]
     said = {
         "held": _("Safe; shown as soon as what it waits for arrives"),
         "quarantined": _("Safe, but the supervisor must look at it"),
@@ -252,7 +254,8 @@ def _counts(record: OwnRecord) -> dict[str, int]:
 def _style(record: OwnRecord) -> str:
     if record.state == "waiting":
         return "dim"
-    needs_eye = record.state == "refused" or record.verdict in ("quarantined", "conflict") or record.errors
+    is_open = record.verdict in ("quarantined", "conflict") and not record.is_shown_since
+    needs_eye = record.state == "refused" or is_open or record.errors
     return "yellow" if needs_eye else ""
 
 

@@ -27,7 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "trigger": "A confirmation can only be “OK”.",
     "repeat_count": "The number of repeats is not the one that the form calls for.",
     "attachment": "The answer names a file that has not arrived.",
-    "version": "The record was made on a form version that this server does not expect.",
+    "version": "The record was made on another version of the form than the one in use.",
     "entity": "What the record says about a registry could not be applied as it stands.",
     "clock": "The times in this record cannot be right. Check the date and time of the device.",
     "merged": "People wrote different answers without seeing each other; the form says what stands.",

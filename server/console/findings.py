@@ -55,7 +55,7 @@ SENTENCES: Mapping[str, str] = {
     "trigger": lazy_gettext("A confirmation can only be “OK”."),
     "repeat_count": lazy_gettext("The number of repeats is not the one that the form calls for."),
     "attachment": lazy_gettext("The answer names a file that has not arrived."),
-    "version": lazy_gettext("The record was made on a form version that this server does not expect."),
+    "version": lazy_gettext("The record was made on another version of the form than the one in use."),
     "entity": lazy_gettext("What the record says about a registry could not be applied as it stands."),
     "clock": lazy_gettext("The times in this record cannot be right. Check the date and time of the device."),
     "merged": lazy_gettext("People wrote different answers without seeing each other; the form says what stands."),

@@ -95,6 +95,8 @@ class OwnRecord:
     files_sent: int
     times: int
     """How often it was sent and answered."""
+    is_shown_since: bool
+    """It was held or put aside when it came, and the server shows it by now."""
 
 
 class Outbox:
@@ -219,7 +221,8 @@ class Outbox:
             " (SELECT DISTINCT sha256, size FROM attachment JOIN operation USING (op_id)"
             " WHERE NOT is_sent AND state != 'refused')"
         )
-        attention = self.store.number("SELECT count(*) FROM receipt WHERE verdict = 'quarantined'")
+        put_aside = {row[0] for row in self.store.rows("SELECT op_id FROM receipt WHERE verdict = 'quarantined'")}
+        attention = len(put_aside - self._shown_since())
         return Status(
             states.get("waiting", 0), states.get("kept", 0), states.get("refused", 0), attention, files[0], files[1]
         )
@@ -232,7 +235,18 @@ class Outbox:
             " (SELECT count(*) FROM attachment WHERE op_id = operation.op_id AND is_sent) AS files_sent"
             " FROM operation LEFT JOIN receipt USING (op_id) ORDER BY number DESC"
         )
-        return [_own_record(row) for row in rows]
+        shown = self._shown_since()
+        return [_own_record(row, is_shown_since=row["op_id"] in shown) for row in rows]
+
+    def _shown_since(self) -> set[str]:
+        """New records that were held or put aside, and that the server shows by now: a record of that ID is theirs,
+        unless the very ID was why they were put aside."""
+        rows = self.store.rows(
+            "SELECT op_id FROM operation JOIN receipt USING (op_id) WHERE verdict IN ('held', 'quarantined')"
+            " AND why NOT IN ('number_reused', 'content_conflict', 'different_content', 'other_form', 'same_instance')"
+            " AND instance_id = record_id AND record_id IN (SELECT record_id FROM record WHERE kind = 'submission')"
+        )
+        return {row["op_id"] for row in rows}
 
     def vector(self, record_id: str) -> dict[str, int]:
         """How far this device itself has written the record, by origin."""
@@ -343,7 +357,7 @@ def _count(told: object) -> int:
     return told if isinstance(told, int) else len(told) if isinstance(told, (list, tuple)) else 0
 
 
-def _own_record(row: Any) -> OwnRecord:
+def _own_record(row: Any, *, is_shown_since: bool) -> OwnRecord:
     return OwnRecord(
         op_id=row["op_id"],
         form_id=row["form_id"],
@@ -360,4 +374,5 @@ def _own_record(row: Any) -> OwnRecord:
         files=row["files"],
         files_sent=row["files_sent"],
         times=row["times"] or 0,
+        is_shown_since=is_shown_since,
     )

@@ -42,6 +42,7 @@ from sync.models import (
     Submission,
     SubmissionAttachment,
 )
+from sync.verdict import Why
 from tests.conftest import Team
 from tests.e2e.collect import Collect
 from tests.e2e.conftest import Known
@@ -323,6 +324,21 @@ def test_a_form_that_is_gone_meanwhile(enrol: Enrol, engine: Engine, study: Team
     assert says(device) == ["Safe, but the supervisor must look at it", told[how]]
     assert asked[how] in supervisor.get(QUARANTINE)
     assert put_aside(engine) == lines
+
+
+def test_what_the_supervisor_let_in_needs_nobody_any_more(enrol: Enrol, engine: Engine, study: Team) -> None:
+    device = enrol()
+    add(device, visits("pendaftaran")[0])
+    set_state(engine, study, "pendaftaran", "closed")
+    device.sync()
+    before = (says(device)[0], device.status().attention)
+
+    set_state(engine, study, "pendaftaran", "open")
+    release.replay(engine, study.project_id, Why.FORM_CLOSED, actor=study.supervisor, now=now())
+    device.sync()
+
+    assert before == ("Safe, but the supervisor must look at it", 1)
+    assert (says(device), device.status().attention) == (["Safe on the server, and shown there by now"], 0)
 
 
 def push(device: FieldDevice, body: bytes, headers: dict[str, str]) -> requests.Response:
