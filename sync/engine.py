@@ -38,7 +38,8 @@ def _dumps(value: Any) -> str:
 
 def options(url: str) -> dict[str, Any]:
     """Keyword arguments for `create_engine`."""
-    shared: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    # Errors quote their statement, and stand in the log: what people answered does not belong there.
+    shared: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "hide_parameters": True}
     if make_url(url).get_backend_name() == "sqlite":
         return shared | {"module": sqlite_driver(), "connect_args": {"timeout": 30, "check_same_thread": False}}
     return shared | {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
@@ -55,12 +56,13 @@ def tune(engine: Engine) -> None:
     """Make transactions on this engine mean what they say.
 
     SQLite: the driver in autocommit (its own BEGIN breaks savepoints), `BEGIN IMMEDIATE` for writers, WAL,
-    synchronous=FULL (NORMAL may drop acknowledged commits at power loss), foreign keys on."""
+    synchronous=FULL (NORMAL may drop acknowledged commits at power loss), foreign keys on. PostgreSQL: a commit is on
+    disk before it is acknowledged, whatever the server's own setting."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_connection)
         _begin_with(engine, "BEGIN IMMEDIATE")
     else:
-        event.listen(engine, "connect", _limit_waiting)
+        event.listen(engine, "connect", _tune_session)
 
 
 def _tune_connection(connection: Any, _record: object) -> None:
@@ -77,9 +79,12 @@ def _tune_connection(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _limit_waiting(connection: Any, _record: object) -> None:
+def _tune_session(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {int(WRITER_PATIENCE_S * 1000)}")
+        # Some set up their server so: what was acknowledged would be lost with the power.
+        is_off = "current_setting('synchronous_commit') = 'off'"
+        cursor.execute(f"SELECT set_config('synchronous_commit', 'on', false) WHERE {is_off}")
     connection.commit()
 
 
