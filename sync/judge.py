@@ -38,12 +38,14 @@ REASONS = frozenset(why.value for why in Why)
 DELETE: Mapping[str, str] = {"submission": "submission.delete", "entity": "entity.delete"}
 
 
-def judge(session: Session, items: Sequence[Item], *, now: datetime) -> list[Line]:
+def judge(session: Session, items: Sequence[Item], *, now: datetime, wakes: bool = True) -> list[Line]:
     """One transaction's worth of items of one project, in their order; the feed's counter is written last.
 
-    An item that somebody else has judged meanwhile is a duplicate."""
+    An item that somebody else has judged meanwhile is a duplicate. Without `wakes`, what waits for them goes on
+    waiting."""
     project_id = items[0].sender.project_id
     ledger = open_ledger(session, project_id, now=now)
+    ledger.wakes = wakes
     for item in items:
         if item.form_key and item.filling:
             definitions.take(session, item.form_key, item.filling.compiled)

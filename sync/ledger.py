@@ -201,6 +201,8 @@ class Ledger:
     head: int
     first: int
     """The head when it was opened."""
+    wakes: bool = True
+    """Whether what waits applies as soon as it can."""
     acts: dict[str, Act] = field(default_factory=dict)
     """Known operations by op_id: those that were loaded and those that are new."""
     numbers: dict[tuple[str, int], str] = field(default_factory=dict)

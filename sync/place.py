@@ -35,7 +35,7 @@ def place(ledger: Ledger, act: Act, findings: tuple[Finding, ...] | None = None)
 
 def wake(ledger: Ledger, act: Act) -> None:
     """Whatever waited for this operation, or for what its waking wakes, applies."""
-    arrived = deque([act])
+    arrived = deque([act] if ledger.wakes else [])
     while arrived:
         for waiting in list(_waiting_for(ledger, arrived.popleft())):
             if waiting.state == "held" and _try(ledger, waiting, None) is Why.NONE:

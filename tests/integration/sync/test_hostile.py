@@ -52,6 +52,23 @@ def test_what_no_database_can_hold_is_put_aside_before_it_waits(field: Field, ta
     assert field.answers(record) == {"nama": "Siti"}
 
 
+def test_what_cannot_apply_costs_nothing_to_what_it_waited_for(field: Field, tablet: Tablet) -> None:
+    """As an earlier version of the program may have kept it."""
+    record = new_id()
+    first, second = tablet.fill_in(record, nama="Siti"), tablet.op(record, set={"umur": "41"})
+    field.push(tablet, second)
+
+    def spoil(session: Session) -> None:
+        session.get_one(Operation, (field.project_id, second["op"])).attachments = [TOO_LARGE]
+
+    in_transaction(field.engine, spoil)
+    receipt = field.push(tablet, first)
+
+    assert outcomes(receipt) == [Outcome.ACCEPTED]
+    assert field.answers(record) == {"nama": "Siti"}
+    assert field.operation(second["op"]).state == "held"
+
+
 def test_a_review_in_words_of_another_program_keeps_no_record_out(field: Field, tablet: Tablet) -> None:
     record = new_id()
     supervisor = Tablet("", "p-rina~1")
