@@ -128,6 +128,9 @@ def _find_named_base(ledger: Ledger, act: Act) -> Why:
         return Why.NONE
     record = ledger.record("submission", ledger.root(base_id))
     bases = [one.op for one in record.ready if one.row["instance_id"] == base_id and one is not act]
+    if not bases and record.record_id == base_id:
+        # Who made it by its answers alone gave no instance a name: it goes by that of the record.
+        bases = [one.op for one in record.ready if not (one.row["instance_id"] or one.op.prev or one.op.context)]
     if not bases:
         return Why.WAITS_FOR_BASE
     ledger.move(act, record.record_id)

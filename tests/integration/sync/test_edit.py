@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -234,3 +235,17 @@ def test_the_record_depends_on_what_arrived_and_not_on_the_order(
         seen_outcomes.add((str(field.answers(record)), str(field.conflicts(record)), shown.revision, shown.conflicts))
 
     assert len(seen_outcomes) == 1
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_record_that_was_made_by_its_answers_alone_can_be_corrected_in_collect(
+    field: Field, tablet: Tablet, is_early: bool
+) -> None:
+    record = new_id()
+    made, edit = tablet.op(record, set={"nama": "Siti", "umur": "41"}), instance(new_id(), corrects=record, nama="Tuti")
+
+    for is_edit in (is_early, not is_early):
+        field.post(edit) if is_edit else field.push(tablet, made)
+
+    assert field.answers(record) == {"nama": "Tuti"}
+    assert field.conflicts(record) == {}
