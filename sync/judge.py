@@ -139,7 +139,7 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
         return item.why, item.detail
     if _is_forged(item, draft):
         return Why.NOT_PERMITTED, draft.origin
-    verb = DELETE.get(draft.kind, "") if draft.is_delete else VERBS.get(draft.kind, "")
+    verb = verb_of(draft)
     if not verb or not access.may(item.sender.actor, verb, ledger.project_id):
         return Why.NOT_PERMITTED, verb or draft.kind
     if draft.void and not item.sender.actor.serves:
@@ -153,6 +153,11 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
     if not is_free:
         return Why.NUMBER_REUSED, str(taken)
     return refusal_of_content(ledger, item, draft)
+
+
+def verb_of(draft: Draft) -> str:
+    """What somebody must be allowed to who brings it about; "" when nobody may."""
+    return DELETE.get(draft.kind, "") if draft.is_delete else VERBS.get(draft.kind, "")
 
 
 def refusal_of_content(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:

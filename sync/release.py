@@ -20,7 +20,7 @@ from sync.engine import in_transaction, reader
 from sync.entities.apply import seen_before
 from sync.errors import NoReason
 from sync.item import Landed, prepare
-from sync.judge import refusal_of_content, row_of
+from sync.judge import refusal_of_content, row_of, verb_of
 from sync.ledger import Act, Ledger, Record, open_ledger
 from sync.merge import closure
 from sync.models import InboxItem, Operation
@@ -68,9 +68,13 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
     """The item becomes a new operation with the permission of who releases it; the id of that operation.
 
     It is concurrent with all that happened since: it can surface as a conflict, never overwrite. Refuses NotAllowed,
-    StillInQuarantine."""
+    also to who could not write it himself, StillInQuarantine, NotWaiting."""
     access.require(actor, "quarantine.release", item.project_id)
+    _lock(session, item)
     draft = _draft(item)
+    if not verb_of(draft):
+        raise StillInQuarantine(draft.kind, why=Why.NOT_PERMITTED.value)
+    access.require(actor, verb_of(draft), item.project_id)
     sender = Sender(item.project_id, actor, "server", device_id=item.device_id, account_id=item.account_id)
     prepared = prepare(session, sender, item.batch_id, [Landed(item.item_id, draft.line())], now=now)[0]
     ledger = open_ledger(session, item.project_id, now=now)
@@ -92,11 +96,19 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
 
 
 def discard(session: Session, item: InboxItem, *, note: str, actor: Actor, now: datetime) -> None:
-    """The bytes are kept, out of sight. Refuses NotAllowed, NoReason."""
+    """The bytes are kept, out of sight. Refuses NotAllowed, NoReason, NotWaiting."""
     access.require(actor, "quarantine.release", item.project_id)
     if not note.strip():
         raise NoReason(field="note")
+    _lock(session, item)
     inbox.move(session, item, "discarded", actor=actor, now=now, detail={"note": note.strip()})
+
+
+def _lock(session: Session, item: InboxItem) -> None:
+    """Of two people who press the button at once, the second comes too late."""
+    session.refresh(item, with_for_update=True)
+    if item.state == "released":
+        raise NotWaiting
 
 
 def put_back(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -> None:
@@ -136,7 +148,7 @@ def _released(engine: Engine, project_id: str, item_id: str, *, actor: Actor, no
 
     try:
         return bool(in_transaction(engine, act))
-    except StillInQuarantine:
+    except (StillInQuarantine, access.NotAllowed):
         return False
     except Exception:  # a poison pill stays where it is, and costs the others nothing
         log.exception("an item cannot be released", extra={"item": item_id})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,30 @@ def test_only_who_may_releases(field: Field, tablet: Tablet) -> None:
 
     with pytest.raises(NotAllowed):
         in_transaction(field.engine, act)
+
+
+def test_nobody_releases_what_he_could_not_write_himself(field: Field, tablet: Tablet) -> None:
+    """A supervisor may not delete: not by a tablet and the quarantine either."""
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+    field.push(tablet, tablet.op(record, deleted=True, context=field.shown(record).vector))
+
+    with pytest.raises(NotAllowed):
+        released(field)
+    assert replayed(field, Why.NOT_PERMITTED) == (0, 1)
+    released(replace(field, supervisor=field.manager))
+
+    assert field.shown(record).is_deleted
+
+
+def test_what_was_released_is_not_released_again(field: Field, tablet: Tablet) -> None:
+    field.push(tablet, tablet.fill_in(new_id(), nama="Siti"), is_revoked=True)
+    released(field)
+
+    with pytest.raises(release.NotWaiting):
+        released(field)
+
+    assert len([one for one in field.all(Operation) if one.cause_id]) == 1
 
 
 def replayed(field: Field, why: Why) -> tuple[int, int]:
