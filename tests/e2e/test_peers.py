@@ -222,6 +222,21 @@ def test_photos_that_come_to_the_centre_after_their_record_follow(centre: Office
     assert agree(centre, field_office)
 
 
+def test_both_photos_of_one_name_are_on_both_servers(centre: Office, field_office: Office) -> None:
+    record = new_id()
+    mine, yours = centre.keep(b"mine"), centre.keep(b"yours")
+    centre.collect(record, mine, photo="rumah.jpg")
+    centre.collect(record, yours, photo="rumah.jpg", name="Pak Budi")
+
+    carried = field_office.sync()
+
+    assert carried.files_received == 2
+    assert (record, "@rumah.jpg") in field_office.shown()["clashes"]
+    here = [field_office.blobs.has(field_office.project_id, photo.sha256) for photo in (mine, yours)]
+    assert here == [True, True]
+    assert agree(centre, field_office)
+
+
 def test_what_waits_and_what_went_wrong_is_noted(centre: Office, field_office: Office) -> None:
     field_office.collect(new_id())
     with Session(field_office.engine) as session:

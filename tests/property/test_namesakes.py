@@ -93,10 +93,14 @@ def test_a_photo_that_somebody_took_is_shown_superseded_by_one_who_saw_it_or_in_
     in_conflict = {(clash.path, op.op_id) for clash in view.clashes for op in clash.siblings}
 
     for op in ops:
+        seen = [one for one in ops if op.has_seen(one)]
         before = seen_by(told(ops), {**op.context, op.origin: op.prev}).values
         name = op.set.get("foto", before.get("foto"))
-        # A photo of the record that is another than the one that its author had before the eyes.
-        if name is None or name not in op.files or before.get(file_path(name)) == op.files[name]:
+        known = {one.files[name] for one in seen if name in one.files}
+        had = before.get(file_path(name or ""), next(iter(known), None))
+        # A photo of the record that is another than the one that its author had before the eyes. The first bytes of a
+        # name complete an answer, they replace nothing: they stay with the record in any case.
+        if name is None or name not in op.files or had == op.files[name] or not (known or "foto" in op.set):
             continue
         later = (other for other in ops if other.has_seen(op) and ("foto" in other.set or name in other.files))
         named = {view.values["foto"], *(one.set.get(clash.path) for clash in view.clashes for one in clash.siblings)}
