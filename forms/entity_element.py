@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,19 @@ from lxml import etree
 from forms import xml
 from forms.definition import FormDefinition, Path, Question
 from forms.derived import Derived
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What its author had before the eyes of the entity: beyond the specification, whose versions are one server's own.
+
+    `vector` as the server told it; `after` are the operations on records by which this device has changed it since."""
+
+    vector: Mapping[str, int]
+    after: tuple[str, ...] = ()
+
+    def written(self) -> str:
+        return json.dumps({"vector": dict(self.vector), "after": list(self.after)}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,8 @@ class EntityElement:
     """By property: what was answered, "" where it was asked and left blank; what was not asked is not in it."""
     scope: str = ""
     """The repeat instance that it stands in: "household[2]"; "" for the form's own."""
+    seen: Seen | None = None
+    """None: its author could not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,24 @@ def _read(element: etree._Element, scope: _Scope, place: etree._Element, where: 
         label=None if label is None else (label.text or "").strip(),
         properties=dict(_saved(scope, place)),
         scope=where,
+        seen=_seen(element.get(f"{{{xml.LAPANGAN}}}seen")),
     )
+
+
+def _seen(written: str | None) -> Seen | None:
+    try:
+        told = json.loads(written) if written else None
+    except (ValueError, RecursionError):
+        return None
+    vector, after = (told.get("vector"), told.get("after")) if isinstance(told, dict) else (None, None)
+    if not isinstance(vector, dict) or not isinstance(after, list) or not all(isinstance(one, str) for one in after):
+        return None
+    is_sound = all(_is_place(origin, n) for origin, n in vector.items())
+    return Seen(vector, tuple(after)) if is_sound else None
+
+
+def _is_place(origin: str, n: object) -> bool:
+    return 0 < len(origin) <= 255 and not origin.startswith("@") and type(n) is int and 0 <= n < 2**53
 
 
 def _saved(scope: _Scope, place: etree._Element) -> Iterator[tuple[str, str]]:

@@ -290,6 +290,8 @@ def _entity_xml(element: EntityElement) -> str:
         "baseVersion": "" if element.base_version is None else str(element.base_version),
         "trunkVersion": "" if element.trunk_version is None else str(element.trunk_version),
         "branchId": element.branch_id,
+        "lapangan:seen": element.seen.written() if element.seen is not None else "",
+        "xmlns:lapangan": xml.LAPANGAN if element.seen is not None else "",
     }
     attributes = "".join(f' {name}="{_quoted(words)}"' for name, words in said.items() if words)
     label = "" if element.label is None else f"<label>{_escaped(element.label)}</label>"

@@ -114,7 +114,8 @@ class FieldDevice:
         compiled = self.library.compiled(form_id, work.version)
         author = Author(self.membership().device_id, self.user)
         lists = self.library.lists(compiled.definition)
-        return fill_in.fill_in(compiled, answers, frozenset(media), lists, author, work, now=self.clock())
+        seen, now = self.inbox.seen_of, self.clock()
+        return fill_in.fill_in(compiled, answers, frozenset(media), lists, author, work, seen=seen, now=now)
 
     def add(
         self, form_id: str, answers: Answers, media: Mapping[str, bytes | Path] | None = None, work: Work | None = None

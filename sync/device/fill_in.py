@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ from forms.definition import (
     Repeat,
 )
 from forms.derived import Derived
-from forms.entity_element import EntityElement
+from forms.entity_element import EntityElement, Seen
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
 from schemas.answers import judge
@@ -111,10 +111,13 @@ def fill_in(
     author: Author,
     work: Work,
     *,
+    seen: Callable[[str], Seen | None] = lambda _entity_id: None,
     now: datetime,
 ) -> Filled:
     """The record of these answers: defaults, calculations and the device's own answers filled in, irrelevant ones
-    left out, findings as the server will have them. Refuses SealedForm."""
+    left out, findings as the server will have them. `seen` is what its author knows of an entity.
+
+    Refuses SealedForm."""
     definition = compiled.definition
     if definition.public_key:
         raise SealedForm(definition.form_id)
@@ -135,7 +138,8 @@ def fill_in(
     meta = told.get("", {})
     instance_id = f"uuid:{uuid.uuid4()}" if work.deprecated_id or not work.instance_id else work.instance_id
     # An edit says nothing of them: the record has spoken of its entities when it was made.
-    entities = () if work.is_edited else tuple(_entities(definition, told, work.entity_id))
+    said = () if work.is_edited else _entities(definition, told, work.entity_id)
+    entities = tuple(replace(one, seen=seen(one.id)) if one.update else one for one in said)
     findings = judge(compiled, whole, context)
     name = str(meta.get("instanceName") or "")
     xml = instance.write(

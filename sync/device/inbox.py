@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from forms.entity_element import Seen
 from sync.device.store import Store
 from sync.digest import bucket_of, digests, standing, view_hash
 
@@ -195,6 +196,13 @@ class Inbox:
             row["label"] = change["label"] if change["label"] is not None else row["label"]
             row["__version"] = str(int(row["__version"]) + 1)
         return list(rows.values())
+
+    def seen_of(self, entity_id: str) -> Seen | None:
+        """What is before the eyes of an entity here; None when nothing is."""
+        row = self.store.one("SELECT body FROM record WHERE kind = 'entity' AND record_id = ?", entity_id)
+        own = self.store.rows("SELECT op_id FROM entity_change WHERE entity_id = ? ORDER BY number", entity_id)
+        vector = (_read(row["body"]) or {}).get("vector", {}) if row is not None else {}
+        return Seen(vector, tuple(dict.fromkeys(one["op_id"] for one in own))) if vector or own else None
 
     def bodies(self, kind: str) -> list[dict[str, Any]]:
         """The records of a kind as the server sent them."""

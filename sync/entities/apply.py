@@ -113,9 +113,12 @@ def find_base(ledger: Ledger, act: Act) -> Why:
     """Complete an entity operation by what its author had seen; what is not here yet is named."""
     base = act.row["context"].get(BASE)
     branch = act.row["context"].get(BRANCH)
-    if base is None and branch is None:
+    after = [one.removeprefix(AFTER) for one in act.row["context"] if one.startswith(AFTER)]
+    if base is None and branch is None and not after:
         return Why.NONE
     record = ledger.record("entity", act.row["record_id"])
+    if after:
+        return _go_on(ledger, record, act, after)
     if branch is not None:
         return _continue_branch(record, act)
     entity = ledger.entities.get(record.record_id)
@@ -125,9 +128,9 @@ def find_base(ledger: Ledger, act: Act) -> Why:
     return Why.NONE
 
 
-BASE, BRANCH, TRUNK = "@base", "@branch", "@trunk"
+BASE, BRANCH, TRUNK, AFTER = "@base", "@branch", "@trunk", "@after "
 """In the context of an entity operation that waits: the version it starts from; or the number before it in its branch,
-and the version from which that branch went off."""
+and the version from which that branch went off; or each operation on a record that had changed the entity before."""
 
 
 def seen_before(ledger: Ledger, record: Record, act: Act) -> dict[str, int]:
@@ -145,6 +148,26 @@ def _continue_branch(record: Record, act: Act) -> Why:
         return Why.WAITS_FOR_PREDECESSOR
     act.change(context={origin: n for origin, n in closure(previous.op).items() if origin != act.row["origin"]})
     return Why.NONE
+
+
+def _go_on(ledger: Ledger, record: Record, act: Act, after: Sequence[str]) -> Why:
+    """Its author had seen what those operations did to the entity, under whatever name they were released."""
+    seen = {origin: n for origin, n in act.row["context"].items() if not origin.startswith(AFTER)}
+    for op_id in after:
+        previous = next((one for one in record.ready if one.row["cause_id"] in _names(ledger, op_id)), None)
+        if previous is None:
+            return Why.WAITS_FOR_PREDECESSOR
+        seen |= {origin: max(n, seen.get(origin, 0)) for origin, n in closure(previous.op).items()}
+    act.change(context=seen)
+    return Why.NONE
+
+
+def _names(ledger: Ledger, op_id: str) -> set[str]:
+    """The operation, and those by which somebody has released it."""
+    of_record = OPERATION.c.project_id == ledger.project_id, OPERATION.c.kind == "submission"
+    released = select(OPERATION.c.op_id).where(*of_record, OPERATION.c.cause_id == op_id)
+    new = {act.op_id for act in ledger.acts.values() if act.row["cause_id"] == op_id}
+    return {op_id, *new, *ledger.session.scalars(released)}
 
 
 def only_changes(ledger: Ledger, record: Record, act: Act) -> None:
@@ -299,6 +322,8 @@ def _place(ledger: Ledger, op_id: str, element: EntityElement) -> tuple[str, int
     """origin, n, prev and context of the operation."""
     alone = (f"e~{op_id}", 1, 0)
     base, trunk = element.base_version, element.trunk_version
+    if element.update and element.seen is not None:
+        return *alone, {**element.seen.vector, **{f"{AFTER}{one}": 1 for one in element.seen.after}}
     if not element.update or base is None:
         return *alone, {}
     starts, branch = base in (1, trunk), f"b~{element.branch_id}~{element.id}"[:255]

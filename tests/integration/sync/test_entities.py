@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from xml.sax.saxutils import escape
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from forms.entity_element import Seen
 from sync import release, review
 from sync.engine import in_transaction
 from sync.entities import register
@@ -230,3 +232,41 @@ def test_an_entity_with_an_id_that_clients_would_drop_is_noted_on_the_submission
     assert (receipt.lines[0].outcome, receipt.lines[0].warnings) == (Outcome.ACCEPTED, 1)
     assert field.rules(str(op["record"])) == [("entity", "")]
     assert field.all(Entity) == []
+
+
+def seen(vector: dict[str, int], *after: str) -> dict[str, str]:
+    """As a device says what was before its author's eyes."""
+    return {"xmlns:l": "urn:lapangan:forms", "l:seen": escape(Seen(vector, after).written(), {'"': "&quot;"})}
+
+
+def test_what_was_before_the_eyes_counts_more_than_a_version_that_may_be_another_servers(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    entity_id = registered(field, tablet)
+    first = dict(field.one(Entity, entity_id).vector)
+    field.push(tablet, tell(tablet, update(entity_id, 1) | seen(first), nama="Siti", umur="42"))
+
+    receipt = field.push(other_tablet, tell(other_tablet, update(entity_id, 2) | seen(first), nama="Siti", umur="43"))
+
+    assert outcomes(receipt) == [Outcome.CONFLICT]
+    (row,) = field.all(Conflict)
+    assert (row.path, {one["value"] for one in row.siblings}) == ("umur", {"42", "43"})
+
+
+def test_the_clone_of_a_tablet_goes_on_from_its_own_changes_only(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    entity_id, branch = registered(field, tablet), str(uuid.uuid4())
+    first = dict(field.one(Entity, entity_id).vector)
+    of_branch = {"branchId": branch, "trunkVersion": "1"}
+    original = tell(tablet, update(entity_id, 1, **of_branch) | seen(first), nama="Siti", umur="42")
+    ops = [tell(other_tablet, update(entity_id, 1, **of_branch) | seen(first), nama="Siti", umur="43")]
+    after = seen(first, str(ops[0]["op"]))
+    ops.append(tell(other_tablet, update(entity_id, 2, **of_branch) | after, nama="Siti", umur="44"))
+
+    field.push(tablet, original)
+    field.push(other_tablet, *reversed(ops))
+
+    (row,) = field.all(Conflict)
+    assert {one["value"] for one in row.siblings} == {"42", "44"}
+    assert all(one.state == "ready" for one in field.all(Operation))
