@@ -94,14 +94,13 @@ class Inbox:
             self.store.keep_setting(AGAIN, "yes")
 
     def complete(self) -> None:
-        """There are no more pages: what was read again takes the place of what was here, all of it at once."""
+        """There are no more pages: what was read again takes the place of what was here, all of it at once.
+
+        Also of a record with work that the server lacks: it has lost the record, and is told of it by that work."""
         with self.store.transaction():
             if not self._is_reading_again:
                 return
-            for gone in self.store.rows(
-                "SELECT kind, record_id FROM record EXCEPT SELECT kind, record_id FROM new_record"
-            ):
-                self._drop(*gone)
+            self.store.run("DELETE FROM record WHERE (kind, record_id) NOT IN (SELECT kind, record_id FROM new_record)")
             for row in self.store.rows("SELECT body FROM new_record"):
                 self._keep(orjson.loads(row["body"]))
             self.store.run("DELETE FROM new_record")

@@ -317,6 +317,18 @@ def test_a_record_with_work_that_the_server_lacks_is_not_dropped(outbox: Outbox,
     assert inbox.received() == []
 
 
+def test_a_record_that_a_restored_server_has_lost_is_not_taken_for_one_of_its_own(store: Store, add: Add) -> None:
+    inbox = Inbox(store)
+    inbox.keep_page({"records": [{"kind": "submission", "record": "uuid:1", "vector": {}}], "cursor": "e1.2"})
+    add("uuid:1")  # waits again, since the server came back from a backup
+
+    inbox.start_again()
+    inbox.keep_page({"records": [], "cursor": "e2.1"})
+    inbox.complete()
+
+    assert inbox.digests() == {}
+
+
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_a_folder_of_an_older_program_keeps_what_it_has(tmp_path: Path, version: int) -> None:
     with closing(sqlite_driver().connect(tmp_path / FILE_NAME)) as old:
