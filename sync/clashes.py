@@ -33,9 +33,9 @@ def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
                 "kind": record.kind,
                 "record_id": record.record_id,
                 "path": clash.path[:255],
-                "siblings": _siblings(record, clash),
+                "siblings": _siblings(ledger, clash),
                 "base": clash.base,
-                "opened_at": _opened_at(record, clash) or opened.get(clash.path[:255], ledger.now),
+                "opened_at": _opened_at(ledger, clash) or opened.get(clash.path[:255], ledger.now),
             }
         )
 
@@ -49,12 +49,12 @@ def made_at(op: Op, received_at: datetime) -> datetime:
         return received_at
 
 
-def _opened_at(record: Record, clash: Clash) -> datetime | None:
+def _opened_at(ledger: Ledger, clash: Clash) -> datetime | None:
     """Files may come long after what names them, in a request that the feed does not tell of: a clash of files is as
     old as the second of its operations, whenever it was noticed."""
     if not is_file(clash.path):
         return None
-    at: datetime = sorted(record.act(op.op_id).row["received_at"] for op in clash.siblings)[1]
+    at: datetime = sorted(ledger.acts[op.op_id].row["received_at"] for op in clash.siblings)[1]
     return at
 
 
@@ -67,8 +67,8 @@ def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
     return {row.path: row.opened_at for row in ledger.session.execute(found)}
 
 
-def _siblings(record: Record, clash: Clash) -> list[dict[str, Any]]:
-    rows = ((op, record.act(op.op_id).row) for op in clash.siblings)
+def _siblings(ledger: Ledger, clash: Clash) -> list[dict[str, Any]]:
+    rows = ((op, ledger.acts[op.op_id].row) for op in clash.siblings)
     return [_sibling(op, row, clash.path, is_shown=not at) for at, (op, row) in enumerate(rows)]
 
 

@@ -320,6 +320,7 @@ def _continue(ledger: Ledger, draft: Draft, act: Act, added: Sequence[Row]) -> L
     """It is known: the answer is the first verdict, also when new files continue it."""
     if added:
         act.change(attachments=[*act.row["attachments"], *added])
+        ledger.record(act.row["kind"], act.row["record_id"]).forget()
         if act.state == "ready":
             _take_files(ledger, act)
     return repeated(act.row, _shown(ledger, act), ledger.lacking.get(act.row["record_id"], ()))

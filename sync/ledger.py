@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from forms.policy import Policy
 from sync.filling import Filling
-from sync.merge import NO_POLICIES, NOTHING, Op, Twins, View, fold, seeing_twins
+from sync.merge import NO_POLICIES, History, Op, Twins, View, seeing_twins
 from sync.models import Blob, EntityList
 from sync.namesakes import told
 from sync.rows import (
@@ -123,11 +123,13 @@ class Act:
 
     @property
     def op_id(self) -> str:
-        return str(self.row["op_id"])
+        op_id: str = self.row["op_id"]
+        return op_id
 
     @property
     def state(self) -> str:
-        return str(self.row["state"])
+        state: str = self.row["state"]
+        return state
 
     def stand(self, state: str) -> None:
         """As it was at some time; nothing of that is written."""
@@ -148,19 +150,39 @@ class Record:
     kind: str
     record_id: str
     acts: list[Act] = field(default_factory=list)
-    view: View | None = None
+    _history: History | None = None
+    _is_plain: bool = False
+    """The history is made of the operations just as they came."""
+
+    @property
+    def history(self) -> History:
+        """All that is not held, as the fold takes it."""
+        if self._history is None:
+            ops, twins = [act.op for act in self.acts if act.state != "held"], self.twins
+            seeing = told([seeing_twins(op, twins) for op in ops] if twins else ops)
+            self._history, self._is_plain = History(seeing), seeing == ops and not self._markers
+        return self._history
+
+    def take(self, act: Act) -> None:
+        """An operation that waited takes part from now on."""
+        # What a marker stands for, and files of one name, change what others are taken to have seen and written.
+        if self._is_plain and not act.op.files and self._history is not None:
+            self._history.take(act.op)
+        else:
+            self.forget()
+
+    def forget(self) -> None:
+        """The operations are others than they were: their history is gone through from the beginning."""
+        self._history = None
 
     def folded(self, *, derived: Set[str] = frozenset(), policies: Mapping[str, Policy] = NO_POLICIES) -> View:
         """The fold of all that is not held."""
-        ops, twins = (act.op for act in self.acts if act.state != "held"), self.twins
-        seeing = (seeing_twins(op, twins) for op in ops) if twins else ops
-        self.view = fold(told(seeing), derived=derived, policies=policies)
-        return self.view
+        return self.history.view(derived=derived, policies=policies)
 
     @property
     def twins(self) -> Twins:
         """What came by two ways: the second is a marker that names the first."""
-        markers = [act for act in self.acts if act.state == "void" and act.row["why"] == Why.SAME_INSTANCE.value]
+        markers = self._markers
         if not markers:
             return NO_TWINS
         here = {act.op_id: act.op for act in self.ready}
@@ -168,10 +190,12 @@ class Record:
         return {(op.origin, op.n): (other.origin, other.n) for op, other in stand}
 
     @property
+    def _markers(self) -> list[Act]:
+        return [act for act in self.acts if act.row["why"] == Why.SAME_INSTANCE.value and act.state == "void"]
+
+    @property
     def vector(self) -> Mapping[str, int]:
-        if self.view is None and not any(act.state != "held" for act in self.acts):
-            return NOTHING
-        return (self.view or self.folded()).vector
+        return self.history.vector
 
     @property
     def ready(self) -> list[Act]:
@@ -184,9 +208,6 @@ class Record:
     def standing(self, head: int) -> list[Op]:
         """What is not held by the time that the feed has come to this number: a rebuild knows the later ones too."""
         return [act.op for act in self.acts if act.state != "held" and (act.row["seq"] or 0) <= head]
-
-    def act(self, op_id: str) -> Act:
-        return next(act for act in self.acts if act.op_id == op_id)
 
 
 @dataclass(slots=True)
@@ -253,13 +274,14 @@ class Ledger:
         self._number(act.row["origin"], act.row["n"], act.op_id, act.state)
         record = self.record(act.row["kind"], act.row["record_id"])
         record.acts.append(act)
-        record.view = None
+        if act.state != "held":
+            record.forget()
 
     def give_way(self, marker: Act) -> None:
         """The operation that it stood for is here: nothing else has its id and its number."""
         record = self.record(marker.row["kind"], marker.row["record_id"])
         record.acts.remove(marker)
-        record.view = None
+        record.forget()
         del self.acts[marker.op_id]
         self.voids.discard(marker.op_id)
         place = marker.row["origin"], marker.row["n"]
@@ -278,7 +300,8 @@ class Ledger:
         act.change(record_id=record_id)
         new = self.record(act.row["kind"], record_id)
         new.acts.append(act)
-        old.view = new.view = None
+        old.forget()
+        new.forget()
         return new
 
     def record(self, kind: str, record_id: str) -> Record:

@@ -16,8 +16,7 @@ from sync.entities.apply import declare_entities, entities_of, find_base, only_c
 from sync.entities.apply_lists import settle_list
 from sync.filling import policies_among
 from sync.ledger import Act, Ledger, Record
-from sync.merge import Op, View, closure, missing, seen_by, with_twins
-from sync.namesakes import told
+from sync.merge import Op, View, closure, missing, with_twins
 from sync.rows import SUBMISSION_ALIAS
 from sync.settle import compiled_for, filling_of, settle, xml_of
 from sync.verdict import Outcome, Why
@@ -45,7 +44,7 @@ def wake(ledger: Ledger, act: Act) -> None:
 def set_aside(ledger: Ledger, waiting: Act) -> None:
     """It waits no more and only occupies its number: what was made after it need not wait for it."""
     waiting.change(state="void", why=Why.SET_ASIDE.value, seq=ledger.head)
-    ledger.record(waiting.row["kind"], waiting.row["record_id"]).view = None
+    ledger.record(waiting.row["kind"], waiting.row["record_id"]).forget()
     wake(ledger, waiting)
 
 
@@ -54,8 +53,9 @@ def outcome_of(view: View, op: Op) -> Outcome:
     if any(op.op_id == sibling.op_id for clash in view.clashes for sibling in clash.siblings):
         return Outcome.CONFLICT
     own = next((other for other in view.ready if other.op_id == op.op_id), op)
-    others = (other for other in view.ready if other is not own and not other.is_void)
-    is_concurrent = any(not own.has_seen(other) and not other.has_seen(own) for other in others)
+    seen = {**own.context, own.origin: own.prev}
+    unseen = (other for other in view.ready if other.n > seen.get(other.origin, 0) and other is not own)
+    is_concurrent = any(not other.has_seen(own) for other in unseen if not other.is_void)
     return Outcome.MERGED if is_concurrent else Outcome.ACCEPTED
 
 
@@ -86,6 +86,7 @@ def _try(ledger: Ledger, act: Act, findings: tuple[Finding, ...] | None) -> Why:
         return why
     record = ledger.record(act.row["kind"], act.row["record_id"])
     act.change(state="ready", why="", seq=ledger.next_seq(act))
+    record.take(act)
     view = SETTLE[act.row["kind"]](ledger, record, act, findings)
     outcome = outcome_of(view, act.op)
     if act.row["kind"] == "submission":
@@ -204,10 +205,8 @@ def _by_key(ledger: Ledger, record: Record, act: Act) -> None:
 
 def _before(record: Record, act: Act, definition: FormDefinition) -> Mapping[str, str | None]:
     """What the author had before the eyes; with it, what is known of entries that were removed."""
-    seen = with_twins({**act.row["context"], act.op.origin: act.op.prev}, record.twins)
-    ready = [one.op for one in record.ready]
-    paths = {path for op in ready for path in op.set}
-    values = seen_by(told(ready), seen, policies=policies_among(definition, paths)).values
+    history, seen = record.history, with_twins({**act.row["context"], act.op.origin: act.op.prev}, record.twins)
+    values = history.seen_by(seen, policies=policies_among(definition, history.paths)).values
     return {**values, **flatten(definition, unflatten(definition, values))} if has_keys(definition) else values
 
 

@@ -134,7 +134,7 @@ def _replay(session: Session, project_id: str, numbers: range, versions: Version
 
 def _stand_at(record: Record, seq: int, states: dict[str, str]) -> None:
     """The record's operations as they were when the feed had come to this number."""
-    record.view = None
+    record.forget()
     there: list[Act] = []
     later: list[Act] = []
     for act in record.acts:

@@ -181,7 +181,7 @@ def apply_without(
     act = Act(row | authored | place_ | {"rank": 0, "cause_id": held.op_id, "batch_id": held.batch_id})
     if waiting.state == "held":
         waiting.change(state="void", seq=ledger.head)
-    record.view = None
+    record.forget()
     ledger.add(act)
     if place(ledger, act) is not Why.NONE:
         raise StillWaiting(why=act.row["why"])
@@ -225,7 +225,7 @@ def take_back(session: Session, held: Operation, *, actor: Actor, now: datetime)
     if any(one.op.has_seen(waiting.op) for one in record.ready):
         raise Passed
     waiting.change(state="held", why="", seq=None)
-    record.view = None
+    record.forget()
     place(ledger, waiting)
     ledger.write()
     _note(session, "held.take_back", held, actor=actor, now=now, detail={})

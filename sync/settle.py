@@ -79,17 +79,12 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     """Fold the record, `act` being the operation that has just become ready, and keep what comes out.
 
     `findings` are those of a check that was made beforehand; they count only while the record is one operation."""
-    ready = record.ready
-    view = record.folded()
-    shown = record.act(view.shown.op_id) if view.shown else act
+    ready, heads = record.ready, record.history.heads
+    shown = ledger.acts[heads[-1].op_id] if heads else act
     compiled = compiled_for(ledger, shown.row["form_id"], shown.row["version"])
     if compiled is None:
         raise LookupError(f"version {shown.row['version']} of form {shown.row['form_id']} is gone")
-    if len(ready) > 1:
-        definition = compiled.definition
-        view = record.folded(
-            derived=derived_among(definition, view.values), policies=policies_among(definition, view.values)
-        )
+    view = _folded(record, compiled)
     standing = _standing(ledger, record, view, shown, compiled)
     if len(ready) > 1 and not standing.is_exact:
         standing = _recalculated(ledger, record, standing)
@@ -97,7 +92,7 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     view = naming(view, expected - _logs(standing))
     row = _row(ledger, record, view, shown, standing, act)
     lay_clashes(ledger, record, view)
-    announced = lay_attachments(ledger, row, _announced(record, view), expected)
+    announced = lay_attachments(ledger, row, _announced(ledger, view), expected)
     if findings is None or len(ready) > 1 or not standing.is_exact:
         findings = _check(ledger, row, ready, standing)
     faults = entity_faults(ledger, standing.filling) if standing.filling else ()
@@ -108,9 +103,18 @@ def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ..
     return view
 
 
+def _folded(record: Record, compiled: CompiledForm) -> View:
+    definition, history = compiled.definition, record.history
+    if len(history.ready) == 1:
+        return history.view()
+    return history.view(
+        derived=derived_among(definition, history.paths), policies=policies_among(definition, history.paths)
+    )
+
+
 def _standing(ledger: Ledger, record: Record, view: View, shown: Act, compiled: CompiledForm) -> Standing:
     definition = compiled.definition
-    spoken = shown if shown.has_xml else _last_spoken(record, view)
+    spoken = shown if shown.has_xml else _last_spoken(ledger, view)
     filling = filling_of(ledger, spoken) if spoken is not None else None
     if filling is not None and spoken is shown and ((shown.is_whole and len(view.ready) == 1) or _says(view, filling)):
         return Standing(compiled, filling.answers, filling, is_exact=True)
@@ -129,7 +133,7 @@ def _unknown(ledger: Ledger, record: Record, view: View, standing: Standing) -> 
     for path in sorted(unasked(standing.compiled.definition, view.writers)):
         if view.values[path] is None or is_file(path):
             continue
-        row = record.act(view.writers[path].op_id).row
+        row = ledger.acts[view.writers[path].op_id].row
         own = compiled_for(ledger, row["form_id"], row["version"])
         if own is None or unasked(own.definition, [path]):
             value = (view.values[path] or "")[:LONGEST_VALUE]
@@ -154,8 +158,8 @@ def _says(view: View, filling: Filling) -> bool:
     return shown.keys() == filling.flat.keys() and not differences(shown, filling.flat)
 
 
-def _last_spoken(record: Record, view: View) -> Act | None:
-    acts = (record.act(op.op_id) for op in reversed(view.ready) if not op.is_void)
+def _last_spoken(ledger: Ledger, view: View) -> Act | None:
+    acts = (ledger.acts[op.op_id] for op in reversed(view.ready) if not op.is_void)
     return next((act for act in acts if act.has_xml), None)
 
 
@@ -232,11 +236,11 @@ def _logs(standing: Standing) -> frozenset[str]:
     return frozenset([audit] if audit else [])
 
 
-def _announced(record: Record, view: View) -> dict[str, Row]:
+def _announced(ledger: Ledger, view: View) -> dict[str, Row]:
     """The files of the record by name; of several with one name the one that is shown."""
     found: dict[str, Row] = {}
     for op in view.ready:
-        for one in record.act(op.op_id).row["attachments"] if op.files and not op.is_void else ():
+        for one in ledger.acts[op.op_id].row["attachments"] if op.files and not op.is_void else ():
             if view.values.get(file_path(one["name"]), one["sha256"]) == one["sha256"]:
                 found[one["name"]] = one
     return found

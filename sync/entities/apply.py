@@ -24,7 +24,7 @@ from sync.filling import Filling
 from sync.identity import derived
 from sync.lay import LONGEST_VALUE
 from sync.ledger import Act, Ledger, Record, Row
-from sync.merge import View, closure, contests, fold, seen_by
+from sync.merge import View, closure, contests, fold
 from sync.models import EntityVersion
 from sync.rows import ENTITY, ENTITY_VERSION, OPERATION
 from sync.verdict import Why
@@ -174,7 +174,7 @@ def only_changes(ledger: Ledger, record: Record, act: Act) -> None:
     """Of all properties that a form saves, keep those that differ from what its author had before the eyes."""
     seen = {**act.op.context, act.op.origin: act.op.prev}
     list_name = str(ledger.entities.get(record.record_id, {}).get("list_name", act.row["form_id"]))
-    base = seen_by((one.op for one in record.ready), seen, policies=_policies(ledger, list_name))
+    base = record.history.seen_by(seen, policies=_policies(ledger, list_name))
     changes = {path: value for path, value in act.row["changes"].items() if base.values.get(path) != value}
     act.change(changes=changes)
 
@@ -222,7 +222,6 @@ def refold(ledger: Ledger, entity_ids: Sequence[str], act: Act) -> None:
             row.update(shown, updated_at=ledger.now, seq=ledger.head)
             ledger.touched_entities.add(entity_id)
             lay_clashes(ledger, record, view)
-            record.view = None
         if row["version"] > before:
             _add_version(ledger, row, act)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forms.policy import Policy
-from sync.merge import Op, View, closure, fold, seen_by
+from sync.merge import History, Op, View, closure, fold
 
 PATHS = ("nama", "umur", "income/after")
 ENTRIES = ("loan/A/", "loan/B/", "loan/A/sum", "loan/A/note", "loan/B/sum")
@@ -100,6 +100,46 @@ def test_the_view_depends_on_the_set_and_not_on_order_or_repetition(ops: list[Op
     rng.shuffle(shuffled)
 
     assert told(fold(shuffled)) == told(fold(ops))
+
+
+@given(STEPS_WITH_ENTRIES.map(history_of).filter(bool), st.randoms(use_true_random=False), st.sampled_from(Policy))
+def test_what_comes_one_by_one_is_shown_as_if_it_had_come_at_once(
+    ops: list[Op], rng: random.Random, policy: Policy
+) -> None:
+    told_how = {"derived": frozenset({"loan/A/note"}), "policies": dict.fromkeys(PATHS, policy)}
+    shuffled, history = rng.sample(ops, len(ops)), History()
+
+    for number, op in enumerate(shuffled, 1):
+        history.take(op)
+
+        assert rng.random() < 0.5 or told(history.view(**told_how)) == told(fold(shuffled[:number], **told_how))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.integers(1, 4), st.dictionaries(st.sampled_from("abc"), st.integers(0, 4))
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_numbers_that_were_given_out_of_turn_change_nothing_about_that(
+    numbers: list[tuple[str, int, dict[str, int]]], rng: random.Random
+) -> None:
+    """Such operations may even have seen each other."""
+    ops = [
+        Op(f"{at}", origin, n, context=context, set={rng.choice(PATHS): str(at)})
+        for at, (origin, n, context) in enumerate(numbers)
+    ]
+    history = History()
+
+    for op in rng.sample(ops, len(ops)):
+        history.take(op)
+        history.view()
+
+    assert told(history.view()) == told(fold(ops))
 
 
 @given(HISTORIES, st.randoms(use_true_random=False), st.sampled_from(Policy))
@@ -315,7 +355,7 @@ def test_what_an_author_saw_can_be_found_again(ops: list[Op], data: st.DataObjec
     op = data.draw(st.sampled_from(ops))
     seen = closure(op)
 
-    then = seen_by(ops, seen)
+    then = History(ops).seen_by(seen)
 
     assert then.held == ()
     assert {one.op_id for one in then.ready} == {one.op_id for one in ops if one.n <= seen.get(one.origin, 0)}

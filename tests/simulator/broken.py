@@ -23,7 +23,6 @@ import sync.feed
 import sync.inbox
 import sync.item
 import sync.judge
-import sync.ledger
 import sync.merge
 import sync.operations
 import sync.place
@@ -39,7 +38,7 @@ from sync.engine import writer
 from sync.identity import uuid7
 from sync.item import Item
 from sync.ledger import Act, Ledger
-from sync.merge import View
+from sync.merge import History, View
 from sync.peers.exchange import Exchange
 from sync.rows import ASSIGNMENT
 from sync.verdict import Line, Why
@@ -182,12 +181,12 @@ def no_causal_chain() -> AbstractContextManager[Any]:
 
 @variant
 def last_writer_wins() -> AbstractContextManager[Any]:
-    real = sync.ledger.fold
+    real = History.view
 
-    def fold(*args: Any, **kwargs: Any) -> View:
+    def view(*args: Any, **kwargs: Any) -> View:
         return replace(real(*args, **kwargs), clashes=())
 
-    return patch.object(sync.ledger, "fold", fold)
+    return patch.object(History, "view", view)
 
 
 @variant
