@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
-
 from forms.flat import is_mark
 from sync.ledger import Ledger, Record, Row
 from sync.merge import Clash, Op, View, is_whole
@@ -16,28 +14,21 @@ from sync.rows import CONFLICT
 
 def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
     """The record's rows in `conflict` are those of the view. What was open before keeps its opening."""
-    key = (record.kind, record.record_id)
-    opened: dict[str, datetime] = {}
-    if len(record.acts) > 1:
-        opened = _opened(ledger, record)
-    if opened:
-        ledger.cleared[CONFLICT].add(key)
-    waiting = ledger.inserts[CONFLICT]
-    # An earlier operation of this very transaction may have laid some already.
-    opened |= {row["path"]: row["opened_at"] for row in waiting if (row["kind"], row["record_id"]) == key}
-    waiting[:] = [row for row in waiting if (row["kind"], row["record_id"]) != key]
-    for clash in view.clashes:
-        waiting.append(
-            {
-                "project_id": ledger.project_id,
-                "kind": record.kind,
-                "record_id": record.record_id,
-                "path": clash.path[:255],
-                "siblings": _siblings(ledger, clash),
-                "base": clash.base,
-                "opened_at": _opened_at(ledger, clash) or opened.get(clash.path[:255], ledger.now),
-            }
-        )
+    key = record.kind, record.record_id
+    opened = {row["path"]: row["opened_at"] for row in ledger.rows(CONFLICT, key)}
+    rows = [
+        {
+            "project_id": ledger.project_id,
+            "kind": record.kind,
+            "record_id": record.record_id,
+            "path": clash.path[:255],
+            "siblings": _siblings(ledger, clash),
+            "base": clash.base,
+            "opened_at": _opened_at(ledger, clash) or opened.get(clash.path[:255], ledger.now),
+        }
+        for clash in view.clashes
+    ]
+    ledger.lay(CONFLICT, key, rows)
 
 
 def made_at(op: Op, received_at: datetime) -> datetime:
@@ -56,15 +47,6 @@ def _opened_at(ledger: Ledger, clash: Clash) -> datetime | None:
         return None
     at: datetime = sorted(ledger.acts[op.op_id].row["received_at"] for op in clash.siblings)[1]
     return at
-
-
-def _opened(ledger: Ledger, record: Record) -> dict[str, datetime]:
-    found = select(CONFLICT.c.path, CONFLICT.c.opened_at).where(
-        CONFLICT.c.project_id == ledger.project_id,
-        CONFLICT.c.kind == record.kind,
-        CONFLICT.c.record_id == record.record_id,
-    )
-    return {row.path: row.opened_at for row in ledger.session.execute(found)}
 
 
 def _siblings(ledger: Ledger, clash: Clash) -> list[dict[str, Any]]:

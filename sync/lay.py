@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, select
-
 from forms.finding import Finding
 from sync.ledger import Ledger, Row
 from sync.rows import SUBMISSION_ATTACHMENT, SUBMISSION_FINDING
@@ -22,7 +20,8 @@ UNREVIEWED = {"state": "open", "note": "", "account_id": None, "reviewed_at": No
 
 def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     """The record's findings are these. A dismissal outlives a new check while path, rule and value are the same."""
-    old = _replaced(ledger, SUBMISSION_FINDING, row)
+    key = "submission", row["instance_id"]
+    old = ledger.rows(SUBMISSION_FINDING, key)
     reviews = {
         (one["rule"], one["path"], one["value"]): {name: one[name] for name in UNREVIEWED}
         for one in old
@@ -30,10 +29,11 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
     }
     positions: Counter[tuple[str, str]] = Counter()
     open_by_severity: Counter[str] = Counter()
+    rows: list[Row] = []
     for finding in islice(findings, MOST_FINDINGS):
         rule, path, value = finding.rule.value, finding.path[:255], finding.value[:LONGEST_VALUE]
         review = reviews.get((rule, path, value), UNREVIEWED)
-        ledger.inserts[SUBMISSION_FINDING].append(
+        rows.append(
             {
                 "project_id": ledger.project_id,
                 "instance_id": row["instance_id"],
@@ -50,12 +50,14 @@ def lay_findings(ledger: Ledger, row: Row, findings: Iterable[Finding]) -> None:
         )
         positions[rule, path] += 1
         open_by_severity[finding.severity.value] += review["state"] == "open"
+    ledger.lay(SUBMISSION_FINDING, key, rows)
     row["errors"], row["warnings"] = open_by_severity["error"], open_by_severity["warning"]
 
 
 def lay_attachments(ledger: Ledger, row: Row, announced: Mapping[str, Row], expected: frozenset[str]) -> list[str]:
     """The files that the record names (`expected`) and those that were announced; returns the names of the latter."""
-    old = {one["name"]: one for one in _replaced(ledger, SUBMISSION_ATTACHMENT, row)}
+    key = "submission", row["instance_id"]
+    old = {one["name"]: one for one in ledger.rows(SUBMISSION_ATTACHMENT, key)}
     if not (announced or expected or old):
         row["attachments_missing"], ledger.lacking[row["instance_id"]] = 0, ()
         return []
@@ -65,7 +67,7 @@ def lay_attachments(ledger: Ledger, row: Row, announced: Mapping[str, Row], expe
         for name in sorted({*announced, *expected, *old})
         if name in expected or name in announced or old[name]["sha256"] is not None
     ]
-    ledger.inserts[SUBMISSION_ATTACHMENT].extend(rows)
+    ledger.lay(SUBMISSION_ATTACHMENT, key, rows)
     lacking = [one for one in rows if one["arrived_at"] is None]
     row["attachments_missing"] = sum(one["is_expected"] for one in lacking)
     ledger.lacking[row["instance_id"]] = tuple(one["sha256"] or one["name"] for one in lacking)
@@ -89,17 +91,3 @@ def _attachment(
         "media_type": str((announced.get("type") if announced else old and old["media_type"]) or "")[:255],
         "arrived_at": arrived_at,
     }
-
-
-def _replaced(ledger: Ledger, table: Table, row: Row) -> list[Row]:
-    """The rows of this record so far, which those that are laid now replace."""
-    instance_id = row["instance_id"]
-    key = "submission", instance_id
-    if key in ledger.cleared[table] or instance_id not in ledger.known:
-        waiting = ledger.inserts[table]
-        earlier = [one for one in waiting if one["instance_id"] == instance_id]
-        waiting[:] = [one for one in waiting if one["instance_id"] != instance_id]
-        return earlier
-    ledger.cleared[table].add(key)
-    found = select(table).where(table.c.project_id == ledger.project_id, table.c.instance_id == instance_id)
-    return [dict(one) for one in ledger.session.execute(found).mappings()]

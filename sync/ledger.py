@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
+    Column,
+    ColumnElement,
     CompoundSelect,
     Connection,
     Insert,
@@ -60,6 +63,7 @@ Key: TypeAlias = tuple[str, str]
 Row: TypeAlias = dict[str, Any]
 
 NO_TWINS: Twins = {}
+MARKED = Why.SAME_INSTANCE.value
 
 COLUMNS = [
     *(column for column in OPERATION.columns if column.name != "xml"),
@@ -99,6 +103,20 @@ ENTITIES = select(*ENTITY.columns).where(
 FORM_STATE = select(FORM.c.state, FORM.c.version).where(
     FORM.c.project_id == HERE, FORM.c.form_id == bindparam("form_id")
 )
+XML = select(OPERATION.c.xml).where(OPERATION.c.project_id == HERE, OPERATION.c.op_id == bindparam("op_id"))
+
+
+def _of_records(table: Table, record_id: Column[Any], *more: ColumnElement[bool]) -> Select[Any]:
+    ids: BindParameter[str] = bindparam("ids", expanding=True)
+    return select(table, record_id.label("of_record")).where(table.c.project_id == HERE, record_id.in_(ids), *more)
+
+
+KEPT = {
+    CONFLICT: _of_records(CONFLICT, CONFLICT.c.record_id, CONFLICT.c.kind == bindparam("kind")),
+    SUBMISSION_ATTACHMENT: _of_records(SUBMISSION_ATTACHMENT, SUBMISSION_ATTACHMENT.c.instance_id),
+    SUBMISSION_FINDING: _of_records(SUBMISSION_FINDING, SUBMISSION_FINDING.c.instance_id),
+}
+"""The rows that follow from a record's operations, of several records at once."""
 
 
 @dataclass(slots=True)
@@ -191,7 +209,7 @@ class Record:
 
     @property
     def _markers(self) -> list[Act]:
-        return [act for act in self.acts if act.row["why"] == Why.SAME_INSTANCE.value and act.state == "void"]
+        return [act for act in self.acts if act.row["why"] == MARKED and act.state == "void"]
 
     @property
     def vector(self) -> Mapping[str, int]:
@@ -248,8 +266,12 @@ class Ledger:
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Attachments that have not arrived, by instance ID: SHA-256 where it was announced, else the name."""
     inserts: dict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    laid: dict[Table, dict[Key, list[Row]]] = field(default_factory=lambda: defaultdict(dict))
+    """By record, all of its rows in a table, whatever was there before."""
+    kept: dict[Table, dict[Key, list[Row]]] = field(default_factory=lambda: defaultdict(dict))
+    """What the database has of them."""
     cleared: dict[Table, set[Key]] = field(default_factory=lambda: defaultdict(set))
-    """Rows of these records are replaced by what `inserts` holds."""
+    """Rows of these records are replaced by those that are new."""
 
     def next_seq(self, act: Act) -> int:
         """The feed's next number, for an operation that takes part from now on."""
@@ -266,6 +288,29 @@ class Ledger:
             }
         )
         return self.head
+
+    def lay(self, table: Table, key: Key, rows: list[Row]) -> None:
+        """The record has these rows now, and no others."""
+        if self._kept(table, key):
+            self.cleared[table].add(key)
+        self.laid[table][key] = rows
+
+    def rows(self, table: Table, key: Key) -> Sequence[Row]:
+        """The rows that the record has."""
+        laid = self.laid[table].get(key)
+        return self._kept(table, key) if laid is None else laid
+
+    def _kept(self, table: Table, key: Key) -> Sequence[Row]:
+        kept, (kind, record_id) = self.kept[table], key
+        if key not in kept:
+            # All that are at hand in one query: the next item of the batch asks for another one's.
+            ids = {"submission": self.known, "entity": self.known_entities}.get(kind, {record_id})
+            new = {id_ for id_ in ids if (kind, id_) not in kept}
+            kept.update(((kind, id_), []) for id_ in {record_id, *new})
+            for found in self._rows(KEPT[table], kind=kind, ids=new).mappings() if new else ():
+                row = dict(found)
+                kept[kind, row.pop("of_record")].append(row)
+        return kept[key]
 
     def add(self, act: Act) -> None:
         """A new operation, in whichever state."""
@@ -352,11 +397,13 @@ class Ledger:
         self.records.update((key, Record(*key)) for key in new)
         present: dict[str, set[str]] = defaultdict(set)
         rows = self._rows(OPERATIONS, kinds={kind for kind, _ in new}, record_ids={record_id for _, record_id in new})
-        # Sorted here: with ORDER BY, SQLite walks all operations along the index that has that order.
-        for row in sorted(rows.mappings(), key=lambda row: (row["origin"], row["n"])):
+        names = list(rows.keys())
+        # Plain rows: of hundreds of operations, mappings take as long as the query. And sorted here: with ORDER BY,
+        # SQLite walks all operations along the index that has that order.
+        for row in sorted((dict(zip(names, row, strict=True)) for row in rows), key=itemgetter("origin", "n")):
             kind, record_id = row["kind"], row["record_id"]
             if (kind, record_id) in new:
-                self._take(dict(row))
+                self._take(row)
                 present[kind].add(record_id)
         self._load_submissions(present["submission"])
         self._load_entities(present["entity"])
@@ -371,6 +418,11 @@ class Ledger:
         """What the project holds of these; sets of values in their order, so that a statement is the same again."""
         given = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
         return self.connection.execute(statement, {"project_id": self.project_id, **given})
+
+    def xml(self, op_id: str) -> str | None:
+        """The instance of an operation that is in the database."""
+        xml: str | None = self._rows(XML, op_id=op_id).scalar()
+        return xml
 
     def load_aliases(self, instance_ids: Iterable[str]) -> None:
         wanted = set(instance_ids) - self.aliases.keys()
@@ -496,10 +548,13 @@ class Ledger:
             self._clear(table)
         for table, added in self.inserts.items():
             self._insert(table, added)
+        for table, by_record in self.laid.items():
+            self._insert(table, [row for rows in by_record.values() for row in rows])
         self._insert(FEED, self.feed)
         if self.head > self.first:
             self.connection.execute(MOVE_HEAD, {"of_project": self.project_id, "head": self.head})
         self.inserts, self.cleared = defaultdict(list), defaultdict(set)
+        self.laid, self.kept = defaultdict(dict), defaultdict(dict)
         self.feed, self.first, self.touched = [], self.head, set()
 
     def _write_operations(self) -> None:

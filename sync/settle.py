@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from sqlalchemy import select
-
 from forms.check import CompiledForm
 from forms.definition import Answers
 from forms.expression.table import Table
@@ -35,7 +33,6 @@ from sync.filling import (
 from sync.lay import LONGEST_VALUE, lay_attachments, lay_findings
 from sync.ledger import Act, Ledger, Record, Row
 from sync.merge import View
-from sync.models import Operation
 from sync.namesakes import file_path, is_file, naming
 
 
@@ -71,8 +68,7 @@ def xml_of(ledger: Ledger, act: Act) -> str | None:
     if "xml" in act.row:
         xml: str | None = act.row["xml"]
         return xml
-    kept = select(Operation.xml).where(Operation.project_id == ledger.project_id, Operation.op_id == act.op_id)
-    return ledger.session.scalar(kept)
+    return ledger.xml(act.op_id)
 
 
 def settle(ledger: Ledger, record: Record, act: Act, findings: tuple[Finding, ...] | None = None) -> View:

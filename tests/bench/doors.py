@@ -43,6 +43,8 @@ WARM = range(1_000_000, 1_000_000 + BATCH)
 SIZES, DEVICES = (1, 10, 100, 500), (1, 4, 16)
 REQUESTS, RECORDS = (2, 30), 2000
 """Of one row of the table: the fewest and the most requests of each device, and about so many records in all."""
+EDITS, WRITES, AUTHORS = 100, 500, 20
+"""Edits that are measured, and how many a household may have after a season of visits by so many devices."""
 ROWS_OF = ("operation", "submission", "feed")
 """What a plain submission leaves behind."""
 
@@ -113,6 +115,12 @@ def _print_doors(folder: Path) -> None:
         print(in_batches(server, several, "sync door, batches of 100, checks on").line(floor))
         print(raw_rows(server.database_url).line(floor))
         print(in_batches(server, several, "sync door, the same batches sent again").line(floor))
+        print(edits(server, several[:EDITS], "sync door, edits of records with 1 write, by 10").line(floor))
+        edits(server, [WARM[0]] * WRITES, "")
+        written = edits(
+            server, [WARM[0]] * EDITS, f"sync door, edits of a record with {WRITES} writes, by 10", first=WRITES
+        )
+        print(written.line(floor))
         print(one_by_one(server, single, "OpenRosa door, one by one, checks on").line(floor))
         print(one_by_one(server, single, "OpenRosa door, the same sent again").line(floor))
         print(f"\nmemory: {idle:.0f} MB idle, {server.memory_mb():.0f} MB afterwards")
@@ -195,6 +203,16 @@ def at_once(server: Running, numbers: Sequence[Sequence[int]], size: int) -> tup
     return Measured("", sum(map(len, numbers)), *took), slowest_s
 
 
+def edits(server: Running, numbers: Sequence[int], name: str, *, first: int = 0) -> Measured:
+    """These records are changed by many devices in turn, each having seen all that was written before. A record has had
+    `first` such edits already."""
+    lines = [orjson.dumps(_edit(number, first + numbers[:at].count(number))) for at, number in enumerate(numbers)]
+    bodies = [gzip.compress(b"\n".join([_head(0), *lines[at : at + 10]]), 6) for at in range(0, len(lines), 10)]
+    wall, cpu = time.perf_counter(), server.cpu_s()
+    _push(server, 0, bodies)
+    return Measured(name, len(lines), time.perf_counter() - wall, server.cpu_s() - cpu)
+
+
 def _push(server: Running, device: int, bodies: Sequence[bytes]) -> float:
     """NDJSON, gzip."""
     slowest_s = 0.0
@@ -268,8 +286,12 @@ def prepare(session: Session, secret: str) -> tuple[list[str], str]:
     return enrolled, devices.app_user_token(collect, secret)
 
 
+def _head(device: int) -> bytes:
+    return orjson.dumps({"v": 1, "origin": _origin(device), "sent_at": datetime.now(UTC).isoformat()})
+
+
 def _batch(device: int, numbers: Sequence[int]) -> bytes:
-    lines = [orjson.dumps({"v": 1, "origin": _origin(device), "sent_at": datetime.now(UTC).isoformat()})]
+    lines = [_head(device)]
     lines += [orjson.dumps(_operation(device, number, instance(number))) for number in numbers]
     return b"\n".join(lines) + b"\n"
 
@@ -288,6 +310,21 @@ def _operation(device: int, number: int, xml: str) -> dict[str, object]:
         "version": "1",
         "xml": xml,
         "attachments": [],
+    }
+
+
+def _edit(number: int, before: int) -> dict[str, object]:
+    """What one of many devices changes in a record that has had so many edits."""
+    made = {f"author {edit % AUTHORS} of {number}": edit + 1 for edit in range(before)}
+    origin = f"author {before % AUTHORS} of {number}"
+    return _operation(0, number, "") | {
+        "op": f"00000000-0000-7000-{0x9000 + before:04x}-{number:012x}",
+        "origin": origin,
+        "n": before + 1,
+        "prev": made.pop(origin, 0),
+        "context": {_origin(0): number + 1, **made},
+        "xml": None,
+        "set": {"count_00": str(before % 20 + 1)},
     }
 
 
