@@ -107,6 +107,11 @@ def derived_origin(op_id: str) -> str:
 
 def read_draft(raw: bytes) -> Draft:
     """The operation on one line. Refuses Unreadable with what is wrong."""
+    return draft_of(read_line(raw))
+
+
+def read_line(raw: bytes) -> Mapping[str, Any]:
+    """The JSON of one line that names an operation. Refuses Unreadable."""
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -116,6 +121,13 @@ def read_draft(raw: bytes) -> Draft:
     # The search alone takes as long as all else of a line that is sent again; hardly a line has the one or the other.
     if b"\\u0000" in raw and NUL.search(raw):
         raise Unreadable(Why.INVALID_OPERATION, "a text holds a NUL character")
+    if not isinstance(line.get("op"), str) or not OP_ID.fullmatch(line["op"]):
+        raise Unreadable(Why.INVALID_OPERATION, "op: not an operation id")
+    return line
+
+
+def draft_of(line: Mapping[str, Any]) -> Draft:
+    """The operation that such a line is. Refuses Unreadable."""
     draft = _envelope(line)
     if draft.kind not in KINDS:
         raise Unreadable(Why.UNKNOWN_KIND, draft.kind, draft)
@@ -126,13 +138,10 @@ def read_draft(raw: bytes) -> Draft:
 
 
 def _envelope(line: Mapping[str, Any]) -> Draft:
-    op_id = line.get("op")
-    if not isinstance(op_id, str) or not OP_ID.fullmatch(op_id):
-        raise Unreadable(Why.INVALID_OPERATION, "op: not an operation id")
     context, changes, attachments = line.get("context"), line.get("set"), line.get("attachments")
     xml = line.get("xml")
     return Draft(
-        op_id=op_id,
+        op_id=line["op"],
         origin=_text(line, "origin"),
         n=_number(line, "n"),
         prev=_number(line, "prev"),

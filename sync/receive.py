@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from sqlalchemy import Engine, select, update
@@ -21,7 +22,7 @@ from forms.instance import Envelope, open_instance
 from sync import accounts, definitions, devices, hybrid_clock, inbox
 from sync.access import NOBODY, Actor
 from sync.author import NOT_TOLD
-from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, read_draft
+from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, draft_of, read_draft, read_line
 from sync.engine import AWAY, in_transaction, reader
 from sync.epochs import standing
 from sync.errors import Overloaded
@@ -57,27 +58,27 @@ def receive(
 
     `reading` is a session of the caller that only reads; it is closed."""
     largest = LARGEST_FORWARDED if sender.actor.serves else LARGEST_ITEM
-    drafts = {raw: draft for raw in raws if len(raw) <= largest and (draft := _read(raw)) is not None}
+    told = {raw: line for raw in raws if len(raw) <= largest and (line := _line(raw)) is not None}
     with reading or _looking(engine) as reading:
-        known = _first_verdicts(reading, sender, drafts)
+        known = _first_verdicts(reading, sender, told)
         reading.close()
         lines = [_too_large(raw, largest) if len(raw) > largest else known.get(raw) for raw in raws]
         new = [raw for raw, line in zip(raws, lines, strict=True) if line is None]
         verdicts = Counter(known[raw].outcome.value for raw in raws if raw in known)
         batch_id, landed = inbox.land(engine, sender, new, size=size, now=now, verdicts=verdicts)
         push = _Push(sender, batch_id, verdicts)
-        read = [Landed(one.item_id, one.raw, drafts.get(one.raw)) for one in landed]
+        read = [Landed(one.item_id, one.raw, _draft(told.get(one.raw))) for one in landed]
         judged = iter(_judge_all(engine, reading, push, read, now))
         answered = tuple(line or next(judged) for line in lines)
-        told = standing(reading, sender.project_id)
+        stands = standing(reading, sender.project_id)
         return Receipt(
-            told.server_id,
-            told.epoch,
-            told.forks,
+            stands.server_id,
+            stands.epoch,
+            stands.forks,
             now,
-            told.head,
-            told.durable_seq,
-            told.durable_by,
+            stands.head,
+            stands.durable_seq,
+            stands.durable_by,
             batch_id,
             answered,
         )
@@ -103,7 +104,7 @@ def receive_submission(
         return _put_aside(engine, sender, xml, files, error.why, now)
     draft = _derive(sender.project_id, envelope, xml, files, form_id)
     with reading or _looking(engine) as reading:
-        known = first_verdicts(reading, sender, [draft]).get(draft.op_id)
+        known = first_verdicts(reading, sender, [draft.shape()]).get(draft.op_id)
         if known is None:
             # Asked for here, it is at hand when the instance is read.
             definitions.compiled(reading, sender.project_id, draft.form_id, draft.version)
@@ -208,15 +209,26 @@ def _looking(engine: Engine) -> Session:
 
 
 def _read(raw: bytes) -> Draft | None:
+    return _draft(_line(raw))
+
+
+def _line(raw: bytes) -> Mapping[str, Any] | None:
     try:
-        return read_draft(raw)
+        return read_line(raw)
     except Exception:  # noqa: BLE001  # it lands first; whatever this is, it comes up again when it is judged
         return None
 
 
-def _first_verdicts(session: Session, sender: Sender, drafts: Mapping[bytes, Draft]) -> dict[bytes, Line]:
-    known = first_verdicts(session, sender, drafts.values())
-    return {raw: known[draft.op_id] for raw, draft in drafts.items() if draft.op_id in known}
+def _draft(line: Mapping[str, Any] | None) -> Draft | None:
+    try:
+        return draft_of(line) if line is not None else None
+    except Exception:  # noqa: BLE001  # as with _line
+        return None
+
+
+def _first_verdicts(session: Session, sender: Sender, told: Mapping[bytes, Mapping[str, Any]]) -> dict[bytes, Line]:
+    known = first_verdicts(session, sender, told.values())
+    return {raw: known[line["op"]] for raw, line in told.items() if line["op"] in known}
 
 
 def _put_aside(engine: Engine, sender: Sender, xml: bytes, files: Sequence[SentFile], why: Why, now: datetime) -> Line:
