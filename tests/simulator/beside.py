@@ -37,6 +37,7 @@ class Beside:
 
     def __init__(self, truth: Truth, node: Node, ready: Records) -> None:
         self.truth, self.node, self.ready = truth, node, ready
+        self.known = {row[0] for row in node.rows("SELECT op_id FROM operation WHERE kind = 'entity'")}
         self.opened: dict[Key, dict[str, set[str]]] = {}
         for kind, record_id, path, siblings in node.rows(OPENED):
             sides = {side["op"] for side in orjson.loads(siblings)}
@@ -56,6 +57,10 @@ class Beside:
     def check_entities(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         shown = {row[0]: row[1:] for row in self.node.rows(ENTITIES)}
         _same(self.node, "entities", "all", set(shown), set(self.of("entity")))
+        made = [one for ops in self.of("submission").values() for one in ops]
+        said = [(one.op_id, said) for one in made for said in self.truth.said.get(one.op_id, ())]
+        wanted_ops = {self.truth.operation_of(*one) for one in said}
+        _same(self.node, "what records said of entities, lost", "all", wanted_ops - self.known, set())
         for entity_id, ops in self.of("entity").items():
             list_name, label, data, version, is_deleted, is_approved = shown[entity_id]
             rules = settings.get(list_name, {})

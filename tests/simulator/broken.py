@@ -220,8 +220,16 @@ def entry_removed_unseen() -> AbstractContextManager[Any]:
 
 @variant
 def entity_base_is_whatever_stands() -> AbstractContextManager[Any]:
-    """Who changes an entity is taken to have seen all of it, whatever version was before the eyes."""
-    return patch.object(sync.entities.apply, "_vector_at", lambda _ledger, record, _version: dict(record.vector))
+    """Who changes an entity is taken to have seen all of it, whatever was before the eyes."""
+    real = sync.place.find_base
+
+    def find(ledger: Ledger, act: Act) -> Why:
+        why = real(ledger, act)
+        if why is Why.NONE and act.row["cause_id"]:
+            act.change(context=dict(ledger.record("entity", act.row["record_id"]).vector))
+        return why
+
+    return patch.object(sync.place, "find_base", find)
 
 
 @variant
