@@ -17,7 +17,6 @@ import forms.flat
 import server.tablet.uploads
 import sync.apply_reviews
 import sync.entities.apply
-import sync.entities.apply_lists
 import sync.epochs
 import sync.feed
 import sync.inbox
@@ -264,12 +263,6 @@ def approval_changes_nothing() -> AbstractContextManager[Any]:
 
 
 @variant
-def list_rules_not_followed() -> AbstractContextManager[Any]:
-    """The entities that are there stay as they were when their list is given other rules."""
-    return patch.object(sync.entities.apply_lists, "refold", lambda *_args: None)
-
-
-@variant
 def list_rules_by_arrival() -> AbstractContextManager[Any]:
     """Of two rules, the one stands that came last to this server."""
 
@@ -286,8 +279,8 @@ def list_rules_by_arrival() -> AbstractContextManager[Any]:
 
 @variant
 def assignments_not_told() -> AbstractContextManager[Any]:
-    """Who has an assignment is not told that it is another's now, or nobody's."""
-    return patch.object(sync.tell, "_ended", lambda *_args, **_told: frozenset())
+    """Who is given work is not told of it."""
+    return patch.object(sync.tell, "assignments_among", lambda *_args: [])
 
 
 @variant
