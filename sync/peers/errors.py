@@ -52,3 +52,11 @@ class NameTaken(Problem):
 
     kind = Kind.CONFLICT
     slug = "peer/name-taken"
+
+
+class Overtaken(Problem):
+    """The other server was restored from a backup meanwhile, and another exchange with it has begun anew. Nothing is
+    lost: what is missing goes with that one."""
+
+    kind = Kind.CONFLICT
+    slug = "peer/overtaken"

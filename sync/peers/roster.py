@@ -18,7 +18,7 @@ from sync.device.link import Link
 from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.models import Device, Installation, Peer
-from sync.peers.errors import NameTaken, NoSuchPeer, NotAServerCode, OwnServer, TokenUnreadable
+from sync.peers.errors import NameTaken, NoSuchPeer, NotAServerCode, Overtaken, OwnServer, TokenUnreadable
 from sync.projects import adopt_project
 from sync.record import record
 from sync.seal import CannotUnseal, is_sealed, seal, unseal
@@ -236,14 +236,18 @@ def owner(peer: Peer) -> str:
     return f"peer {peer.project_id} {peer.peer_id}"
 
 
-def note(engine: Engine, peer: Peer, **columns: Any) -> None:
-    """These are so from now on, in a transaction of its own."""
+def note(engine: Engine, peer: Peer, *, met_in: int | None = None, **columns: Any) -> None:
+    """These are so from now on, in a transaction of its own. Refuses Overtaken where another exchange has met the peer
+    in another epoch than `met_in` since."""
 
     def act(session: Session) -> None:
-        row = session.get(Peer, (peer.project_id, peer.peer_id))
-        if row is not None:
-            for name, value in columns.items():
-                setattr(row, name, value)
+        row = session.get(Peer, (peer.project_id, peer.peer_id), with_for_update=True)
+        if row is None:
+            return
+        if met_in not in (None, row.epoch):
+            raise Overtaken(peer.name)
+        for name, value in columns.items():
+            setattr(row, name, value)
 
     in_transaction(engine, act)
 

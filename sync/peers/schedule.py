@@ -18,7 +18,7 @@ from sync.device.link import Link
 from sync.engine import in_transaction, reader
 from sync.models import Peer
 from sync.parcel import OtherContent
-from sync.peers.errors import NoLine, NotKnownThere
+from sync.peers.errors import NoLine, NotKnownThere, Overtaken
 from sync.peers.exchange import Exchange
 from sync.peers.roster import listed, note, seal_all, token_of
 from sync.peers.talk import Carried
@@ -43,6 +43,8 @@ def sync(
     began = clock()
     try:
         carried = _meet(engine, blobs, peer, secret_key, connect, clock)
+    except Overtaken:
+        raise  # how it went is for the other exchange to note
     except Problem as problem:
         failures = peer.failures + 1
         told = f"{problem.title()}\n{problem.detail}".strip()

@@ -56,10 +56,10 @@ class Talk:
             return act(session)
 
     def keep(self, **columns: Any) -> None:
-        """These are so from now on."""
+        """These are so from now on. Refuses Overtaken: what was sent in an epoch that is over may be lost."""
+        note(self.engine, self.peer, met_in=self.peer.epoch, **columns)
         for name, value in columns.items():
             setattr(self.peer, name, value)
-        note(self.engine, self.peer, **columns)
 
     def own_head(self) -> int:
         return int(self.reading(lambda session: head_of(session, self.project_id)))

@@ -21,7 +21,7 @@ from sync.device.errors import ServerUnreachable
 from sync.device.link import Answer, Link
 from sync.engine import in_transaction
 from sync.models import Conflict, Event, Form, InboxItem, Peer, Project, RemoteName, Submission
-from sync.peers.errors import NotKnownThere
+from sync.peers.errors import NotKnownThere, Overtaken
 from sync.restore import restore
 from tests.e2e.offices import QUICK, SECRET, Office, agree
 from tests.e2e.serving import serving
@@ -309,6 +309,38 @@ def test_a_centre_restored_from_last_week_gets_everything_again(
 
     assert again.operations() == before
     assert agree(again, field_office)
+
+
+def test_an_exchange_that_was_overtaken_by_a_restore_undoes_nothing_of_the_next_one(
+    centre: Office, field_office: Office, office: Callable[..., Office], tmp_path: Path
+) -> None:
+    back_up(centre.engine, centre.blobs, tmp_path / "b.zip", now=now())
+    again = office("again", is_empty=True)
+    restore(again.engine, again.blobs, tmp_path / "b.zip", now=now())
+    for _record in range(3):
+        field_office.collect(new_id())
+    before = field_office.operations()
+    with serving(again.app) as address:
+
+        class Slow(Link):
+            """While its answer to a push travels, the centre is restored, and somebody exchanges with it anew."""
+
+            def ask(self, method: str, path: str, **request: Any) -> Answer:
+                answer = super().ask(method, path, **request)
+                if path.endswith("/push") and field_office.peer().base != address:
+                    peers.note(field_office.engine, field_office.peer(), base=address)
+                    field_office.sync()
+                return answer
+
+        with pytest.raises(Overtaken):
+            peers.sync(
+                field_office.engine, field_office.blobs, field_office.peer(), secret_key=SECRET, connect=Slow, clock=now
+            )
+        field_office.sync()
+
+    assert again.operations() == before
+    assert agree(again, field_office)
+    assert field_office.peer().error == ""
 
 
 def test_a_field_office_restored_from_last_week_gets_its_own_work_back(
