@@ -221,7 +221,9 @@ def _entries(repeat: Branch, flat: Mapping[str, str | None], path: str) -> list[
             key, slash, rest = name[len(path) + 1 :].partition("/")
             if slash and key:
                 found.setdefault(key, {})[rest] = value
-    return sorted((entry for entry in found.values() if _is_there(entry)), key=_position)
+    there = [(_position(entry), key, entry) for key, entry in found.items() if _is_there(entry)]
+    # Two people may each have put an entry in one place: then by key, so that the order is the same everywhere.
+    return [entry for _place, _key, entry in sorted(there, key=lambda one: one[:2])]
 
 
 def _is_there(entry: Mapping[str, str | None]) -> bool:

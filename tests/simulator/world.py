@@ -231,7 +231,8 @@ class World:
         self.stranger.push(self.stranger.lines)
         if self.stranger.passed:
             self.stranger.push(list(self.stranger.passed), CENTRE)
-        for (version,) in self.node.rows("SELECT DISTINCT version FROM operation WHERE why = 'waits_for_version'"):
+        waiting = "SELECT DISTINCT version FROM operation WHERE why = 'waits_for_version'"
+        for version in sorted({version for node in self.nodes for (version,) in node.rows(waiting)}):
             self.offices[0].publish(random.Random(0), version)
         for base, xml in self.stranger.posts:
             self.stranger.hand_in(base, xml)

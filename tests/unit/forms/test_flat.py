@@ -103,6 +103,15 @@ def test_two_that_add_different_entries_have_both() -> None:
     assert [entry["id"]["code"] for entry in unflatten(LOANS, merged)["loan"]] == ["A", "B", "C"]
 
 
+def test_entries_that_two_have_put_in_one_place_are_in_one_order_everywhere() -> None:
+    marks = {"loan/B/": "1", "loan/B/id/code": "B", "loan/A/": "1", "loan/A/id/code": "A"}
+
+    one, other = unflatten(LOANS, marks), unflatten(LOANS, dict(reversed(marks.items())))
+
+    assert [entry["id"]["code"] for entry in one["loan"]] == ["A", "B"]
+    assert one == other
+
+
 def test_another_order_is_no_change() -> None:
     turned = {**FILLED, "loan": FILLED["loan"][::-1]}
 
