@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.merge import Op, View, fold, seen_by
+from sync.merge import History, Op, View, fold
 from sync.namesakes import file_path, naming, told
 
 NAMES = ("a.jpg", "b.jpg")
@@ -94,7 +94,7 @@ def test_a_photo_that_somebody_took_is_shown_superseded_by_one_who_saw_it_or_in_
 
     for op in ops:
         seen = [one for one in ops if op.has_seen(one)]
-        before = seen_by(told(ops), {**op.context, op.origin: op.prev}).values
+        before = History(told(ops)).seen_by({**op.context, op.origin: op.prev}).values
         name = op.set.get("foto", before.get("foto"))
         known = {one.files[name] for one in seen if name in one.files}
         had = before.get(file_path(name or ""), next(iter(known), None))
