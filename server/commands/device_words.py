@@ -41,13 +41,13 @@ REASONS: Mapping[str, str] = {
     "revoked_device": "This device's access was taken back.",
     "number_reused": "It looks like a copy of this folder is in use elsewhere.",
     "poison": "The server could not work on it.",
+    "set_aside": "A supervisor has put it aside.",
     "same_instance": "It had come by another way too, and is counted once.",
     "waits_for_predecessor": "It waits for an earlier record.",
     "waits_for_base": "It waits for the record that it changes.",
     "waits_for_version": "It waits for its form version.",
     "waits_for_record": "It waits for the record that it is about.",
     "busy": "The server has no time to look at it now.",
-    "disk_full": "The server's disk is full. Tell the supervisor.",
     "too_large": "It is too large for the server. Tell the supervisor.",
 }
 

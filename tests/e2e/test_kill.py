@@ -28,7 +28,7 @@ from tests.e2e.fieldwork import code, enrolled, visits, work
 from tests.e2e.real_server import RealServer
 
 ROUNDS = 4
-SAID = "The server cannot be reached. Nothing is lost: what you collected waits on this device. Try again later."
+SAID = "The server cannot be reached. Nothing is lost: what it has not got waits here. Try again later."
 RECORDS = 40
 """In each round: enough for the server to be at work when it dies."""
 
