@@ -121,16 +121,8 @@ def fill_in(
     definition = compiled.definition
     if definition.public_key:
         raise SealedForm(definition.form_id)
-    started_at, ended_at = work.started_at or now, work.ended_at or now
-    context = Context(
-        started_at=started_at,
-        ended_at=ended_at,
-        received_at=now,
-        attachments=file_names,
-        is_edited=work.is_edited,
-        lists=lists,
-    )
-    given = _preloaded(definition, answers, author, started_at, ended_at)
+    context = _context(work, file_names, lists, now)
+    given = _preloaded(definition, answers, author, work.started_at or now, work.ended_at or now)
     completer = _completer(definition)
     # An edit adds no defaults: what its author saw blank was left blank.
     whole = (completer.calculate if work.is_edited else completer.complete)(given, context)
@@ -139,7 +131,6 @@ def fill_in(
     instance_id = f"uuid:{uuid.uuid4()}" if work.deprecated_id or not work.instance_id else work.instance_id
     # An edit says nothing of them: the record has spoken of its entities when it was made.
     said = () if work.is_edited else _entities(definition, told, work.entity_id)
-    entities = tuple(replace(one, seen=seen(one.id)) if one.update else one for one in said)
     findings = judge(compiled, whole, context)
     name = str(meta.get("instanceName") or "")
     xml = instance.write(
@@ -148,7 +139,7 @@ def fill_in(
         instance_id=instance_id,
         instance_name=name,
         deprecated_id=work.deprecated_id,
-        entities=entities,
+        entities=tuple(replace(one, seen=seen(one.id)) if one.update else one for one in said),
     )
     return Filled(
         definition=definition,
@@ -160,6 +151,17 @@ def fill_in(
         file_names=_known_files(instance.attachment_names(definition, whole), file_names, as_is=work.as_is),
         # Read back from what is sent: the list on this device then changes exactly as the server's will.
         entities=instance.entity_elements(definition, instance.open_instance(xml)),
+    )
+
+
+def _context(work: Work, file_names: frozenset[str], lists: Mapping[str, Table], now: datetime) -> Context:
+    return Context(
+        started_at=work.started_at or now,
+        ended_at=work.ended_at or now,
+        received_at=now,
+        attachments=file_names,
+        is_edited=work.is_edited,
+        lists=lists,
     )
 
 
