@@ -39,11 +39,11 @@ def review_state(written: Iterable[Op], reviews: Sequence[Op], twins: Twins = NO
     return state if state in DECISIONS and _has_judged(judged, ops, twins) else "edited"
 
 
-def _has_judged(judged: Op, ops: Iterable[Op], twins: Twins) -> bool:
+def _has_judged(judged: Op, ops: Sequence[Op], twins: Twins) -> bool:
     told = judged.set.get(SEEN)
     if told is None:
-        # Its author could not say.
-        return all(op.at <= judged.at for op in ops)
+        # Its author could not say, and no clock can: it is about the record as it was sent, and about no edit of it.
+        return len(ops) == 1
     vector = with_twins(_vector(told), twins)
     return all(op.n <= vector.get(op.origin, 0) for op in ops)
 
