@@ -19,7 +19,8 @@ from forms.errors import Kind, Problem
 from schemas import openrosa
 from schemas.problem import ProblemSchema
 from server.log import log, request_id
-from sync.engine import AWAY
+from sync.engine import AWAY, READ_ONLY_RETRY_AFTER_S, is_read_only
+from sync.errors import TakesNoChanges
 from sync.room import is_full
 
 STATUS: Mapping[Kind, int] = {
@@ -270,6 +271,8 @@ def _refuse_operational(error: SQLAlchemyError) -> Response:
     log.error("database", error=str(cause or error))
     if is_full(cause):
         return answer(fault_of(DiskFull()))
+    if is_read_only(cause):
+        return answer(fault_of(TakesNoChanges(retry_after_s=READ_ONLY_RETRY_AFTER_S)))
     return answer(fault_of(Busy(retry_after_s=60)))
 
 

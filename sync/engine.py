@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import warnings
@@ -14,12 +15,14 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as OutOfConnections
 from sqlalchemy.orm import Session
 
-from sync.errors import Overloaded
+from sync.errors import Overloaded, TakesNoChanges
+
+log = logging.getLogger("lapangan.database")
 
 
 def sqlite_driver() -> ModuleType:
@@ -57,12 +60,15 @@ def tune(engine: Engine) -> None:
 
     SQLite: the driver in autocommit (its own BEGIN breaks savepoints), `BEGIN IMMEDIATE` for writers, WAL,
     synchronous=FULL (NORMAL may drop acknowledged commits at power loss), foreign keys on. PostgreSQL: a commit is on
-    disk before it is acknowledged, whatever the server's own setting."""
+    disk before it is acknowledged, whatever the server's own setting; while it takes no changes, writing is refused
+    with TakesNoChanges."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_connection)
         _begin_with(engine, "BEGIN IMMEDIATE")
     else:
         event.listen(engine, "connect", _tune_session)
+        event.listen(engine, "handle_error", _refuse_where_read_only)
+        engine.dialect.set_readonly = _read_only  # type: ignore[attr-defined]
 
 
 def _tune_connection(connection: Any, _record: object) -> None:
@@ -86,6 +92,28 @@ def _tune_session(connection: Any, _record: object) -> None:
         is_off = "current_setting('synchronous_commit') = 'off'"
         cursor.execute(f"SELECT set_config('synchronous_commit', 'on', false) WHERE {is_off}")
     connection.commit()
+
+
+def _read_only(connection: Any, value: bool) -> None:
+    """False would overrule a database that its host has made read-only, perhaps since its disk is almost full."""
+    connection.read_only = value or None
+
+
+def _refuse_where_read_only(context: ExceptionContext) -> None:
+    connection = context.connection
+    # Who writes in a transaction that only reads has made a mistake of ours.
+    is_ours = connection is not None and connection.get_execution_options().get("postgresql_readonly")
+    if is_read_only(context.original_exception) and not is_ours:
+        # After a failover another address of the URL may be the one that takes changes: the next connection looks.
+        context.is_disconnect = True
+        log.error("the database is a standby, or default_transaction_read_only is set: see lapangan doctor")
+        raise TakesNoChanges(retry_after_s=READ_ONLY_RETRY_AFTER_S)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether the driver of a database failed since that takes no changes."""
+    postgresql, sqlite = getattr(error, "sqlstate", None), getattr(error, "sqlite_errorcode", None)
+    return postgresql == POSTGRESQL_READ_ONLY or (sqlite is not None and sqlite & 0xFF == SQLITE_READ_ONLY)
 
 
 def _begin_with(engine: Engine, command: str) -> None:
@@ -140,6 +168,12 @@ class _Turn:
 
 
 RETRY_AFTER_S = 10
+READ_ONLY_RETRY_AFTER_S = 60
+
+POSTGRESQL_READ_ONLY = "25006"
+"""read_only_sql_transaction (PostgreSQL's documentation, Appendix A)."""
+SQLITE_READ_ONLY = 8
+"""sqlite.org/rescode.html; the lowest eight bits."""
 
 _writers: dict[str, _Turn] = {}
 

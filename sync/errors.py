@@ -181,6 +181,13 @@ class Overloaded(Problem):
     slug = "server/overloaded"
 
 
+class TakesNoChanges(Problem):
+    """The server's database takes no changes now. Nothing was changed; keep your data and tell the administrator."""
+
+    kind = Kind.UNAVAILABLE
+    slug = "server/takes-no-changes"
+
+
 class AccessTakenBack(Problem):
     """This device's access was taken back. What it has sent is safe with the supervisor; ask there for a new code."""
 

@@ -25,7 +25,7 @@ from sync.author import NOT_TOLD
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, draft_of, read_draft, read_line
 from sync.engine import AWAY, in_transaction, reader
 from sync.epochs import standing
-from sync.errors import Overloaded
+from sync.errors import Overloaded, TakesNoChanges
 from sync.identity import derived
 from sync.item import Item, Landed, prepare
 from sync.judge import judge
@@ -33,7 +33,7 @@ from sync.models import Account, Batch, Device, InboxItem, Peer
 from sync.repeat import first_verdicts
 from sync.verdict import Line, Outcome, Receipt, Sender, SentFile, Why
 
-BUSY: tuple[type[Exception], ...] = (*AWAY, Overloaded)
+BUSY: tuple[type[Exception], ...] = (*AWAY, Overloaded, TakesNoChanges)
 CHUNK = 100
 LARGEST_ITEM = 2**20
 """Bytes; the XML of an interview has some thousand."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 DEBIAN_BINARIES = Path("/usr/lib/postgresql")
@@ -48,6 +49,14 @@ def execute(server: URL, statement: str) -> None:
         connection.execute(statement)  # type: ignore[call-overload]  # names of our own, no user's text
 
 
+def shown(server: URL, setting: str) -> str:
+    """What new connections find it set to."""
+    address = server.set(drivername="postgresql", database=server.database or "postgres")
+    with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+        found = connection.execute(sql.SQL("SHOW {}").format(sql.Identifier(setting))).fetchone()
+    return str(found[0]) if found else ""
+
+
 def _binaries() -> Path:
     on_path = shutil.which("initdb")
     if on_path:
@@ -76,6 +85,13 @@ class Cluster:
     def crash(self) -> None:
         """As the power does it, whether or not it is still running; it is running again afterwards."""
         _run([*self.control, "-m", "immediate", "-l", str(self._log), "-o", self.settings, "restart"])
+
+    def stand_by(self, *, is_standby: bool) -> None:
+        """From now on it follows another server, as after a failover, and takes no changes; or it leads again."""
+        self.stop()
+        mark = self._log.parent / "data" / "standby.signal"
+        mark.touch() if is_standby else mark.unlink()
+        self.start()
 
     def stop(self) -> None:
         """As the power does it."""

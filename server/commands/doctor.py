@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -126,15 +126,25 @@ def _database(settings: Settings, engine: Engine) -> Iterator[Seen]:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
             theirs = _clock_of(connection.scalar(text("SELECT CURRENT_TIMESTAMP")))
+            takes_changes = _takes_changes(connection)
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         yield Seen(_("Database: %(name)s cannot be reached.", name=name), reason)
         return
     yield Seen(_("Database: %(name)s answers.", name=name))
+    if not takes_changes:
+        told = _("Give LAPANGAN_DATABASE_URL the server that takes changes, or turn default_transaction_read_only off.")
+        yield Seen(_("Database: it takes no changes."), told)
     yield _migrations(engine)
     skew = abs((datetime.now(UTC) - theirs).total_seconds())
     cure = _("Set the clocks of both machines by NTP.") if skew > LARGEST_SKEW_S else ""
     yield Seen(_("Clock: %(now)s UTC, the database agrees within %(skew)d s.", now=_utc(), skew=max(skew, 1)), cure)
+
+
+def _takes_changes(connection: Connection) -> bool:
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(text("SHOW transaction_read_only")) == "off")
 
 
 def _migrations(engine: Engine) -> Seen:

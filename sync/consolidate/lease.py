@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from forms.errors import Problem
 from sync.engine import in_transaction
 from sync.identity import token
 from sync.models import JobLease
@@ -71,7 +72,7 @@ def beating(engine: Engine, lease: Lease, *, now: datetime, every_s: float = BEA
             then = now + timedelta(seconds=time.monotonic() - began)
             try:
                 in_transaction(engine, partial(renew, lease=lease, now=then))
-            except SQLAlchemyError:
+            except (SQLAlchemyError, Problem):
                 log.warning("could not renew the lease of %s; trying again", lease.name, exc_info=True)
 
     heart = threading.Thread(target=beat, name=f"lease of {lease.name}", daemon=True)

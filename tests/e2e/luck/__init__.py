@@ -36,6 +36,9 @@ A process that dies anywhere:
 A database that goes away and comes back:
     test_a_postgresql_that_is_stopped_and_started_costs_nobody_anything,
     test_a_file_that_another_process_holds_is_waited_for_and_then_asked_again
+A database that takes no changes, as after a failover:
+    test_a_database_that_takes_no_changes_is_told_and_acknowledges_nothing,
+    test_what_has_landed_when_the_database_stops_taking_changes_is_judged_later
 More than the server can answer:
     test_who_cannot_be_answered_is_told_when_to_come_back, test_a_writer_waits_for_its_turn_only_so_long,
     test_a_busy_server_says_when_to_come_back, test_a_batch_that_is_too_large_goes_in_halves_and_grows_again,

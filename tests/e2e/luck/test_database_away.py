@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import orjson
 import pytest
 import requests
+from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 import sync.engine
+from config import Settings
+from server.app import create_app
+from server.cli import main
 from server.clock import now
 from sync import install, publish, receive
 from sync.device import FieldDevice
@@ -24,6 +30,7 @@ from sync.device.errors import ServerUnreachable
 from sync.device.link import Link
 from sync.engine import connect, in_transaction
 from sync.models import FeedRow, InboxItem, Operation, Submission
+from sync.verdict import Outcome, Sender, Why
 from tests import postgres
 from tests.conftest import NOW, PASSWORD, Team, make_team, missing
 from tests.e2e.fieldwork import code
@@ -202,3 +209,95 @@ def test_a_file_that_another_process_holds_is_waited_for_and_then_asked_again(
     assert int(answer.headers["Retry-After"]) > 0
     assert [item["verdict"] for item in synced.pushed.items] == ["accepted"]
     assert kept(engine) == ({record}, 1, 1)
+
+
+READ_ONLY = "database takes no changes now. Nothing was changed; keep your data and tell the administrator."
+
+
+@contextmanager
+def _standing_by(cluster: postgres.Cluster) -> Iterator[None]:
+    cluster.stand_by(is_standby=True)
+    yield
+    cluster.stand_by(is_standby=False)
+
+
+@contextmanager
+def _closed_by_its_host(cluster: postgres.Cluster) -> Iterator[None]:
+    """As hosts do when the disk is almost full."""
+    setting = "default_transaction_read_only"
+    postgres.execute(cluster.url, f"ALTER SYSTEM SET {setting} = on")
+    postgres.execute(cluster.url, "SELECT pg_reload_conf()")
+    _wait(lambda: postgres.shown(cluster.url, setting) == "on")
+    yield
+    for statement in (f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()"):
+        postgres.execute(cluster.url, statement)
+    _wait(lambda: postgres.shown(cluster.url, setting) == "off")
+
+
+@pytest.fixture(params=[_standing_by, _closed_by_its_host])
+def read_only(request: pytest.FixtureRequest) -> Callable[[postgres.Cluster], AbstractContextManager[None]]:
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_a_database_that_takes_no_changes_is_told_and_acknowledges_nothing(
+    cluster: postgres.Cluster,
+    read_only: Callable[[postgres.Cluster], AbstractContextManager[None]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = postgres.make_database(cluster.url, "away").render_as_string(hide_password=False)
+    app = create_app(Settings(data_dir=tmp_path, secret_key="k" * 64, database_url=url, port=0, log_level="WARNING"))
+    engine = app.extensions["lapangan"].engine
+    team = furnish(engine)
+    with serving(app) as address, closing(enrol(tmp_path / "tablet", engine, team, address)) as device:
+        token = device.store.setting("token")
+        made = device.add(FORM_ID, {"nama": "Bu Siti", "umur": "41"}).instance_id
+        with read_only(cluster):
+            # Whoever had only looked leaves the connection to the next one.
+            looked = requests.get(f"{address}/v1/key/{token}/projects/1/formList", timeout=60)
+            with pytest.raises(ServerUnreachable, match="takes no changes"):
+                device.sync()
+            pushed = refused(address, token)
+            files = {"xml_submission_file": ("a.xml", instance(new_id()), "text/xml")}
+            posted = requests.post(f"{address}/v1/key/{token}/projects/1/submission", files=files, timeout=60)
+            words = {"email": "supervisor@example.org", "password": PASSWORD}
+            page = requests.post(f"{address}/login", data=words, timeout=60)
+            monkeypatch.setenv("LAPANGAN_DATABASE_URL", url)
+            doctor = CliRunner().invoke(main, ["doctor"], env={"LAPANGAN_DATA_DIR": str(tmp_path)})
+            waiting = device.status().waiting
+        device.sync()
+
+    assert looked.status_code == 200
+    assert [answer.status_code for answer in (pushed, posted, page)] == [503, 503, 503]
+    assert pushed.json()["type"] == "/problems/server/takes-no-changes"
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in (pushed, posted, page))
+    assert all(READ_ONLY in html.unescape(answer.text) for answer in (pushed, posted, page))
+    assert (doctor.exit_code, "turn default_transaction_read_only off" in doctor.output) == (1, True)
+    assert "default_transaction_read_only" in caplog.text
+    assert waiting == 1
+    assert kept(engine) == ({made}, 1, 1)
+    engine.dispose()
+
+
+def test_what_has_landed_when_the_database_stops_taking_changes_is_judged_later(
+    cluster: postgres.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.make_database(cluster.url, "away").render_as_string(hide_password=False)
+    engine = connect(url)
+    team, record = furnish(engine), new_id()
+    sender = Sender(team.project_id, team.enumerator, "rest", account_id=team.enumerator.account_id)
+    with ExitStack() as stack:
+
+        def close(*_arguments: object, **_named: object) -> NoReturn:
+            monkeypatch.undo()
+            stack.enter_context(_closed_by_its_host(cluster))
+            raise ConnectionError("the batch is judged item by item now")
+
+        monkeypatch.setattr(receive, "prepare", close)
+        line = receive.receive_submission(engine, sender, instance(record), now=NOW)
+
+    assert (line.outcome, line.why) == (Outcome.HELD, Why.BUSY)
+    assert receive.sweep(engine, now=NOW + timedelta(minutes=5)) == 1
+    assert kept(engine) == ({record}, 1, 1)
+    engine.dispose()
