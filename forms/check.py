@@ -17,7 +17,7 @@ from forms.finding import Finding, Severity
 from forms.program import spread
 from forms.program.build import Builder, assemble, prepare, tables_of
 from forms.program.layout import Layout
-from forms.program.load import loaders, unload
+from forms.program.load import loaders, put_back, unload
 from forms.program.logic import logic
 from forms.program.rules import rules
 from forms.program.run import BUDGET, NoList, Run, Slots, TooMuch, undecidable
@@ -95,11 +95,14 @@ class CompiledForm:
         return (*[finding for _, finding in run.found], *run.unjudged)
 
     def complete(self, answers: Answers, context: Context) -> Answers:
-        """What a client would have stored: defaults for what is absent, calculations, no irrelevant answers."""
+        """What a client would have stored: defaults for what is absent, calculations, no irrelevant answers.
+
+        An answer that is not of its question's type stays as it is; what follows from it is that of a blank."""
         return self._filled(spread.with_defaults(self.definition, answers, context), context, is_beginning=True)
 
     def calculate(self, answers: Answers, context: Context) -> Answers:
-        """The answers with every calculation worked out and irrelevant answers dropped, no defaults added."""
+        """The answers with every calculation worked out and irrelevant answers dropped, no defaults added; one that
+        is not of its question's type stays as it is."""
         return self._filled(answers, context, is_beginning=False)
 
     def instance_name(self, answers: Answers, context: Context) -> str:
@@ -114,6 +117,9 @@ class CompiledForm:
 
     def _filled(self, answers: Answers, context: Context, *, is_beginning: bool) -> Answers:
         _, slots = self._logic_done(answers, context, is_beginning=is_beginning)
+        given = spread.shaped(self.definition, answers)
+        for one in spread.mistyped(self._types, given):
+            put_back(self._layout, slots, one.path, spread.text_at(given, one.path))
         return unload(self._layout, slots)
 
     def _logic_done(self, answers: Answers, context: Context, *, is_beginning: bool) -> tuple[Run, Slots]:

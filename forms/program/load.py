@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from forms import lexical
@@ -102,6 +102,30 @@ def _repeat(builder: Builder, node: Repeat) -> ast.stmt:
         [(code.pair_target("n", "x"), code.numbered(code.name("t")), [])],
     )
     return code.assign(code.item_target(code.name("f"), place.slot), frames)
+
+
+def put_back(layout: Layout, slots: Slots, path: str, text: str) -> None:
+    """An answer that is not of its question's type stands in its slot, as it was given.
+
+    Not where a calculation decides, nor where the logic, which has run, found its question to be irrelevant."""
+    frame, steps = slots, path.split("/")
+    for depth, step in enumerate(steps, 1):
+        if step.endswith("]"):
+            place = layout.places[_plain(steps[:depth])]
+            here = "/".join([*steps[:depth], ""])
+            found = next((one for one in frame[place.slot] if one[PREFIX] == here), None)
+            if found is None:
+                return
+            frame = found
+    place = layout.places[_plain(steps)]
+    flag = layout.flag_of(place.node.path)
+    is_calculated = isinstance(place.node, Question) and bool(place.node.calculate)
+    if not is_calculated and (not flag or frame[flag]):
+        frame[place.slot] = text
+
+
+def _plain(steps: Sequence[str]) -> Path:
+    return tuple(step.partition("[")[0] for step in steps)
 
 
 def unload(layout: Layout, frame: Slots, path: Path = ()) -> Answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -124,6 +124,38 @@ def _without(nodes: tuple[Node, ...], answers: Answers, wrong: frozenset[str], p
         elif isinstance(node, Question) and path not in wrong:
             kept[node.name] = value
     return kept
+
+
+def text_at(answers: Answers, path: str) -> str:
+    """The text that stands at a path of answers of the form's own shape."""
+    found: Any = answers
+    for step in path.split("/"):
+        name, _, position = step.partition("[")
+        found = found[name][int(position[:-1]) - 1] if position else found[name]
+    return str(found)
+
+
+def misplaced(definition: FormDefinition, answers: Any) -> list[str]:
+    """The paths of what `shaped` leaves out: names that the form does not have, and answers that are no text."""
+    return list(_misplaced(definition.root.children, answers, ""))
+
+
+def _misplaced(nodes: tuple[Node, ...], answers: Any, prefix: str) -> Iterator[str]:
+    if not isinstance(answers, dict):
+        yield prefix.rstrip("/")
+        return
+    known = {node.name: node for node in nodes}
+    for name, value in answers.items():
+        node, path = known.get(name), f"{prefix}{name}"
+        if value is None and node is not None:
+            continue
+        if isinstance(node, Group):
+            yield from _misplaced(node.children, value, f"{path}/")
+        elif isinstance(node, Repeat) and isinstance(value, list):
+            for position, one in enumerate(value, 1):
+                yield from _misplaced(node.children, one, f"{path}[{position}]/")
+        elif not (isinstance(node, Question) and isinstance(value, str)):
+            yield path
 
 
 def shaped(definition: FormDefinition, answers: Any) -> Answers:

@@ -79,7 +79,12 @@ def _csv(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answ
     # Excel writes semicolons where the comma is the decimal sign, as in Indonesia.
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    yield from _table(name, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), definition)
+    # Strict, since an open quotation mark would swallow the records below it.
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield from _table(name, rows, definition)
+    except csv.Error as error:
+        raise UnreadableAnswers(f"{name}, line {rows.line_num}: {error}.") from error
 
 
 def _xlsx(name: str, content: bytes, definition: FormDefinition) -> Iterator[Answers]:
@@ -101,15 +106,19 @@ def _table(name: str, rows: Iterable[Sequence[object]], definition: FormDefiniti
     lines = iter(rows)
     header = [str(cell or "").strip() for cell in next(lines, ())]
     paths = [_steps(name, column, definition) if column else () for column in header]
-    for line in lines:
-        cells = [_lexical(cell) for cell in line]
-        if not any(cells):
-            continue
+    for number, line in enumerate(lines, 2):
         answers: Answers = {}
-        for steps, cell in zip(paths, cells, strict=False):
-            if steps and cell not in (None, ""):
-                _put(answers, steps, cell)
-        yield answers
+        for column, cell in enumerate(map(_lexical, line)):
+            if cell in (None, ""):
+                continue
+            if column >= len(paths) or not paths[column]:
+                raise UnreadableAnswers(
+                    f"{name}, row {number}: {str(cell)[:40]!r} stands under no question. Put a text with a comma in it "
+                    f"into quotation marks."
+                )
+            _put(answers, paths[column], cell)
+        if answers:
+            yield answers
 
 
 def _steps(name: str, column: str, definition: FormDefinition) -> tuple[tuple[str, int], ...]:

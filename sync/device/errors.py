@@ -131,6 +131,12 @@ class UnreadableAnswers(Problem):
     slug = "device/unreadable-answers"
 
 
+class NotAnswers(Problem):
+    """The form has no such questions, or what is given is not text. Name each answer as the form names its question."""
+
+    slug = "device/not-answers"
+
+
 class BreaksRules(Problem):
     """These answers break rules of the form. Correct them, or keep them as they are with --as-is."""
 

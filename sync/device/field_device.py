@@ -122,9 +122,10 @@ class FieldDevice:
     ) -> Added:
         """The record is complete, checked and safe in the outbox, with its files. Needs no network.
 
-        Refuses FormNotHere, FileNotHere, and BreaksRules unless `work.as_is`."""
+        Refuses FormNotHere, NotAnswers, FileNotHere, and BreaksRules unless `work.as_is`."""
         work = work or Work()
         files = dict(media or {})
+        fill_in.require_answers(self.library.compiled(form_id, work.version).definition, answers)
         filled = self.fill(form_id, answers, files, work)
         fill_in.require_kept_rules(filled, as_is=work.as_is)
         return self._keep(filled, filled.draft(), {name: files[name] for name in filled.file_names})
@@ -142,6 +143,7 @@ class FieldDevice:
         received = self.received(instance_id)
         work = replace(work or Work(), version=received.version, deprecated_id=received.latest_id, is_edited=True)
         files = dict(media or {})
+        fill_in.require_answers(self.library.compiled(received.form_id, received.version).definition, answers)
         whole = fill_in.overlay(dict(received.answers), answers)
         known = dict.fromkeys(received.file_names, b"")
         filled = self.fill(received.form_id, whole, {**known, **files}, work)

@@ -25,8 +25,9 @@ from forms.derived import Derived
 from forms.entity_element import EntityElement, Seen
 from forms.expression.table import Table
 from forms.finding import Finding, Rule, Severity
+from forms.program import spread
 from schemas.answers import judge
-from sync.device.errors import BreaksRules, FileNotHere, SealedForm
+from sync.device.errors import BreaksRules, FileNotHere, NotAnswers, SealedForm
 from sync.device.outbox import Draft, EntityChange
 
 META = "meta"
@@ -163,6 +164,13 @@ def _context(work: Work, file_names: frozenset[str], lists: Mapping[str, Table],
         is_edited=work.is_edited,
         lists=lists,
     )
+
+
+def require_answers(definition: FormDefinition, answers: Answers) -> None:
+    """Refuse with NotAnswers what no record of the form could hold: nobody would ever see it."""
+    misplaced = spread.misplaced(definition, answers)
+    if misplaced:
+        raise NotAnswers(", ".join(misplaced), paths=misplaced)
 
 
 def require_kept_rules(filled: Filled, *, as_is: bool) -> None:

@@ -647,3 +647,14 @@ def test_a_form_says_which_of_its_rules_nobody_can_judge() -> None:
     compiled = compile_form(form(calculate("dice", "once(random())"), ask("n", constraint=". > 1")))
 
     assert compiled.undecidable == {"dice calculate": ("chance",)}
+
+
+def test_a_form_that_is_filled_in_keeps_an_answer_that_is_not_of_its_type() -> None:
+    members = repeat("r", ask("age", DataType.INT), ask("born", DataType.DATE, relevant="../age = 3"))
+    whole = calculate("double", "/data/a * 2")
+    compiled = compile_form(form(ask("a", DataType.INT), replace(whole, type=DataType.INT), members))
+    answers = {"a": "4,5", "double": "much", "r": [{"age": "3", "born": "soon"}, {"age": "x" * 2000, "born": "soon"}]}
+
+    completed = compiled.complete(answers, CONTEXT)
+
+    assert completed == {"a": "4,5", "r": [{"age": "3", "born": "soon"}, {"age": "x" * 2000}]}

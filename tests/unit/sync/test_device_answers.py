@@ -127,3 +127,18 @@ def test_a_code_or_an_address_enrols(told: str, server: str, base: str) -> None:
 def test_anything_else_does_not(told: str, server: str) -> None:
     with pytest.raises(NotAnEnrolment):
         enrolment(told, server)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("age,aid\n41,grant\n42,grant, credit\n", "row 3: 'credit' stands under no question"),
+        ("age,,aid\n41,lost,grant\n", "row 2: 'lost' stands under no question"),
+        ('age,aid\n41,"grant\n42,credit\n', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_table_of_which_something_would_be_lost_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UnreadableAnswers) as refusal:
+        read_answers_file(written(tmp_path, "a.csv", text), FORM)
+
+    assert told in refusal.value.detail

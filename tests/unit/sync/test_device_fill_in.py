@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from forms.entity_element import EntityElement
+from forms.finding import Rule
 from forms.instance import entity_elements, open_instance, read_answers
 from forms.library.sample import CONFLICTING, Kind, Visit, fieldwork_day
 from forms.xform import read
 from sync.device import FieldDevice, Work
-from sync.device.errors import BreaksRules, NotEnrolled, SealedForm
+from sync.device.errors import BreaksRules, NotAnswers, NotEnrolled, SealedForm
 from tests.conftest import study_files
 from tests.houses import FOLLOW_UP, REGISTER
 from tests.unit.forms.sheet import converted, xform
@@ -197,3 +198,49 @@ def test_each_turn_of_a_repeat_registers_and_changes_an_entity_of_its_own(device
         ("turn[2]", registered["Budi"][0], True, 1),
     ]
     assert filled.answers == {"turn": visits}
+
+
+REPEATING = xform(
+    "<name/><age/><r><v/></r>",
+    binds='<bind nodeset="/data/age" type="int"/>',
+    body="""<input ref="/data/name"><label>Name</label></input><input ref="/data/age"><label>Age</label></input>
+<group ref="/data/r"><label>r</label><repeat nodeset="/data/r"><input ref="/data/r/v"/></repeat></group>""",
+)
+
+
+def test_an_answer_that_is_not_of_its_type_is_refused_and_never_lost(device: FieldDevice) -> None:
+    put_form(device, REPEATING)
+    answers = {"name": "Siti", "age": "4,5"}
+
+    with pytest.raises(BreaksRules) as refusal:
+        device.add("small", answers)
+    device.add("small", answers, {}, Work(as_is=True))
+
+    assert [(finding.rule, finding.path, finding.value) for finding in refusal.value.findings] == [
+        (Rule.TYPE, "age", "4,5")
+    ]
+    (line,) = lines(device)
+    assert line["set"]["age"] == "4,5"
+    assert "<age>4,5</age>" in line["xml"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "named"),
+    [
+        ({"nmae": "Siti"}, "nmae"),
+        ({"name": "Siti", "age": 41}, "age"),
+        ({"name": {"first": "Siti"}}, "name"),
+        ({"name": "Siti", "r": "one"}, "r"),
+        ({"name": "Siti", "r": [{"v": "1"}, {"w": "2"}]}, "r[2]/w"),
+    ],
+)
+def test_answers_that_no_record_of_the_form_can_hold_are_refused_by_name(
+    device: FieldDevice, answers: dict[str, Any], named: str
+) -> None:
+    put_form(device, REPEATING)
+
+    with pytest.raises(NotAnswers) as refusal:
+        device.add("small", answers, {}, Work(as_is=True))
+
+    assert named in refusal.value.detail
+    assert lines(device) == []
