@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from sync.access import Actor
@@ -46,18 +46,27 @@ class Standing:
 def standing(session: Session, project_id: str) -> Standing:
     """How things stand now. Before the first backup there is nothing that could be restored: the head is durable. Of
     a project that came after it, no backup holds anything yet."""
-    installation = session.scalars(select(Installation)).one()
-    found = select(Project.head, Project.durable_seq).where(Project.project_id == project_id)
-    head, durable_seq = session.execute(found).one()
-    is_durable = installation.durable_by == "database" or (durable_seq is None and not _has_backup(session))
+    found = session.execute(_STANDING, {"project_id": project_id}).one()
+    is_durable = found.durable_by == "database" or (found.durable_seq is None and not found.has_backup)
     return Standing(
-        installation.server_id,
-        installation.epoch,
-        _forks(session, project_id) if installation.epoch > 1 else (),
-        head,
-        head if is_durable else durable_seq or 0,
+        found.server_id,
+        found.epoch,
+        _forks(session, project_id) if found.epoch > 1 else (),
+        found.head,
+        found.head if is_durable else found.durable_seq or 0,
         "database" if is_durable else "backup",
     )
+
+
+# Every page and every receipt asks it: put together once.
+_STANDING = (
+    select(
+        *(Installation.server_id, Installation.epoch, Installation.durable_by, Project.head, Project.durable_seq),
+        exists().where(Backup.backup_id != "").label("has_backup"),
+    )
+    .join_from(Project, Installation, true())
+    .where(Project.project_id == bindparam("project_id"))
+)
 
 
 def await_backup(session: Session) -> None:
@@ -93,10 +102,6 @@ def note_epoch(session: Session, epoch: int, *, actor: Actor, now: datetime) -> 
 def declare(session: Session, durable_by: str) -> None:
     """The operator says what makes data safe for ever: "backup" or "database"."""
     session.execute(update(Installation).where(Installation.durable_by != durable_by).values(durable_by=durable_by))
-
-
-def _has_backup(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(Backup.backup_id != ""))))
 
 
 def _forks(session: Session, project_id: str) -> tuple[Mapping[str, int], ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, literal, select, true
 from sqlalchemy.orm import Session
 
 from sync import access
@@ -93,14 +93,9 @@ def _held(reader: Reader) -> list[Mapping[str, Any]]:
 
 
 def _count(reader: Reader) -> int:
-    counts = (
-        (Submission, reader.own),
-        (Entity, true()),
-        (Comment, true()),
-    )
     of_project = reader.project.project_id
-    found = (
-        reader.session.scalar(select(func.count()).select_from(kind).where(kind.project_id == of_project, scope))
-        for kind, scope in counts
+    counts = (
+        select(func.count()).select_from(kind).where(kind.project_id == of_project, scope).scalar_subquery()
+        for kind, scope in ((Submission, reader.own), (Entity, true()), (Comment, true()))
     )
-    return sum(count or 0 for count in found)
+    return reader.session.scalar(select(sum(counts, literal(0)))) or 0

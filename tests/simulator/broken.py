@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +17,7 @@ import forms.flat
 import server.tablet.uploads
 import sync.apply_reviews
 import sync.entities.apply
+import sync.entities.apply_lists
 import sync.epochs
 import sync.feed
 import sync.inbox
@@ -44,12 +45,24 @@ from sync.verdict import Line, Why
 
 Patches = Callable[[], AbstractContextManager[Any]]
 
-VARIANTS: dict[str, Patches] = {}
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What is broken, and the steps by which it shows: its histories are full of them."""
+
+    patches: Patches
+    shown_by: Sequence[str] = ()
 
 
-def variant(patches: Patches) -> Patches:
-    VARIANTS[patches.__name__] = patches
-    return patches
+VARIANTS: dict[str, Variant] = {}
+
+
+def variant(*shown_by: str) -> Callable[[Patches], Patches]:
+    def keep(patches: Patches) -> Patches:
+        VARIANTS[patches.__name__] = Variant(patches, shown_by)
+        return patches
+
+    return keep
 
 
 @contextmanager
@@ -60,7 +73,7 @@ def all_of(*patches: AbstractContextManager[Any]) -> Iterator[None]:
         yield
 
 
-@variant
+@variant()
 def acknowledged_when_sent() -> AbstractContextManager[Any]:
     """The device takes for kept what it has sent, whatever comes back."""
     real = Outbox.batch
@@ -73,26 +86,26 @@ def acknowledged_when_sent() -> AbstractContextManager[Any]:
     return patch.object(Outbox, "batch", batch)
 
 
-@variant
+@variant()
 def receipts_lost() -> AbstractContextManager[Any]:
     """The device forgets what the server has said."""
     return patch.object(Outbox, "keep_receipts", lambda *_args, **_kwargs: None)
 
 
-@variant
+@variant("clone")
 def origin_not_renewed() -> AbstractContextManager[Any]:
     """A device counts on under its own name, as its clone does."""
     return patch.object(FieldDevice, "_own_origin", lambda self: self.membership().device_id)
 
 
-@variant
+@variant("both", "correct")
 def chain_not_sent() -> AbstractContextManager[Any]:
     """The device does not say which of its own operations came before."""
     real = Outbox._line
     return patch.object(Outbox, "_line", lambda *args: real(*args) | {"prev": 0})
 
 
-@variant
+@variant("hand")
 def held_dropped() -> AbstractContextManager[Any]:
     """What has to wait is called safe, and not kept."""
     real = Ledger._write_operations
@@ -105,13 +118,13 @@ def held_dropped() -> AbstractContextManager[Any]:
     return patch.object(Ledger, "_write_operations", write)
 
 
-@variant
+@variant("hand")
 def nobody_woken() -> AbstractContextManager[Any]:
     """What waited goes on waiting when what it waited for has come."""
     return patch.object(sync.place, "wake", lambda *_args: None)
 
 
-@variant
+@variant()
 def no_dedupe() -> AbstractContextManager[Any]:
     """Every arrival is something new."""
     real = sync.item.read_draft
@@ -123,7 +136,7 @@ def no_dedupe() -> AbstractContextManager[Any]:
     return patch.object(sync.item, "read_draft", read)
 
 
-@variant
+@variant()
 def duplicates_judged_anew() -> AbstractContextManager[Any]:
     """A duplicate gets a verdict of its own, before it lands and after."""
     judged_before, known_before = sync.judge._continue, sync.receive._first_verdicts
@@ -140,19 +153,19 @@ def duplicates_judged_anew() -> AbstractContextManager[Any]:
     return all_of(patch.object(sync.judge, "_continue", judged), patch.object(sync.receive, "_first_verdicts", known))
 
 
-@variant
+@variant()
 def cursor_off_by_one() -> AbstractContextManager[Any]:
     real = sync.feed._rows
     return patch.object(sync.feed, "_rows", lambda reader, since, limit: real(reader, since + (since > 0), limit))
 
 
-@variant
+@variant("back_up", "restore", "fill", "sync")
 def no_epoch() -> AbstractContextManager[Any]:
     """A restored server goes on as if nothing had happened."""
     return patch.object(sync.epochs, "open_epoch", lambda *_args, **_kwargs: 1)
 
 
-@variant
+@variant("hand")
 def one_bad_item_spoils_its_batch() -> AbstractContextManager[Any]:
     real = sync.receive.judge
 
@@ -164,13 +177,13 @@ def one_bad_item_spoils_its_batch() -> AbstractContextManager[Any]:
     return patch.object(sync.receive, "judge", judge)
 
 
-@variant
+@variant("hand", "put_aside")
 def quarantine_blocks_successors() -> AbstractContextManager[Any]:
     """What is put aside leaves no marker in its place."""
     return patch.object(sync.judge, "_may_be_void", lambda *_args: False)
 
 
-@variant
+@variant("run_ahead", "hand")
 def no_causal_chain() -> AbstractContextManager[Any]:
     """Nobody waits for a predecessor: who sees the second of two changes is taken to have seen the first."""
     return all_of(
@@ -178,7 +191,7 @@ def no_causal_chain() -> AbstractContextManager[Any]:
     )
 
 
-@variant
+@variant("both")
 def last_writer_wins() -> AbstractContextManager[Any]:
     real = History.view
 
@@ -188,19 +201,19 @@ def last_writer_wins() -> AbstractContextManager[Any]:
     return patch.object(History, "view", view)
 
 
-@variant
+@variant("both")
 def policies_ignored() -> AbstractContextManager[Any]:
     """What a form says about different answers to one question is not asked."""
     return patch.object(sync.merge, "_decided", lambda *_args: (False, None))
 
 
-@variant
+@variant("both")
 def policy_takes_the_last() -> AbstractContextManager[Any]:
     """Whatever the policy, the answer that was written last stands."""
     return patch.object(sync.merge, "combine", lambda _policy, texts: texts[0] if texts else None)
 
 
-@variant
+@variant("both", "correct")
 def entries_merged_by_position() -> AbstractContextManager[Any]:
     """The entries of a repeat are told apart by where they stand."""
     real = forms.flat._keyed
@@ -211,13 +224,13 @@ def entries_merged_by_position() -> AbstractContextManager[Any]:
     return patch.object(forms.flat, "_keyed", keyed)
 
 
-@variant
+@variant("both")
 def entry_removed_unseen() -> AbstractContextManager[Any]:
     """Who removes an entry removes also what somebody else wrote in it meanwhile."""
     return patch.object(sync.merge, "_changes", lambda *_args: False)
 
 
-@variant
+@variant("both_visit", "register")
 def entity_base_is_whatever_stands() -> AbstractContextManager[Any]:
     """Who changes an entity is taken to have seen all of it, whatever was before the eyes."""
     real = sync.place.find_base
@@ -231,7 +244,7 @@ def entity_base_is_whatever_stands() -> AbstractContextManager[Any]:
     return patch.object(sync.place, "find_base", find)
 
 
-@variant
+@variant("both_visit", "visit", "register")
 def entity_base_forgotten() -> AbstractContextManager[Any]:
     """Who changes an entity is taken to have seen nothing of it."""
     real = sync.entities.apply._place
@@ -243,26 +256,32 @@ def entity_base_forgotten() -> AbstractContextManager[Any]:
     return patch.object(sync.entities.apply, "_place", place)
 
 
-@variant
+@variant("register")
 def one_entity_of_each_record() -> AbstractContextManager[Any]:
     """Of all that a record registers, only the first is."""
     real = sync.entities.apply.entity_elements
     return patch.object(sync.entities.apply, "entity_elements", lambda *args: real(*args)[:1])
 
 
-@variant
+@variant("approve")
 def approval_not_asked() -> AbstractContextManager[Any]:
     """What waits for an approval is told of at once."""
     return patch.object(sync.entities.apply, "_is_approved", lambda *_args: True)
 
 
-@variant
+@variant("approve")
 def approval_changes_nothing() -> AbstractContextManager[Any]:
     """What waited for an approval goes on waiting."""
     return patch.object(sync.place, "refold", lambda *_args: None)
 
 
-@variant
+@variant("declare", "both_visit")
+def list_rules_not_followed() -> AbstractContextManager[Any]:
+    """The entities that are there stay as they were when their list is given other rules."""
+    return patch.object(sync.entities.apply_lists, "refold", lambda *_args: None)
+
+
+@variant("declare", "meet")
 def list_rules_by_arrival() -> AbstractContextManager[Any]:
     """Of two rules, the one stands that came last to this server."""
 
@@ -277,13 +296,13 @@ def list_rules_by_arrival() -> AbstractContextManager[Any]:
     return patch.object(sync.place, "settle_list", settle)
 
 
-@variant
+@variant("assign")
 def assignments_not_told() -> AbstractContextManager[Any]:
     """Who is given work is not told of it."""
     return patch.object(sync.tell, "assignments_among", lambda *_args: [])
 
 
-@variant
+@variant("assign", "meet")
 def assignment_by_arrival() -> AbstractContextManager[Any]:
     """Of two who changed an assignment without seeing each other, the one stands that came last to this server."""
 
@@ -299,20 +318,20 @@ def assignment_by_arrival() -> AbstractContextManager[Any]:
     return patch.object(sync.place, "settle_assignment", settle)
 
 
-@variant
+@variant("review", "correct", "sync")
 def approval_outlives_edits() -> AbstractContextManager[Any]:
     """What was decided about a record stands, whatever is written afterwards."""
     return patch.object(sync.apply_reviews, "_has_judged", lambda *_args: True)
 
 
-@variant
+@variant("put_aside")
 def release_overwrites() -> AbstractContextManager[Any]:
     """What is released from the quarantine claims to have seen all that happened since."""
     real = sync.release.own_row
     return patch.object(sync.release, "own_row", lambda *args, **kwargs: real(*args, **kwargs | {"context": None}))
 
 
-@variant
+@variant("kill_server", "fill")
 def landing_not_committed() -> AbstractContextManager[Any]:
     """The raw bytes are looked at before they are durable."""
 
@@ -324,13 +343,13 @@ def landing_not_committed() -> AbstractContextManager[Any]:
     return patch.object(sync.inbox, "in_transaction", in_transaction)
 
 
-@variant
+@variant("kill_server", "fill")
 def nothing_swept() -> AbstractContextManager[Any]:
     """What had landed when the process died stays where it is."""
     return patch.object(sync.receive, "sweep", lambda *_args, **_kwargs: 0)
 
 
-@variant
+@variant()
 def numbers_with_gaps() -> AbstractContextManager[Any]:
     """The feed's number is taken before it is sure that there will be something under it."""
     real, rng = Ledger.next_seq, random.Random(1)
@@ -342,13 +361,13 @@ def numbers_with_gaps() -> AbstractContextManager[Any]:
     return patch.object(Ledger, "next_seq", next_seq)
 
 
-@variant
+@variant("photo")
 def rows_before_bytes() -> AbstractContextManager[Any]:
     """An attachment is known before its bytes are in their place."""
     return patch.object(BlobStore, "_keep", lambda _self, _temporary, stored, _project_id: stored)
 
 
-@variant
+@variant("photo")
 def upload_left_unfinished() -> AbstractContextManager[Any]:
     """Of an upload that is complete, and whose server died before it was known, nobody makes a known file."""
     return patch.object(
@@ -358,7 +377,7 @@ def upload_left_unfinished() -> AbstractContextManager[Any]:
     )
 
 
-@variant
+@variant("meet")
 def forwarded_under_another_name() -> AbstractContextManager[Any]:
     """Another server makes of what it is told an operation of its own."""
     real = Exchange._receive
@@ -370,7 +389,7 @@ def forwarded_under_another_name() -> AbstractContextManager[Any]:
     return patch.object(Exchange, "_receive", receive)
 
 
-@variant
+@variant("meet")
 def feed_of_operations_skips() -> AbstractContextManager[Any]:
     """Who goes on reading operations after a number is not told of the next one."""
     real = sync.operations.after
@@ -382,7 +401,7 @@ def feed_of_operations_skips() -> AbstractContextManager[Any]:
     return patch.object(sync.operations, "after", after)
 
 
-@variant
+@variant("meet", "fill")
 def taken_for_sent() -> AbstractContextManager[Any]:
     """What was to go up counts as sent, though nobody has answered."""
     real = Exchange._send

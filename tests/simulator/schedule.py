@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.simulator import check
@@ -27,12 +29,23 @@ class Failure:
 def run(seed: int, steps: Sequence[Step] | None = None, *, length: int = LENGTH) -> Failure | None:
     """The history of this seed, or these steps of it; None when every invariant holds."""
     chosen = steps_of(seed, length) if steps is None else steps
-    with world(seed) as made:
+    with _collecting_later(), world(seed) as made:
         try:
             _live(made, chosen)
         except Exception as error:  # noqa: BLE001  # a crash of the code under test breaks the history as well
             return Failure(seed, tuple(chosen), f"{type(error).__name__}: {error}")
     return None
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """A history is too short for the collector to be of use before its end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
 
 
 def _live(made: World, steps: Sequence[Step]) -> None:

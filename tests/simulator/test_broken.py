@@ -6,6 +6,7 @@ import pytest
 
 from tests.simulator.broken import VARIANTS
 from tests.simulator.schedule import run
+from tests.simulator.world import steps_of
 
 LENGTH = 20
 WITHIN = 400
@@ -15,12 +16,14 @@ WITHIN = 400
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_broken_on_purpose_is_noticed(name: str) -> None:
+    broken = VARIANTS[name]
     found = None
     for seed in range(WITHIN):
-        with VARIANTS[name]():
-            found = run(seed, length=LENGTH)
+        steps = steps_of(seed, LENGTH, broken.shown_by)
+        with broken.patches():
+            found = run(seed, steps)
         if found is not None:
             break
 
     assert found is not None
-    assert run(found.seed, length=LENGTH) is None  # it was that change, and nothing else
+    assert run(found.seed, found.steps) is None  # it was that change, and nothing else

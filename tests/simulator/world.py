@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -92,10 +93,15 @@ WEIGHTS: Mapping[str, int] = {
 }
 
 
-def steps_of(seed: int, length: int) -> list[Step]:
-    """The history that this seed stands for."""
+OFTEN = 150
+"""What is added to these weights: nearly every second step is one of those that are to happen often."""
+
+
+def steps_of(seed: int, length: int, often: Collection[str] = ()) -> list[Step]:
+    """The history that this seed stands for; in one that is to show something, these happen `often`."""
     rng = random.Random(seed)
-    kinds = rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=length)
+    weights = [weight + (OFTEN / len(often) if kind in often else 0) for kind, weight in WEIGHTS.items()]
+    kinds = rng.choices(list(WEIGHTS), weights, k=length)
     return [Step(kind, rng.getrandbits(48)) for kind in kinds]
 
 
@@ -159,6 +165,8 @@ def ground() -> Ground:
             node.engine.dispose()
             shutil.rmtree(folder / "template" / name, ignore_errors=True)
             shutil.copytree(node.folder, folder / "template" / name)
+    gc.collect()
+    gc.freeze()  # as `lapangan serve` does it
     return Ground(folder, nodes, team, stranger, truth.states)
 
 
@@ -214,7 +222,7 @@ class World:
         while self.network.delayed:
             self.network.deliver_late(random.Random(0))
         self._send_again()
-        self._catch_up()
+        self._synchronise()
         self.node.meet(self.network.link)
         self.clock.at += timedelta(hours=1)
         for node in self.nodes:
@@ -238,11 +246,15 @@ class World:
             self.stranger.hand_in(base, xml)
 
     def _catch_up(self) -> None:
-        """Every tablet synchronises that has something to send or to read."""
+        """Everybody has what the others have sent."""
         for _all in range(2):
-            for tablet in self.tablets:
-                if tablet.is_behind():
-                    tablet.sync()
+            self._synchronise()
+
+    def _synchronise(self) -> None:
+        """Every tablet that has something to send or to read."""
+        for tablet in self.tablets:
+            if tablet.is_behind():
+                tablet.sync()
 
     def close(self) -> None:
         for tablet in self.tablets:
@@ -256,11 +268,16 @@ class World:
         two = rng.sample(self.tablets, 2)
         for tablet in two:
             tablet.sync()
-        held, others = ({body["record"] for body in tablet.holds()} for tablet in two)
-        if held & others:
-            record_id, same = rng.choice(sorted(held & others)), rng.choice(ABOUT)
-            for tablet, about in zip(two, rng.choice(((same, same), (GONE, KEYED))), strict=True):
-                tablet.correct(rng, record_id, about)
+        held, others = ({body["record"]: body for body in tablet.holds()} for tablet in two)
+        same = rng.choice(ABOUT)
+        about = rng.choice(((same, same), (GONE, KEYED)))
+        both = sorted(held.keys() & others.keys())
+        if GONE in about:
+            both = [record_id for record_id in both if held[record_id]["answers"].get(KEYED)] or both
+        if both:
+            record_id = rng.choice(both)
+            for tablet, one in zip(two, about, strict=True):
+                tablet.correct(rng, record_id, one)
             for tablet in two:
                 tablet.sync()
 
