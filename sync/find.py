@@ -8,7 +8,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session, aliased
 
@@ -32,6 +47,7 @@ from sync.models import (
     SubmissionAttachment,
     SubmissionFinding,
 )
+from sync.rows import INBOX
 from sync.verdict import Outcome, Why
 
 __all__ = [
@@ -62,6 +78,13 @@ __all__ = [
 ]
 
 CHUNK = 500
+
+# Made once: every request of a device asks it.
+_ASIDE = select(func.count(), func.coalesce(func.sum(func.length(INBOX.c.raw)), 0)).where(
+    INBOX.c.project_id == bindparam("of_project"),
+    INBOX.c.device_id == bindparam("of_device"),
+    INBOX.c.state.in_(("landed", "quarantined")),
+)
 
 STATES: Mapping[str, tuple[str, ...]] = {
     "undecided": ("received", "edited"),
@@ -210,9 +233,8 @@ def quarantine_reasons(session: Session, project: Project) -> dict[str, int]:
 
 def weigh_quarantine(session: Session, device: Device) -> tuple[int, int]:
     """How many items of this device have landed or are in quarantine now, and how many bytes these are."""
-    mine = InboxItem.project_id == device.project_id, InboxItem.device_id == device.device_id
-    aside = select(func.count(), func.coalesce(func.sum(func.length(InboxItem.raw)), 0))
-    count, size = session.execute(aside.where(*mine, InboxItem.state.in_(("landed", "quarantined")))).one()
+    mine = {"of_project": device.project_id, "of_device": device.device_id}
+    count, size = session.connection().execute(_ASIDE, mine).one()
     return int(count), int(size)
 
 

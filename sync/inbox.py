@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from sync import attach, devices
@@ -15,6 +15,7 @@ from sync.access import Actor
 from sync.attach import Stored
 from sync.engine import in_transaction
 from sync.identity import uuid7
+from sync.insert import insert_rows
 from sync.item import Landed
 from sync.models import InboxItem
 from sync.record import record
@@ -24,7 +25,6 @@ from sync.verdict import Sender, SentFile, Why
 # Made once: every push runs them, and to write a statement down takes longer than to run it.
 _HERE: BindParameter[str] = bindparam("of_project")
 _THESE: BindParameter[str] = bindparam("item_ids", expanding=True)
-_ADD_BATCH, _ADD_ITEMS = insert(BATCH), insert(INBOX)
 # The states are looked at here: SQLite would go by their index, through all that has landed.
 _STATES = select(INBOX.c.item_id, INBOX.c.state).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
 _LEAVE = delete(INBOX).where(INBOX.c.project_id == _HERE, INBOX.c.item_id.in_(_THESE))
@@ -52,10 +52,9 @@ def land(
 
     def act(session: Session) -> None:
         connection = session.connection()
-        connection.execute(_ADD_BATCH, _batch(sender, batch_id, len(raws), size, verdicts, now))
-        if landed:
-            rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
-            connection.execute(_ADD_ITEMS, rows)
+        insert_rows(connection, BATCH, [_batch(sender, batch_id, len(raws), size, verdicts, now)])
+        rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
+        insert_rows(connection, INBOX, rows)
         for file in files:
             stored = Stored(file.sha256, "", file.size)
             attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)

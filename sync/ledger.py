@@ -19,7 +19,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    Insert,
     Result,
     Select,
     Table,
@@ -36,7 +35,8 @@ from sqlalchemy.orm import Session
 
 from forms.policy import Policy
 from sync.filling import Filling
-from sync.merge import NO_POLICIES, History, Op, Twins, View, seeing_twins
+from sync.insert import insert_rows
+from sync.merge import NO_POLICIES, History, Op, Twins, Vector, View, seeing_twins
 from sync.models import Blob, EntityList
 from sync.namesakes import told
 from sync.rows import (
@@ -63,6 +63,7 @@ Key: TypeAlias = tuple[str, str]
 Row: TypeAlias = dict[str, Any]
 
 NO_TWINS: Twins = {}
+NO_VECTOR: Vector = {}
 MARKED = Why.SAME_INSTANCE.value
 
 COLUMNS = [
@@ -213,7 +214,8 @@ class Record:
 
     @property
     def vector(self) -> Mapping[str, int]:
-        return self.history.vector
+        # Of a record that is new, which most are, there is no history to be made yet.
+        return self.history.vector if len(self.held) < len(self.acts) else NO_VECTOR
 
     @property
     def ready(self) -> list[Act]:
@@ -530,7 +532,7 @@ class Ledger:
         self._upsert(ENTITY, rows, self.known_entities, "entity_id")
         self.known_entities |= self.touched_entities
         self.touched_entities = set()
-        self._insert(ENTITY_VERSION, self.inserts.pop(ENTITY_VERSION, []))
+        insert_rows(self.connection, ENTITY_VERSION, self.inserts.pop(ENTITY_VERSION, []))
         for name in sorted(self.changed_lists):
             changed = update(ENTITY_LIST).where(EntityList.project_id == self.project_id, EntityList.name == name)
             row = self.lists[name]
@@ -547,10 +549,10 @@ class Ledger:
         for table in (SUBMISSION_FINDING, SUBMISSION_ATTACHMENT, CONFLICT, ASSIGNMENT):
             self._clear(table)
         for table, added in self.inserts.items():
-            self._insert(table, added)
+            insert_rows(self.connection, table, added)
         for table, by_record in self.laid.items():
-            self._insert(table, [row for rows in by_record.values() for row in rows])
-        self._insert(FEED, self.feed)
+            insert_rows(self.connection, table, [row for rows in by_record.values() for row in rows])
+        insert_rows(self.connection, FEED, self.feed)
         if self.head > self.first:
             self.connection.execute(MOVE_HEAD, {"of_project": self.project_id, "head": self.head})
         self.inserts, self.cleared = defaultdict(list), defaultdict(set)
@@ -559,14 +561,14 @@ class Ledger:
 
     def _write_operations(self) -> None:
         new = [act for act in self.acts.values() if act.is_new]
-        self._insert(OPERATION, [act.row for act in new])
+        insert_rows(self.connection, OPERATION, [act.row for act in new])
         old = [act for act in self.acts.values() if act.is_changed and not act.is_new]
         self._update(OPERATION, "op_id", {act.op_id: {name: act.row[name] for name in CHANGING} for act in old})
         for act in self.acts.values():
             act.is_new = act.is_changed = False
 
     def _upsert(self, table: Any, rows: Sequence[Row], known: set[str], key: str) -> None:
-        self._insert(table, [row for row in rows if row[key] not in known])
+        insert_rows(self.connection, table, [row for row in rows if row[key] not in known])
         old = [row for row in rows if row[key] in known]
         fixed = ("project_id", key)
         self._update(table, key, {row[key]: {name: row[name] for name in row if name not in fixed} for row in old})
@@ -589,10 +591,6 @@ class Ledger:
             gone = gone.where(column.in_(sorted(record_id for _, record_id in keys)))
         self.session.execute(gone)
 
-    def _insert(self, table: Any, rows: Sequence[Row]) -> None:
-        if rows:
-            self.connection.execute(_inserting(table), list(rows))
-
 
 CHANGING = ("record_id", "form_id", "version", "context", "changes", "attachments", "state", "why", "verdict", "seq")
 """Columns that may still change: a held operation's place may be found later."""
@@ -606,11 +604,6 @@ def open_ledger(session: Session, project_id: str, *, now: datetime) -> Ledger:
     connection = session.connection()
     head = connection.scalars(HEAD, {"project_id": project_id}).one()
     return Ledger(session, connection, project_id, now, head, head)
-
-
-@cache
-def _inserting(table: Table) -> Insert:
-    return insert(table)
 
 
 @cache

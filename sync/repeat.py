@@ -39,8 +39,12 @@ def first_verdicts(session: Session, sender: Sender, told: Iterable[Mapping[str,
     sent = list(told)
     if not sent:
         return {}
-    found = session.execute(_KNOWN, {"project_id": sender.project_id, "op_ids": sorted({one["op"] for one in sent})})
-    rows = {row["op_id"]: dict(row) for row in found.mappings()}
+    found = session.connection().execute(
+        _KNOWN, {"project_id": sender.project_id, "op_ids": sorted({one["op"] for one in sent})}
+    )
+    names = list(found.keys())
+    # Plain rows: mappings take as long as the query.
+    rows = {row.op_id: dict(zip(names, row, strict=True)) for row in found}
     going_on = {one["op"] for one in sent if one["op"] in rows and _goes_on(rows[one["op"]], one, sender)}
     return {op_id: repeated(row, _shown(row)) for op_id, row in rows.items() if op_id not in going_on}
 
