@@ -10,6 +10,7 @@ from schemas.batch import PROTOCOL
 
 LONGEST_PAGE = 1000
 MOST_RECORDS = 200
+MOST_WAITING = 1000
 MOST_BLOBS = 1000
 """Hashes in one question."""
 
@@ -47,6 +48,19 @@ class RecordsSchema(Schema):
     records = fields.List(
         fields.String(validate=validate.Length(1, 255)), required=True, validate=validate.Length(max=MOST_RECORDS)
     )
+
+
+class WaitingSchema(Schema):
+    """`{"operations": [op id], "after", "until"}`: what waits at another server, of the ids in between."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    operations = fields.List(
+        fields.String(validate=validate.Length(1, 64)), required=True, validate=validate.Length(max=MOST_WAITING)
+    )
+    after = fields.String(load_default="", validate=validate.Length(max=64))
+    until = fields.String(load_default="", validate=validate.Length(max=64))
 
 
 class PageSchema(Schema):

@@ -5,13 +5,14 @@ a void marker: it occupies its number there too, so that its successors do not w
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
@@ -22,6 +23,8 @@ from sync.models import Account, Device, FeedRow, Operation, RemoteName
 
 CURSOR = re.compile(r"e(\d{1,9})\.(\d{1,18})")
 LARGEST_PAGE_BYTES = 4 * 2**20
+MOST_TOLD = 100
+"""Of what waits, in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,10 @@ def since(cursor: str, told: Standing) -> int:
 def after(
     session: Session, project_id: str, seq: int, *, limit: int, beside: Set[str] = frozenset(), echo: int = 0
 ) -> Sent:
-    """What the feed tells after `seq`. What came by the ways `beside` of a server is left out, except up to `echo`."""
+    """What the feed tells after `seq`. What came by the ways `beside` of a server is left out, except up to `echo` and
+    what had to wait here: there it may wait still, or have been discarded."""
     rows = session.execute(
-        select(FeedRow.seq, Operation)
+        select(FeedRow.seq, FeedRow.at, Operation)
         .join(Operation, (Operation.project_id == FeedRow.project_id) & (Operation.op_id == FeedRow.op_id))
         .where(FeedRow.project_id == project_id, FeedRow.seq > seq)
         .order_by(FeedRow.seq)
@@ -62,14 +66,63 @@ def after(
     ).all()
     chosen: list[Operation] = []
     until, size = seq, 0
-    for row_seq, operation in rows:
-        if operation.via not in beside or row_seq <= echo:
+    looked_at: list[Operation] = []
+    for row_seq, placed_at, operation in rows:
+        if operation.via not in beside or row_seq <= echo or placed_at != operation.received_at:
             size += len(operation.xml or "")
             if chosen and size > LARGEST_PAGE_BYTES:
                 break
             chosen.append(operation)
+        looked_at.append(operation)
         until = row_seq
-    return Sent([*_voids(session, project_id, chosen), *chosen], until)
+    return Sent([*_voids(session, project_id, looked_at), *chosen], until)
+
+
+def waiting(session: Session, project_id: str) -> list[str]:
+    """The ids of what waits here, as far as others can place it. What a record says of an entity waits in the numbers
+    of this server, and is sent once it has been placed; the bytes of a form version go ahead of what tells of it."""
+    # Sorted here: the order of a database depends on its language, and others go by it.
+    return sorted(session.scalars(select(Operation.op_id).where(Operation.project_id == project_id, waits())))
+
+
+def digest_of(op_ids: Sequence[str]) -> str:
+    """Of these ids in their order, short enough to be told each time; "" of none."""
+    return hashlib.sha256(" ".join(op_ids).encode()).hexdigest()[:32] if op_ids else ""
+
+
+def held(session: Session, project_id: str, op_ids: Sequence[str]) -> list[Operation]:
+    """Those of them that still wait here, behind the void markers on their records."""
+    found = select(Operation).where(Operation.project_id == project_id, waits(), Operation.op_id.in_(op_ids))
+    wait = session.scalars(found.order_by(Operation.op_id).options(undefer(Operation.xml))).all()
+    return [*_voids(session, project_id, wait), *wait]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of two servers: what waits here and not there, and what waits there and is not here at all. `until` is how far
+    they were compared, "" for to the end."""
+
+    only_here: Sequence[Operation]
+    unknown_here: Sequence[str]
+    until: str
+
+
+def compare(session: Session, project_id: str, there: Sequence[str], *, after: str, until: str) -> Difference:
+    """What waits here beside what waits `there`, of the ids behind `after` up to `until`."""
+    here = [op_id for op_id in waiting(session, project_id) if op_id > after and (not until or op_id <= until)]
+    only_here = sorted({*here} - {*there})
+    if len(only_here) > MOST_TOLD:
+        only_here, until = only_here[:MOST_TOLD], only_here[MOST_TOLD - 1]
+    asked = [op_id for op_id in there if not until or op_id <= until]
+    known = select(Operation.op_id).where(Operation.project_id == project_id, Operation.op_id.in_(asked))
+    unknown = sorted({*asked} - {*session.scalars(known)})
+    return Difference(held(session, project_id, only_here), unknown, until)
+
+
+def waits() -> ColumnElement[bool]:
+    """Whether an operation waits, and others could place it: see `waiting`."""
+    is_sayable = (Operation.kind != "form") & ((Operation.kind != "entity") | (Operation.cause_id == ""))
+    return (Operation.state == "held") & is_sayable
 
 
 def of_records(session: Session, project_id: str, record_ids: Sequence[str]) -> list[Operation]:

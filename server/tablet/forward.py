@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from schemas.sync import OperationsSchema, RecordsSchema
+from schemas.sync import OperationsSchema, RecordsSchema, WaitingSchema
 from server.auth import device
 from server.clock import now
 from server.db import own_transactions, session, writing
@@ -44,6 +44,7 @@ def read_operations(number: int) -> ResponseReturnValue:
         "durable_by": told.durable_by,
         "operations": [operations.shape_of(one) for one in sent.operations],
         "names": operations.names_of(session(), found.project_id, sent.operations),
+        "waiting": operations.digest_of(operations.waiting(session(), found.project_id)),
     }
     return shown(page)
 
@@ -58,6 +59,25 @@ def read_operations_of(number: int) -> ResponseReturnValue:
     asked = RecordsSchema().load(request.get_json(force=True, silent=True) or {})
     written = operations.of_records(session(), found.project_id, asked["records"])
     return shown({"operations": [operations.shape_of(one) for one in written]})
+
+
+@bp.post("/projects/<int:number>/sync/operations/waiting")
+@own_transactions
+def compare_waiting(number: int) -> ResponseReturnValue:
+    """What waits here and not at the server that asks, and which of those that wait there are not here at all."""
+    found = project(number)
+    require_reader(found, "operation.forward")
+    request.max_content_length = LARGEST_QUESTION
+    asked = WaitingSchema().load(request.get_json(force=True, silent=True) or {})
+    part = {"after": asked["after"], "until": asked["until"]}
+    difference = operations.compare(session(), found.project_id, asked["operations"], **part)
+    told = {
+        "operations": [operations.shape_of(one) for one in difference.only_here],
+        "names": operations.names_of(session(), found.project_id, difference.only_here),
+        "unknown": list(difference.unknown_here),
+        "until": difference.until,
+    }
+    return shown(told)
 
 
 @bp.get("/projects/<int:number>/sync/blobs/<sha256>")

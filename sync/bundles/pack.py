@@ -90,6 +90,7 @@ class _Pack:
             for sent, names in self._pages():
                 self._write_operations(out, sent.operations, names)
                 self.watch("records", self.manifest.operations, 0)
+            self._write_waiting(out)
         self.wanted |= {sha256 for _op_id, sha256 in late}
         with self._part(archive, FORMS) as out:
             for form_id, version in self.versions:
@@ -118,10 +119,10 @@ class _Pack:
         self.manifest.is_all = False
 
     def _page(self, session: Session) -> tuple[Sent, dict[str, str]]:
-        is_partial = self.peer is not None and self.manifest.wanted_epoch
-        beside = ways_of(self.peer) if is_partial and self.peer is not None else frozenset()
         echo = self.peer.echo_seq if self.peer is not None else 0
-        sent = operations.after(session, self.project_id, self.manifest.until, limit=PAGE, beside=beside, echo=echo)
+        sent = operations.after(
+            session, self.project_id, self.manifest.until, limit=PAGE, beside=self._beside(), echo=echo
+        )
         return sent, operations.names_of(session, self.project_id, sent.operations)
 
     def _write_operations(self, out: _Writer, written: Iterable[Operation], names: Mapping[str, str]) -> None:
@@ -134,6 +135,22 @@ class _Pack:
             self.manifest.operations += 1
             self.versions |= dict.fromkeys(operations.versions_of([shape]))
             self.wanted |= {str(one["sha256"]) for one in operation.attachments}
+
+    def _write_waiting(self, out: _Writer) -> None:
+        """What waits is in no feed: each bundle has all of it that did not come from there."""
+        op_ids = self._reading(partial(operations.waiting, project_id=self.project_id))
+        beside = self._beside()
+        for start in range(0, len(op_ids), PAGE):
+            held = self._reading(
+                partial(operations.held, project_id=self.project_id, op_ids=op_ids[start : start + PAGE])
+            )
+            ours = [one for one in held if one.via not in beside]
+            names = self._reading(partial(operations.names_of, project_id=self.project_id, written=ours))
+            self._write_operations(out, ours, names)
+
+    def _beside(self) -> frozenset[str]:
+        is_partial = self.peer is not None and self.manifest.wanted_epoch
+        return ways_of(self.peer) if is_partial and self.peer is not None else frozenset()
 
     def _write_late(self, out: _Writer, late: Iterable[tuple[str, str]]) -> None:
         """Collect sends files after their record: the operation that names them is told once more."""

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from schemas.sync import MOST_RECORDS
+from schemas.sync import MOST_RECORDS, MOST_WAITING
 from sync import operations, parcel, receive
 from sync.access import Actor
 from sync.device.errors import ServerRefused, ServerUnreachable
@@ -44,6 +44,7 @@ class Exchange(Talk):
         AccessEnded, ServerRefused."""
         self._pull()
         self._push()
+        self._compare_waiting()
         self._show_itself()
         files.send_all(self, self._send)
         self._ask_for_late_names()
@@ -79,6 +80,7 @@ class Exchange(Talk):
         if lines:
             self._receive(lines, page.get("names") or {})
         before = self.peer.cursor
+        self.waiting = page.get("waiting")
         self.keep(cursor=str(page["cursor"]), head=int(page["head"]))
         return self.peer.cursor != before
 
@@ -143,6 +145,35 @@ class Exchange(Talk):
         hour = self.clock().replace(minute=0, second=0, microsecond=0)
         if not self.carried.sent and (last is None or last < hour):
             self._send([], {})
+
+    # Both ways: what waits on either side, for something that neither has. It is no part of a feed yet.
+
+    def _compare_waiting(self) -> None:
+        """What waits on one of the two servers waits on both: whoever wipes one of them loses none of it. A peer of an
+        earlier version does not know the question."""
+        own = self.reading(partial(operations.waiting, project_id=self.project_id))
+        after = ""
+        while self.waiting not in (None, operations.digest_of(own)):
+            part = [op_id for op_id in own if op_id > after][:MOST_WAITING]
+            until = part[-1] if len(part) == MOST_WAITING else ""
+            asked = {"operations": part, "after": after, "until": until}
+            told = self.json(self.link.ask("POST", f"{self.path}/operations/waiting", json=asked).json)
+            lines = [orjson.dumps(line) for line in told["operations"]]
+            if lines:
+                self._receive(lines, told["names"])
+            self._send_waiting(told["unknown"])
+            after = told["until"]
+            if not after:
+                return
+
+    def _send_waiting(self, op_ids: Sequence[str]) -> None:
+        def read(session: Session) -> tuple[list[bytes], dict[str, str]]:
+            held = operations.held(session, self.project_id, op_ids)
+            return Sent(held, 0).lines(), operations.names_of(session, self.project_id, held)
+
+        lines, names = self.reading(read)
+        for batch in files.batches(lines):
+            self._send(batch, names)
 
     def _next(self, session: Session) -> tuple[Sent, dict[str, str]]:
         ways, echo = ways_of(self.peer), self.peer.echo_seq

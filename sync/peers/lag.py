@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from sync import operations
 from sync.models import Blob, FeedRow, FormAttachment, Operation, Peer, SubmissionAttachment
+from sync.peers.roster import met_at
 
 AT_ONCE = 500
 """Records in one question."""
@@ -40,7 +42,14 @@ def lag(session: Session, peer: Peer) -> Lag:
     files, size = session.execute(
         select(func.count(), func.coalesce(func.sum(Blob.size), 0)).where(Blob.project_id == peer.project_id, wanted)
     ).one()
-    return Lag(session.scalar(seqs) or 0, files, int(size))
+    return Lag((session.scalar(seqs) or 0) + _held(session, peer), files, int(size))
+
+
+def _held(session: Session, peer: Peer) -> int:
+    """What waits here and came after the other server was last told of all that does."""
+    found = select(func.count()).where(Operation.project_id == peer.project_id, operations.waits(), is_ours(peer))
+    told_at = met_at(session, peer) if peer.base or peer.here_id else peer.exported_at
+    return session.scalar(found if told_at is None else found.where(Operation.received_at > told_at)) or 0
 
 
 def is_ours(peer: Peer) -> ColumnElement[bool]:

@@ -41,6 +41,8 @@ class Talk:
     link: Link
     clock: Callable[[], datetime]
     carried: Carried = field(default_factory=Carried)
+    waiting: str | None = None
+    """The digest of what waits over there; None where nobody told."""
 
     @property
     def project_id(self) -> str:
