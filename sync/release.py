@@ -112,8 +112,11 @@ def _lock(session: Session, item: InboxItem) -> None:
 
 
 def put_back(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -> None:
-    """What was discarded is in quarantine again. Refuses NotAllowed."""
+    """What was discarded is in quarantine again. Refuses NotAllowed, NotWaiting."""
     access.require(actor, "quarantine.release", item.project_id)
+    _lock(session, item)
+    if item.state != "discarded":
+        raise NotWaiting
     inbox.move(session, item, "quarantined", actor=actor, now=now, detail={})
 
 

@@ -24,6 +24,7 @@ from sync.lost import waiting_in_vain
 from sync.models import Event, Form, InboxItem, Installation, Operation, Project, SubmissionAttachment
 from sync.rebuild import rebuild
 from sync.verdict import SentFile, Why
+from tests.integration.store.races import at_once
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, xform
 
 
@@ -371,21 +372,49 @@ def test_what_was_discarded_while_it_waited_is_the_same_when_made_again(field: F
     assert found.is_same, found.changed
 
 
+def on_item(field: Field, decision: Callable[..., Any], **more: Any) -> None:
+    def act(session: Session) -> None:
+        decision(session, session.scalars(select(InboxItem)).one(), actor=field.supervisor, now=field.now, **more)
+
+    in_transaction(field.engine, act)
+
+
 def test_what_was_discarded_from_quarantine_comes_back(field: Field, tablet: Tablet) -> None:
-    def on_item(decision: Callable[..., Any], **more: Any) -> None:
-        def act(session: Session) -> None:
-            decision(session, session.scalars(select(InboxItem)).one(), actor=field.supervisor, now=field.now, **more)
-
-        in_transaction(field.engine, act)
-
     field.push(tablet, tablet.fill_in(new_id(), nama="Siti"), is_revoked=True)
 
-    on_item(release.discard, note="salah")
+    on_item(field, release.discard, note="salah")
     gone = field.all(InboxItem)[0].state
-    on_item(release.put_back)
+    on_item(field, release.put_back)
 
     assert (gone, field.all(InboxItem)[0].state) == ("discarded", "quarantined")
     assert actions(field) == [("quarantine.discard", "salah"), ("quarantine.take_back", "")]
+
+
+def test_what_was_released_meanwhile_does_not_come_back(field: Field, tablet: Tablet) -> None:
+    """One supervisor has both pages open, or two have one each: it would be released a second time."""
+    field.push(tablet, tablet.fill_in(new_id(), nama="Siti"), is_revoked=True)
+    on_item(field, release.discard, note="salah")
+    released(field)
+
+    with pytest.raises(release.NotWaiting):
+        on_item(field, release.put_back)
+
+    assert field.all(InboxItem)[0].state == "released"
+
+
+def test_of_two_supervisors_who_take_it_back_at_once_one_does(field: Field, tablet: Tablet) -> None:
+    field.push(tablet, tablet.fill_in(new_id(), nama="Siti"), is_revoked=True)
+    on_item(field, release.discard, note="salah")
+
+    def put_back() -> bool:
+        try:
+            on_item(field, release.put_back)
+        except release.NotWaiting:
+            return False
+        return True
+
+    assert sorted(at_once(4, put_back)) == [False, False, False, True]
+    assert [action for action, _note in actions(field)].count("quarantine.take_back") == 1
 
 
 def test_the_command_line_lists_discards_takes_back_and_applies(
