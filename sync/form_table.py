@@ -79,6 +79,11 @@ class TableTooLarge(BadTable):
     slug = "table/too-large"
 
 
+MORE_CELLS = "more_cells"
+"""Why a row is faulty: a text with a comma in it, without quotation marks, would put all that follows into the wrong
+columns."""
+
+
 class RowFault(TypedDict):
     """What is wrong in a row of a file; the names of the columns are row 1. `why` is a word of who reads the file."""
 
@@ -106,6 +111,15 @@ class Wanted:
     most_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A CSV that somebody sent. `rows` are by their numbers in a spreadsheet; cells that are missing at the end of a
+    row are not in it."""
+
+    columns: Sequence[str]
+    rows: Mapping[int, Mapping[str, str]]
+
+
 def is_table(name: str, size: int) -> bool:
     """Whether the checks should read this attachment."""
     return name.lower().endswith(SUFFIXES) and size <= LARGEST
@@ -117,11 +131,14 @@ def table(name: str, content: bytes, list_name: str = "") -> Table:
     return Table([row for row in rows if row.get(LIST_NAME) == list_name] if list_name else rows)
 
 
-def sent_rows(content: bytes, wanted: Wanted) -> Sequence[Mapping[str, str]]:
-    """The rows of a CSV that somebody sends. Refuses BadTable."""
+def sent_rows(content: bytes, wanted: Wanted) -> Sent:
+    """The columns and rows of a CSV that somebody sends.
+
+    Refuses BadTable, and FaultyRows for a row with more cells than there are columns."""
     if len(content) > wanted.most_bytes:
         raise TableTooLarge(f"{len(content)} > {wanted.most_bytes}")
-    columns, rows = _csv_columns("CSV", content), list(_csv("CSV", content))
+    columns, cells = _csv_columns("CSV", content), _csv_cells("CSV", content)
+    rows = {number: dict(zip(columns, row, strict=False)) for number, row in cells.items()}
     missing = [column for column in wanted.columns if column not in columns]
     if missing:
         raise MissingColumn(", ".join(missing), column=missing[0])
@@ -129,7 +146,13 @@ def sent_rows(content: bytes, wanted: Wanted) -> Sequence[Mapping[str, str]]:
         raise EmptyTable
     if len(rows) > wanted.most_rows:
         raise TableTooLarge(f"{len(rows)} > {wanted.most_rows}")
-    return rows
+    more = ((number, row[len(columns) :]) for number, row in cells.items() if any(row[len(columns) :]))
+    faults: list[RowFault] = [
+        {"row": number, "column": "", "value": ", ".join(rest)[:100], "why": MORE_CELLS} for number, rest in more
+    ]
+    if faults:
+        raise FaultyRows(faults)
+    return Sent(columns, rows)
 
 
 def check_table(definition: FormDefinition, name: str, content: bytes) -> None:
@@ -175,12 +198,14 @@ def _rows(name: str, content: bytes) -> list[dict[str, str]]:
 
 def _csv(name: str, content: bytes) -> Iterator[dict[str, str]]:
     columns = _csv_columns(name, content)
+    yield from (dict(zip(columns, row, strict=False)) for row in _csv_cells(name, content).values())
+
+
+def _csv_cells(name: str, content: bytes) -> dict[int, list[str]]:
+    """The rows below the columns by their numbers, without those that are blank."""
     reader = _reader(name, content)
     try:
-        next(reader, None)
-        for row in reader:
-            if any(row):
-                yield dict(zip(columns, row, strict=False))
+        return {number: row for number, row in enumerate(reader, 1) if number > 1 and any(row)}
     except csv.Error as error:
         raise BrokenRow(f"{name}, {reader.line_num}: {error}", line=reader.line_num) from error
 

@@ -16,6 +16,7 @@ from server.auth import actor
 from server.clock import now
 from server.console.assignments import people_of, today
 from server.console.blueprint import bp
+from server.console.csv_faults import OF_ROWS
 from server.console.submissions import forms_of
 from server.db import session
 from server.problems import STATUS, Fault, fault_of
@@ -35,6 +36,7 @@ MOST_ENTRIES = 300
 REFUSALS = (assign.BadDue, assign.BadTarget, assign.NoSuchAssignee, assign.FormDoesNotAsk, assign.NotOffered)
 
 WHY: Mapping[str, str] = {
+    **OF_ROWS,
     "no_such_form": lazy_gettext("There is no such form."),
     "no_such_person": lazy_gettext("Nobody here is called so, or more than one."),
     "no_such_entity": lazy_gettext("No entry is called so, or more than one."),

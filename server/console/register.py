@@ -14,6 +14,7 @@ from forms.errors import Problem
 from server.auth import actor
 from server.clock import now
 from server.console.blueprint import bp
+from server.console.csv_faults import OF_ROWS
 from server.console.forms import NoFile
 from server.console.properties import Properties, properties
 from server.console.property_types import MISFITS
@@ -35,6 +36,10 @@ WHY: Mapping[str, str] = {
     "no_label": lazy_gettext("The label is empty or longer than 255 characters."),
     "id_twice": lazy_gettext("The same entry stands here twice."),
     "no_such_entity": lazy_gettext("There is no entry of this id. Leave the cell empty for a new one."),
+    "no_such_version": lazy_gettext(
+        "This server does not know that version of the entry. Take the CSV of this registry anew."
+    ),
+    **OF_ROWS,
     **MISFITS,
 }
 
@@ -85,14 +90,14 @@ def edit_entry(number: int, name: str, entity_id: str) -> ResponseReturnValue:
 
 @bp.post("/projects/<int:number>/entities/<name>/<entity_id>/edit")
 def change_entry(number: int, name: str, entity_id: str) -> ResponseReturnValue:
-    """What was typed stays on the page when somebody else was faster."""
+    """What somebody else changed since the page was opened is merged with it."""
     found = project(number)
     one = entity_lists.entity(session(), found, name, entity_id)
     version = request.form.get("version", "")
     base = int(version) if version.isascii() and version.isdigit() else None
     try:
-        register.update(session(), one, _entry(), base_version=base, actor=actor(), now=now())
-    except (register.NoLabel, register.BadValue, register.StaleEntity) as problem:
+        register.update(session(), one, _entry(), base_version=base, merges=True, actor=actor(), now=now())
+    except (register.NoLabel, register.BadValue) as problem:
         return _page(found, name, one, request.form, fault_of(problem)), STATUS[problem.kind]
     flash(gettext("Saved."), "good")
     return redirect(url_for("console.entity", number=number, name=name, entity_id=entity_id), 303)

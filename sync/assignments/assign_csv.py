@@ -49,7 +49,7 @@ def take_csv(session: Session, project: Project, content: bytes, *, actor: Actor
     reading = _Reading.of(session, project)
     tasks: list[Task] = []
     faults: list[RowFault] = []
-    for number, row in enumerate(sent_rows(content, WANTED), 2):
+    for number, row in sent_rows(content, WANTED).rows.items():
         task = reading.task(row)
         try:
             assign.require_sound(session, project, task, reading.ids)

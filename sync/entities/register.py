@@ -21,11 +21,12 @@ from sync.entities.apply import LABEL
 from sync.errors import NoSuchEntity, NoSuchProperty
 from sync.ledger import Act, open_ledger
 from sync.lock import lock_project
-from sync.models import Entity, EntityList, Project
+from sync.models import Entity, EntityList, EntityVersion, Project
 from sync.place import place
 from sync.record import record
 
 LONGEST_LABEL = 255
+NOTHING: Mapping[str, Mapping[str, int]] = {}
 
 
 class BadValue(Problem):
@@ -108,11 +109,19 @@ def create(
 
 
 def update(
-    session: Session, found: Entity, entry: Entry, *, base_version: int | None = None, actor: Actor, now: datetime
+    session: Session,
+    found: Entity,
+    entry: Entry,
+    *,
+    base_version: int | None = None,
+    merges: bool = False,
+    actor: Actor,
+    now: datetime,
 ) -> Entity:
     """The entity says what is new in `entry`; what it does not name stays.
 
-    `base_version` is the one that the author saw, None whichever stands now. Refuses NotAllowed, StaleEntity,
+    `base_version` is the one that the author saw, None whichever stands now. When that is another one by now, the
+    change is refused, or with `merges` merged with what the author had not seen. Refuses NotAllowed, StaleEntity,
     NoSuchEntity when it is gone, NoLabel, NoSuchProperty, and BadValue for what is new."""
     access.require(actor, "entity.update", found.project_id)
     project = session.get_one(Project, found.project_id)
@@ -124,12 +133,15 @@ def update(
     session.refresh(found)
     if found.is_deleted:
         raise NoSuchEntity(found.entity_id)
-    if base_version not in (None, found.version):
+    version = found.version if base_version is None else base_version
+    seen = as_seen(session, project, {found.entity_id: version} if merges else {}).get(found.entity_id)
+    if version != found.version and seen is None:
         raise StaleEntity(current=found.version, provided=base_version)
-    changes = difference(found, entry)
+    changes = difference(seen or found, entry)
     _require_fitting(in_list, {name: value or "" for name, value in changes.items()})
     if changes:
-        write(session, project, found.list_name, {found.entity_id: changes}, actor=actor, now=now)
+        bases = {} if seen is None else {found.entity_id: seen.vector}
+        write(session, project, found.list_name, {found.entity_id: changes}, bases=bases, actor=actor, now=now)
         session.refresh(found)
         note(session, "entity.update", project, ("entity", found.entity_id), {"changes": changes}, actor, now)
     return found
@@ -181,10 +193,12 @@ def write(
     list_name: str,
     changes: Mapping[str, Mapping[str, str | None]],
     *,
+    bases: Mapping[str, Mapping[str, int]] = NOTHING,
     actor: Actor,
     now: datetime,
 ) -> None:
-    """An operation for each entity, by this server's hand, on what stands now."""
+    """An operation for each entity, by this server's hand: on what stands now, or on the state with the vector in
+    `bases`, which its author saw."""
     ledger = open_ledger(session, project.project_id, now=now)
     ledger.load_records(["entity"], changes)
     for entity_id, changed in changes.items():
@@ -193,7 +207,7 @@ def write(
             kind="entity",
             record_id=entity_id,
             actor=actor,
-            context=None,
+            context=bases.get(entity_id),
             changes=dict(changed),
             form_id=list_name,
         )
@@ -216,7 +230,18 @@ def known(session: Session, project: Project, ids: Sequence[str]) -> dict[str, E
     return found
 
 
-def difference(found: Entity, entry: Entry) -> dict[str, str | None]:
+def as_seen(session: Session, project: Project, versions: Mapping[str, int]) -> dict[str, EntityVersion]:
+    """These versions of these entities; those that are not known here are left out."""
+    wanted = list(versions)
+    found: dict[str, EntityVersion] = {}
+    for start in range(0, len(wanted), 500):
+        mine = EntityVersion.project_id == project.project_id, EntityVersion.entity_id.in_(wanted[start : start + 500])
+        rows = session.scalars(select(EntityVersion).where(*mine))
+        found.update((row.entity_id, row) for row in rows if row.version == versions[row.entity_id])
+    return found
+
+
+def difference(found: Entity | EntityVersion, entry: Entry) -> dict[str, str | None]:
     changes: dict[str, str | None] = {}
     if entry.label is not None and label_of(entry.label) != found.label:
         changes[LABEL] = label_of(entry.label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -71,3 +72,21 @@ def test_an_entry_tells_what_was_written_and_does_not_stand_and_by_which_records
     assert "No record mentions this entry." not in page
     _versions, _, aside = page.partition("<aside>")
     assert all(str(one["record"]) in aside for one in records)
+
+
+def test_what_a_device_changed_while_the_page_was_open_is_merged_with_what_was_typed(
+    field: Field, reader: Reader
+) -> None:
+    tablet = field.tablet("d-siti")
+    entity_id = register(field, tablet)
+    page = reader.get(f"{HERE}/{entity_id}/edit")
+    (seen,) = re.findall(r'name="version" value="(\d+)"', page)
+    field.push(tablet, tell(tablet, update(entity_id, 1), nama="Bu Siti", umur="42"))
+
+    typed = {"version": seen, "label": "Siti", "p-nama": "Siti", "p-umur": "43"}
+    answer = reader.send(f"{HERE}/{entity_id}/edit", f"{HERE}/{entity_id}", **typed)
+
+    shown = reader.follow(answer)
+    assert "Bu Siti" in shown
+    assert all(value in shown.partition("<aside>")[0] for value in ("42", "43"))
+    assert "1 conflict" in shown

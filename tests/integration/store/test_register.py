@@ -19,7 +19,7 @@ from sync.entities.register import Entry
 from sync.entities.take_csv import Taken
 from sync.errors import NoSuchEntity, NoSuchProperty
 from sync.form_table import BadTable, FaultyRows
-from sync.models import Entity, Event, Operation, Project
+from sync.models import Conflict, Entity, Event, Operation, Project
 from tests.conftest import Team
 
 Act = Callable[..., Any]
@@ -174,6 +174,45 @@ def test_what_devices_were_given_comes_back_as_it_is(act: Act, engine: Engine, a
 
     assert act(take_csv.take_csv, "informan", before.encode()) == Taken(0, 0, 2)
     assert csv(engine, a_project) == before
+
+
+def test_a_csv_that_was_taken_before_somebody_changed_its_entries_undoes_nothing(
+    act: Act, engine: Engine, a_project: Team
+) -> None:
+    made = act(register.create, "informan", [Entry("Siti", {"phone": "1"}, ID), Entry("Ani", {"phone": "2"}, _id(2))])
+    taken_home = csv(engine, a_project)
+    for one in made:
+        act(register.update, one, Entry(None, {"phone": "33", "status": "active"}))
+
+    taken = act(take_csv.take_csv, "informan", taken_home.replace("Siti,1,1,", "Bu Siti,1,44,").encode())
+
+    assert taken == Taken(created=0, updated=1, unchanged=1)
+    with Session(engine) as session:
+        siti, ani = (session.get_one(Entity, (a_project.project_id, id_)) for id_ in (ID, _id(2)))
+        assert (ani.data, ani.version) == ({"phone": "33", "status": "active"}, 2)
+        assert (siti.label, siti.data["status"], siti.conflicts) == ("Bu Siti", "active", 1)
+        siblings = session.scalars(select(Conflict)).one().siblings
+        assert {one["value"] for one in siblings} == {"33", "44"}
+
+
+def test_a_version_that_was_never_here_is_refused_with_its_row(act: Act) -> None:
+    act(register.create, "informan", [Entry("Siti", {"phone": "1"}, ID)])
+
+    for version in ("2", "0", "one", "9" * 30):
+        with pytest.raises(FaultyRows) as refusal:
+            act(take_csv.take_csv, "informan", f"name,label,__version\n\n{ID},Siti,{version}\n".encode())
+        assert refusal.value.members["faults"] == [
+            {"row": 3, "column": "__version", "value": version, "why": "no_such_version"}
+        ]
+
+
+def test_cells_that_are_missing_at_the_end_of_a_row_change_nothing(act: Act, engine: Engine, a_project: Team) -> None:
+    act(register.create, "informan", [Entry("Siti", {"phone": "1", "status": "active"}, ID)])
+
+    taken = act(take_csv.take_csv, "informan", f"name,label,phone,status\n {ID} ,Bu Siti\n".encode())
+
+    assert taken == Taken(created=0, updated=1, unchanged=0)
+    assert f"{ID},Bu Siti,2,1,active\n" in csv(engine, a_project)
 
 
 def test_new_columns_become_properties_when_that_is_wanted(act: Act, engine: Engine, a_project: Team) -> None:

@@ -9,6 +9,7 @@ from sync.form_table import (
     BrokenRow,
     DoubledColumn,
     EmptyTable,
+    FaultyRows,
     MissingColumn,
     NamelessColumn,
     NotUtf8,
@@ -137,9 +138,23 @@ WANTED = Wanted(("label",), most_rows=2, most_bytes=40)
 
 
 def test_a_csv_that_somebody_sends_is_rows_whatever_its_column_order_and_delimiter() -> None:
-    rows = sent_rows(b"\xef\xbb\xbfrt;label\r\n03;Siti\r\n;Ani\r\n", WANTED)
+    sent = sent_rows(b"\xef\xbb\xbfrt;label\r\n03;Siti\r\n;Ani\r\n", WANTED)
 
-    assert rows == [{"rt": "03", "label": "Siti"}, {"rt": "", "label": "Ani"}]
+    assert sent.columns == ["rt", "label"]
+    assert sent.rows == {2: {"rt": "03", "label": "Siti"}, 3: {"rt": "", "label": "Ani"}}
+
+
+def test_the_rows_of_a_csv_have_the_numbers_that_a_spreadsheet_shows() -> None:
+    sent = sent_rows(b'label,rt\n\n"Si\nti",3\n,\nAni\n', WANTED)
+
+    assert sent.rows == {3: {"label": "Si\nti", "rt": "3"}, 5: {"label": "Ani"}}
+
+
+def test_a_text_with_a_comma_that_would_shift_its_row_is_refused_with_its_number() -> None:
+    with pytest.raises(FaultyRows) as refusal:
+        sent_rows(b"label,rt\nSiti,3,,\nAni, S.Pd,4\n", WANTED)
+
+    assert refusal.value.members["faults"] == [{"row": 3, "column": "", "value": "4", "why": "more_cells"}]
 
 
 @pytest.mark.parametrize(
