@@ -14,6 +14,7 @@ from sync import access, definitions, inbox
 from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, read_draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
+from sync.models import Device
 from sync.place import place, set_aside, wake
 from sync.repeat import SHOWN, files_beside, gives_way, is_set_aside, line_of, new_files, repeated
 from sync.settle import settle, xml_of
@@ -115,9 +116,23 @@ def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> 
     return _line(ledger, act)
 
 
-def _is_forged(item: Item, draft: Draft) -> bool:
-    """Whether it claims to be a server's word: its numbers are no device's to give away."""
-    return draft.origin.startswith(OF_SERVERS) and not draft.is_derived and not item.sender.actor.serves
+def _is_forged(ledger: Ledger, item: Item, draft: Draft) -> bool:
+    """Whether it claims to be the word of a server or of another device: their numbers are not this sender's to give
+    away."""
+    if draft.is_derived or item.sender.actor.serves:
+        return False
+    return draft.origin.startswith(OF_SERVERS) or _is_of_another(ledger, item, draft)
+
+
+def _is_of_another(ledger: Ledger, item: Item, draft: Draft) -> bool:
+    """Whether a device that works here counts by this origin: everybody reads in records who has counted how far.
+
+    Who was revoked, or is not known here any more, sends under a new name what it had made under the old one."""
+    own, owner = item.sender.device_id, draft.origin.rpartition("~")[0]
+    if own is None or owner in ("", own):
+        return False
+    device = ledger.session.get(Device, (ledger.project_id, owner))
+    return device is not None and device.revoked_at is None
 
 
 def _same_instance(ledger: Ledger, item: Item, draft: Draft) -> Act | None:
@@ -137,7 +152,7 @@ def _refusal(ledger: Ledger, item: Item, draft: Draft) -> tuple[Why, str]:
         return Why.REVOKED_DEVICE, ""
     if item.why is not Why.NONE:
         return item.why, item.detail
-    if _is_forged(item, draft):
+    if _is_forged(ledger, item, draft):
         return Why.NOT_PERMITTED, draft.origin
     verb = verb_of(draft)
     if not verb or not access.may(item.sender.actor, verb, ledger.project_id):
@@ -198,7 +213,7 @@ def _put_aside(ledger: Ledger, item: Item, why: Why, detail: str) -> Line:
         # The same once more: one row in the supervisor's list is enough, and the first verdict stands.
         return Line(op_id, Outcome.DUPLICATE, why=Why(put_aside.why), first=Outcome.QUARANTINED)
     inbox.quarantine(session, project_id, item.item_id, op_id=op_id, why=why, detail=detail, now=ledger.now)
-    if draft is not None and not _is_forged(item, draft) and _may_be_void(ledger, draft):
+    if draft is not None and not _is_forged(ledger, item, draft) and _may_be_void(ledger, draft):
         row = row_of(ledger, item, draft) | {
             "state": "void",
             "why": why.value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from sync import author, receive
 from sync.access import Actor, Role
 from sync.engine import in_transaction
 from sync.lay import MOST_FINDINGS
-from sync.models import Conflict, Operation, Project, SubmissionFinding
+from sync.models import Conflict, Device, Operation, Project, SubmissionFinding
 from sync.rebuild import rebuild
 from sync.verdict import Outcome, Receipt, Sender, Why
 from tests.integration.sync.field import FORM, PHOTO, Field, Tablet, instance, new_id, outcomes, xform
@@ -151,3 +152,29 @@ def write_review(field: Field, record: str, actor: Actor) -> Operation:
 
     written: Operation = in_transaction(field.engine, act)
     return written
+
+
+def test_no_device_takes_the_numbers_of_another_one(field: Field, tablet: Tablet, other_tablet: Tablet) -> None:
+    """Every device reads in the records how far the others have counted."""
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+    own = tablet.op(record, set={"umur": "41"})
+
+    forged = field.push(other_tablet, own | {"op": str(uuid.uuid4()), "set": {"umur": "99"}})
+    receipt = field.push(tablet, own)
+
+    assert [(line.outcome, line.why) for line in forged.lines] == [(Outcome.QUARANTINED, Why.NOT_PERMITTED)]
+    assert outcomes(receipt) == [Outcome.ACCEPTED]
+    assert field.answers(record) == {"nama": "Siti", "umur": "41"}
+
+
+def test_a_tablet_that_was_enrolled_anew_sends_what_it_had_made_before(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    def revoke(session: Session) -> None:
+        session.get_one(Device, (field.project_id, tablet.device_id)).revoked_at = field.now
+
+    made = tablet.fill_in(new_id(), nama="Siti")
+    in_transaction(field.engine, revoke)
+
+    assert outcomes(field.push(other_tablet, made)) == [Outcome.ACCEPTED]
