@@ -168,8 +168,15 @@ def keep(session: Session, manifest: Manifest, file: Path, *, cause: str) -> Bac
 
 
 def latest(session: Session) -> Backup | None:
-    """The last one that was made."""
-    return session.scalars(select(Backup).order_by(Backup.made_at.desc(), Backup.backup_id.desc()).limit(1)).first()
+    """The one that holds most."""
+    return next(iter(listed(session)), None)
+
+
+def listed(session: Session) -> list[Backup]:
+    """Those that hold most first. A clock may have stood at 1970 after a power cut: the feed's numbers say which of two
+    is the later, and only where they are the same the clock does."""
+    rows = session.scalars(select(Backup)).all()
+    return sorted(rows, key=lambda row: (row.epoch, sum(row.heads.values()), row.made_at, row.backup_id), reverse=True)
 
 
 def count(connection: Connection, table: Table) -> Counted:
@@ -288,9 +295,9 @@ def _as_json(value: Any) -> str:
 
 
 def tidy(engine: Engine, shelf: Shelf) -> int:
-    """Of the scheduled backups on the shelf the latest stay; how many went. Their rows stay as the history."""
+    """Of the scheduled backups on the shelf the first of the list stay; how many went. Their rows stay as history."""
     with Session(reader(engine)) as session:
-        rows = session.scalars(select(Backup).order_by(Backup.made_at.desc(), Backup.backup_id.desc())).all()
+        rows = listed(session)
     on_shelf = [Path(row.file) for row in rows if row.cause == "schedule" and Path(row.file).parent == shelf.folder]
     gone = [file for file in on_shelf if file.is_file()][max(shelf.kept, 1) :]
     for file in gone:

@@ -6,9 +6,10 @@ life that this server does not remember knows by the number that it must send ag
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, exists, insert, select, true, update
 from sqlalchemy.orm import Session
@@ -19,6 +20,8 @@ from sync.record import record
 from sync.rows import table_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+LARGEST_STEP = 10**6
+"""Cursors have room for a thousand of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def open_epoch(session: Session, *, source: str, state_at: datetime | None, now:
     """The database that is here was restored: its feed goes on in a new epoch. The number of that epoch."""
     installation = session.scalars(select(Installation)).one()
     ended = installation.epoch
-    opened = max(ended + 1, int((now - BEGAN).total_seconds()))
+    opened = max(_after(ended, state_at, now), int((now - BEGAN).total_seconds()))
     heads = session.execute(select(Project.project_id, Project.head)).all()
     if heads:
         rows = [{"project_id": project_id, "epoch": ended, "seq": head} for project_id, head in heads]
@@ -90,6 +93,13 @@ def open_epoch(session: Session, *, source: str, state_at: datetime | None, now:
     session.execute(update(Installation).values(epoch=opened))
     session.expire_all()
     return opened
+
+
+def _after(ended: int, state_at: datetime | None, now: datetime) -> int:
+    """A number that no other life has had. Where the clock has been put back it may say the same for the second restore
+    of a backup as for the first: then chance keeps them apart."""
+    is_clock_behind = now < max(BEGAN + timedelta(seconds=ended), state_at or BEGAN)
+    return ended + 1 + (secrets.randbelow(LARGEST_STEP) if is_clock_behind else 0)
 
 
 def note_epoch(session: Session, epoch: int, *, actor: Actor, now: datetime) -> None:

@@ -21,7 +21,7 @@ from server.services import services
 from sync import backup, tripwire
 from sync.access import require
 from sync.consolidate import JOBS, JobBusy
-from sync.models import Backup, Epoch, Installation
+from sync.models import Epoch, Installation
 from sync.restore import drill
 
 SHOWN = 15
@@ -32,8 +32,7 @@ WORRY_AFTER_H = 48
 @bp.get("/server")
 def server() -> ResponseReturnValue:
     require(actor(), "server.read")
-    made = select(Backup).order_by(Backup.made_at.desc(), Backup.backup_id.desc()).limit(SHOWN)
-    backups = session().scalars(made).all()
+    backups = backup.listed(session())[:SHOWN]
     return render_template(
         "console/server.html",
         installation=session().scalars(select(Installation)).one(),

@@ -35,7 +35,8 @@ def learned(peer: Peer, manifest: Manifest, own: Standing) -> dict[str, Any]:
     told = {} if manifest.epoch == peer.epoch else after_restore(peer, manifest.epoch, manifest.forks, own.head)
     told |= _how_far_it_is_here(peer, manifest, own)
     told |= _how_far_ours_is_there(peer, manifest, own, told)
-    if peer.told_at is None or manifest.made_at >= peer.told_at:
+    if manifest.epoch > peer.epoch or manifest.until >= _here(peer, manifest, own):
+        # By the feed, not by its clock, which may have stood at 1970 after a power cut, or once in the next decade.
         told |= {"told_at": manifest.made_at, "lacks": manifest.lacks}
     return told
 

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -316,6 +316,40 @@ def test_of_the_scheduled_backups_the_latest_stay(field: Field, blobs: BlobStore
 
     assert backup.tidy(field.engine, shelf) == 2
     assert sorted(file.name for file in shelf.folder.glob("*.zip")) == ["2.zip", "3.zip"]
+
+
+def test_a_clock_that_died_makes_no_backup_the_older_one(
+    field: Field, tablet: Tablet, blobs: BlobStore, tmp_path: Path
+) -> None:
+    shelf = Shelf(tmp_path / "shelf", kept=1)
+    for name, then in (("before", field.now), ("after", datetime(1970, 1, 1, 1, 30, tzinfo=UTC))):
+        field.push(tablet, tablet.fill_in(new_id(), nama="Siti"))
+        back_up(field.engine, blobs, shelf.folder / f"{name}.zip", is_inside=False, cause="schedule", now=then)
+
+    backup.tidy(field.engine, shelf)
+
+    assert [file.name for file in shelf.folder.glob("*.zip")] == ["after.zip"]
+    with Session(field.engine) as session:
+        found = backup.latest(session)
+        assert found is not None
+        assert Path(found.file).name == "after.zip"
+
+
+def test_a_backup_restored_twice_by_a_dead_clock_gives_two_epochs(
+    field: Field, blobs: BlobStore, another_database: NewDatabase, tmp_path: Path
+) -> None:
+    back_up(field.engine, blobs, tmp_path / "b.zip", now=field.now)
+    died = datetime(1970, 1, 1, tzinfo=UTC)
+
+    numbers = []
+    for number in range(2):
+        engine = connect(another_database(is_empty=True))
+        store = BlobStore(tmp_path / str(number), reserve=0)
+        numbers.append(restore(engine, store, tmp_path / "b.zip", now=died).epoch)
+        engine.dispose()
+
+    assert len(set(numbers)) == 2
+    assert min(numbers) > 1
 
 
 def test_others_on_the_machine_cannot_read_it(field: Field, blobs: BlobStore, tmp_path: Path) -> None:
