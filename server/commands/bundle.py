@@ -24,6 +24,7 @@ from sync.bundles.manifest import Manifest
 from sync.bundles.opened import Watch
 from sync.bundles.pack import export as pack
 from sync.bundles.take import Taken, take
+from sync.parcel import OtherContent
 from sync.verdict import Line, Outcome
 
 NUMBER = click.option("--project", "number", type=int, default=1, show_default=True, help="The project's number.")
@@ -169,12 +170,18 @@ def _tell_taken(taken: Taken) -> None:
         for line in taken.lines:
             shown.add_row(*_row(line))
         out.print(shown)
-    for named, why in taken.refused_forms:
-        attention(_("The form %(form)s could not be taken. %(why)s", form=named, why=why))
+    _tell_forms(taken)
     if taken.has_gap:
         attention(
             _("An earlier bundle of that server is missing here. Import it, or bring that server a bundle from here.")
         )
+
+
+def _tell_forms(taken: Taken) -> None:
+    if taken.clashing:
+        attention(f"{_(OtherContent.title())} {', '.join(taken.clashing)}")
+    for named, why in taken.refused_forms:
+        attention(_("The form %(form)s could not be taken. %(why)s", form=named, why=why))
 
 
 def _name(taken: Taken) -> str:

@@ -30,6 +30,7 @@ from sync.bundles.pack import export
 from sync.bundles.take import Taken, take
 from sync.identity import uuid7
 from sync.models import Peer, Project
+from sync.parcel import OtherContent
 from sync.verdict import Outcome
 
 TAKE = "console.take_bundle"
@@ -153,6 +154,8 @@ def _tell(taken: Taken) -> None:
         flash(ngettext("%(num)d is in quarantine.", "%(num)d are in quarantine.", aside), "warn")
     if held:
         flash(ngettext("%(num)d waits for what it builds on.", "%(num)d wait for what they build on.", held), "info")
+    if taken.clashing:
+        flash(f"{gettext(OtherContent.title())} {', '.join(taken.clashing)}", "warn")
     for named, why in taken.refused_forms:
         flash(gettext("The form %(form)s could not be taken. %(why)s", form=named, why=why), "bad")
     if taken.has_gap:

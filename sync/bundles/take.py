@@ -54,6 +54,9 @@ class Taken:
     """Some of those that did not simply become part of their records."""
     refused_forms: list[tuple[str, str]] = field(default_factory=list)
     """(form and version, why it could not be taken)."""
+    clashing: list[str] = field(default_factory=list)
+    """Form versions that both servers have, with different content: each keeps its own, and nothing waits for people
+    to agree."""
     files: int = 0
     files_size: int = 0
     has_gap: bool = False
@@ -175,10 +178,12 @@ class _Take:
             for sha256 in parcel.files_of(packed):
                 if sha256 in inside:
                     self._take_file(sha256, *inside[sha256])
+            named = f"{packed.get('form')} {packed.get('version')}".strip()
             try:
                 in_transaction(self.engine, partial(self._take_form, packed=packed))
+            except parcel.OtherContent:
+                self.taken.clashing.append(named)
             except Problem as problem:  # what is in its records comes all the same, and waits for it
-                named = f"{packed.get('form')} {packed.get('version')}".strip()
                 self.taken.refused_forms.append((named, f"{problem.title()} {problem.detail}".strip()))
 
     def _take_form(self, session: Session, packed: Mapping[str, Any]) -> None:
@@ -240,6 +245,8 @@ def _note(session: Session, taken: Taken, peer: Peer | None, file: Path, *, acto
         told = learned(row, manifest, standing(session, manifest.project)) if taken.is_whole else {}
         for name, value in {**told, "imported_at": now}.items():
             setattr(row, name, value)
+    if taken.clashing and peer is not None:
+        peers.note_clashes(session, peer, taken.clashing, now=now)
     detail = {"name": taken.name, "file": file.name, "new": taken.new, "files": taken.files}
     target = ("bundle", manifest.bundle_id)
     record(session, "bundle.import", actor=actor, at=now, project_id=manifest.project, target=target, detail=detail)

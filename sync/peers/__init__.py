@@ -21,7 +21,7 @@ from sync.peers.roster import (
     token_of,
     trust,
 )
-from sync.peers.schedule import sync, sync_due
+from sync.peers.schedule import note_clashes, sync, sync_due
 from sync.peers.talk import Carried
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "met_at",
     "named",
     "note",
+    "note_clashes",
     "note_read",
     "own_id",
     "remove",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,7 +51,9 @@ def sync(
         next_at = began + pause(failures)
         note(engine, peer, tried_at=began, next_at=next_at, failures=failures, error=told[:2000])
         raise
-    error = _note_clashes(engine, peer, carried, began) if carried.clashing else ""
+    error = ""
+    if carried.clashing:
+        error = in_transaction(engine, lambda session: note_clashes(session, peer, carried.clashing, now=began))
     note(engine, peer, tried_at=began, synced_at=clock(), next_at=None, failures=0, error=error)
     return carried
 
@@ -86,13 +88,13 @@ def pause(failures: int) -> timedelta:
     return min(FIRST_PAUSE * int(2**doublings), LONGEST_PAUSE) * random.uniform(1 - SPREAD, 1 + SPREAD)
 
 
-def _note_clashes(engine: Engine, peer: Peer, carried: Carried, now: datetime) -> str:
+def note_clashes(session: Session, peer: Peer, clashing: Iterable[str], *, now: datetime) -> str:
     """That both have a form version with different content stands in the audit log; the words for it."""
-    problem = OtherContent(", ".join(sorted(carried.clashing)))
+    forms = sorted(clashing)
     told: dict[str, Any] = {"project_id": peer.project_id, "target": ("peer", peer.peer_id)}
-    told["detail"] = {"name": peer.name, "forms": sorted(carried.clashing)}
-    in_transaction(engine, lambda session: record(session, "peer.clash", actor=SYSTEM, at=now, **told))
-    return f"{problem.title()} {problem.detail}"[:2000]
+    record(session, "peer.clash", actor=SYSTEM, at=now, detail={"name": peer.name, "forms": forms}, **told)
+    problem = OtherContent(", ".join(forms))
+    return f"{problem.title()}\n{problem.detail}"[:2000]
 
 
 def _meet(

@@ -10,23 +10,24 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from sync import attach, devices, form_list, peers, projects, publish
+from sync import attach, devices, form_list, parcel, peers, projects
 from sync.access import SYSTEM, NotAllowed
 from sync.backup import back_up
 from sync.bundles.errors import OtherProject, ShutOut, UnknownProject, UnknownSigner
 from sync.bundles.key import fingerprint, read_word, word
 from sync.device.errors import ServerUnreachable
 from sync.engine import in_transaction
-from sync.models import Form, Peer, Project, Submission
+from sync.models import Event, Form, Peer, Project, Submission
 from sync.restore import restore
 from sync.verdict import SentFile
 from tests.conftest import make_team
 from tests.e2e.carried import CENTRE, VILLAGE, adopt, carry, key_file, key_of, make, pack, peer_of
 from tests.e2e.offices import Office, agree, rename, server_code
-from tests.e2e.visits import FORM_ID, new_id, xform
+from tests.e2e.visits import FORM_ID, new_id
 
 BY_NOBODY = {"actor": SYSTEM, "now": now()}
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -140,24 +141,39 @@ def test_only_an_administrator_carries_bundles(centre: Office, village: Office, 
             pack(centre, tmp_path, VILLAGE, actor=role)
 
 
-def test_a_form_that_both_have_published_differently_is_said_so(
+def test_a_form_that_both_have_published_differently_stops_nothing_and_is_said_so(
     centre: Office, village: Office, tmp_path: Path
 ) -> None:
-    for at in (centre, village):
-        at.publish("2")
-    with_other_words = "Kunjungan lain"
-
-    def publish_other(session: Session) -> None:
-        other = xform("3").replace(b"<h:title>", f"<h:title>{with_other_words} ".encode())
-        publish.save_draft(session, village.project_id, other, actor=SYSTEM, now=now())
-        publish.publish(session, village.project_id, FORM_ID, actor=SYSTEM, now=now())
-
-    centre.publish("3")
-    in_transaction(village.engine, publish_other)
+    centre.publish("2")
+    village.publish("2", title="Kunjungan lain")
+    up, down = new_id(), new_id()
+    assert village.collect(up, version="2") == centre.collect(down, version="2") == "accepted"
 
     taken = carry(centre, pack(village, tmp_path, CENTRE))
+    carry(village, pack(centre, tmp_path, VILLAGE))
+    next_one = make(village, tmp_path / "next.zip", CENTRE)
 
-    assert [named for named, _why in taken.refused_forms] == [f"{FORM_ID} 3"]
+    assert (taken.clashing, taken.refused_forms, taken.is_whole) == ([f"{FORM_ID} 2"], [], True)
+    assert agree(centre, village)
+    assert next_one.operations == 0
+    with Session(centre.engine) as session:
+        found = select(Event.detail).where(Event.action == "peer.clash")
+        assert [detail["forms"] for detail in session.scalars(found)] == [[f"{FORM_ID} 2"]]
+
+
+def test_a_form_that_cannot_be_read_here_comes_again_with_the_next_bundle(
+    centre: Office, village: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village.publish("2")
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise parcel.BrokenParcel("of a newer server")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parcel, "take", refuse)
+        taken = carry(centre, pack(village, tmp_path, CENTRE))
+
+    assert [named for named, _why in taken.refused_forms] == [f"{FORM_ID} 2"]
     assert not taken.is_whole
     assert peer_of(centre, VILLAGE).cursor == ""
 
