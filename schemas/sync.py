@@ -75,6 +75,7 @@ class PageSchema(Schema):
     head = fields.Integer()
     durable_seq = fields.Integer()
     durable_by = fields.String()
+    server_id = fields.String(data_key="server")
     records = fields.Raw()
     needs = fields.Raw()
     drop = fields.Raw()

@@ -52,6 +52,7 @@ class Page:
     cursor: str
     has_more: bool
     """There are records after these."""
+    server_id: str
     head: int
     durable_seq: int
     durable_by: str
@@ -98,6 +99,7 @@ def pull(
         records=list(records.values()),
         cursor=_cursor(told, reader, since, known, begun),
         has_more=since < told.head,
+        server_id=told.server_id,
         head=told.head,
         durable_seq=told.durable_seq,
         durable_by=told.durable_by,

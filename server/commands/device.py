@@ -62,6 +62,16 @@ def enrol(chosen: Chosen, url_or_code: str, server: str, again: bool) -> None:
 
 
 @device.command()
+@click.argument("address")
+@click.pass_obj
+def move(chosen: Chosen, address: str) -> None:
+    """Tell this folder that the server has another ADDRESS now. What waits here goes there."""
+    with _opened(chosen) as opened:
+        member = opened.move(address)
+        done(_("%(project)s is at %(address)s now.", project=member.project_name, address=member.base))
+
+
+@device.command()
 @click.pass_obj
 def pull(chosen: Chosen) -> None:
     """Get forms, lists and returned records. Nothing is sent."""

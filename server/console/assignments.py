@@ -120,14 +120,14 @@ def assignment(number: int, assignment_id: str) -> ResponseReturnValue:
 
 @bp.post("/projects/<int:number>/assignments/<assignment_id>")
 def change_assignment(number: int, assignment_id: str) -> ResponseReturnValue:
-    """What was typed stays on the page when it cannot be, or when somebody else was faster."""
+    """What somebody else changed since the page was opened is merged with it; what cannot be stays on the page."""
     found = project(number)
     line = one(session(), found, assignment_id, today=today(), actor=actor())
     changes = {name: request.form[name] for name in FIELDS if name in request.form}
     base = request.form.get("seq", "")
     seq = int(base) if base.isascii() and base.isdigit() else None
     try:
-        assign.change(session(), line.assignment, changes, base_seq=seq, actor=actor(), now=now())
+        assign.change(session(), line.assignment, changes, base_seq=seq, merges=True, actor=actor(), now=now())
     except (assign.BadDue, assign.BadTarget, assign.NoSuchAssignee, StaleEdit) as problem:
         return _page(found, assignment_id, request.form, fault_of(problem)), STATUS[problem.kind]
     if changes.get("state") == "withdrawn":

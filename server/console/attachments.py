@@ -6,9 +6,11 @@ import io
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from textwrap import wrap
 
-from flask import Response, send_file
+from flask import Response, render_template, send_file
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from PIL import Image, ImageOps
 
 from server.auth import actor
@@ -92,10 +94,21 @@ def _whole(file: Path, name: str) -> Response:
 
 
 def _thumbnail(file: Path, name: str) -> Response:
-    content = _small(str(file))
-    if content is None:
+    if not is_picture(name):
         raise NoSuchAttachment(name)
-    return _guarded(Response(content, content_type="image/jpeg"))
+    content = _small(str(file))
+    return _in_words(file) if content is None else _guarded(Response(content, content_type="image/jpeg"))
+
+
+def _in_words(file: Path) -> Response:
+    """Why there is no picture, in the place of the picture."""
+    words = gettext("This picture cannot be shown: it is damaged, far too large, or not what its name says.")
+    if not file.stat().st_size:
+        words = gettext("This picture is empty: the file that came has no content.")
+    drawn = render_template("console/no_picture.svg", lines=wrap(words, 34))
+    response = _guarded(Response(drawn, content_type="image/svg+xml"))
+    response.headers["Cache-Control"] = "private, no-cache"  # it is in the reader's language
+    return response
 
 
 def is_picture(name: str) -> bool:

@@ -43,7 +43,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "instance_id_too_long": (
         lazy_gettext("Instance ID too long"),
-        lazy_gettext("The record's own number is longer than 255 characters."),
+        lazy_gettext("The record's own number is longer than 249 characters."),
     ),
     "unknown_kind": (
         lazy_gettext("Unknown kind"),

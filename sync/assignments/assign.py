@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from sync.assignments.assignees import assignees
 from sync.errors import NoSuchEntity, NoSuchForm, StaleEdit
 from sync.ledger import Act, open_ledger
 from sync.lock import lock_project
+from sync.merge import View, fold
 from sync.models import Assignment, Entity, Form, Project
 from sync.place import place
 from sync.record import record
@@ -119,7 +121,7 @@ def place_tasks(session: Session, project: Project, tasks: Sequence[Task], *, ac
             created.append(id_)
             written[id_] = {"form": task.form_id, "assignee": task.assignee_id, "entity": task.entity_id or None}
             written[id_] = {**written[id_], **task.changes, "state": OPEN}
-        elif changed := _difference(same.assignment, task.changes):
+        elif changed := _difference(_standing(same.assignment), task.changes):
             updated.append(same.assignment.assignment_id)
             written[same.assignment.assignment_id] = changed
         else:
@@ -134,12 +136,14 @@ def change(
     changes: Mapping[str, str],
     *,
     base_seq: int | None = None,
+    merges: bool = False,
     actor: Actor,
     now: datetime,
 ) -> Assignment:
     """The assignment says what is new in `changes` ("due", "target", "note", "assignee", "state").
 
-    `base_seq` is the state that the author saw, None whichever stands now. Refuses NotAllowed, StaleEdit, BadDue,
+    `base_seq` is the state that the author saw, None whichever stands now. When that is another one by now, the change
+    is refused, or with `merges` merged with what the author had not seen. Refuses NotAllowed, StaleEdit, BadDue,
     BadTarget, NoSuchAssignee."""
     access.require(actor, "assignment.update", found.project_id)
     project = session.get_one(Project, found.project_id)
@@ -155,12 +159,17 @@ def change(
         raise NoSuchAssignee(task.assignee_id, field="assignee")
     lock_project(session, found.project_id)
     session.refresh(found)
+    seen = None
     if base_seq not in (None, found.seq):
-        raise StaleEdit
+        seen = _as_seen(session, found, base_seq or 0, now) if merges else None
+        if seen is None:
+            raise StaleEdit
     state = changes.get("state", found.state)
-    changed = _difference(found, {**task.changes, "assignee": task.assignee_id, "state": state})
+    stands = _standing(found) if seen is None else seen.values
+    changed = _difference(stands, {**task.changes, "assignee": task.assignee_id, "state": state})
     if changed:
-        _write(session, project, {found.assignment_id: changed}, actor=actor, now=now)
+        bases = {} if seen is None else {found.assignment_id: seen.vector}
+        _write(session, project, {found.assignment_id: changed}, bases=bases, actor=actor, now=now)
         session.refresh(found)
         action = {WITHDRAWN: "assignment.withdraw"}.get(changed.get("state") or "", "assignment.update")
         _note(session, action, project, found.assignment_id, {"changes": changed}, actor, now)
@@ -230,15 +239,26 @@ def _same(known: Sequence[progress.Line], task: Task) -> progress.Line | None:
     return same or next((line for line in known if not line.is_done), None)
 
 
-def _difference(found: Assignment, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
-    stands = {
+def _standing(found: Assignment) -> dict[str, str | None]:
+    return {
         "due": found.due or None,
         "target": str(found.target),
         "note": found.note or None,
         "assignee": found.assignee_id,
         "state": found.state,
     }
-    return {path: value for path, value in wanted.items() if stands[path] != value}
+
+
+def _as_seen(session: Session, found: Assignment, seq: int, now: datetime) -> View | None:
+    """What the assignment said when the feed had come to this number, None when it was not there yet."""
+    ledger = open_ledger(session, found.project_id, now=now)
+    ledger.load_records(["assignment"], [found.assignment_id])
+    view = fold(ledger.record("assignment", found.assignment_id).standing(seq))
+    return view if view.ready else None
+
+
+def _difference(stands: Mapping[str, Any], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {path: value for path, value in wanted.items() if stands.get(path) != value}
 
 
 def _write(
@@ -246,16 +266,23 @@ def _write(
     project: Project,
     changes: Mapping[str, Mapping[str, str | None]],
     *,
+    bases: Mapping[str, Mapping[str, int]] | None = None,
     actor: Actor,
     now: datetime,
 ) -> None:
-    """An operation for each assignment, by this server's hand, on what stands now."""
+    """An operation for each assignment, by this server's hand: on what stands now, or on the state with the vector in
+    `bases`, which its author saw."""
     ledger = open_ledger(session, project.project_id, now=now)
     ledger.load_records(["assignment"], changes)
     for assignment_id, changed in changes.items():
         said = {path: value for path, value in changed.items() if value is not None or "form" not in changed}
         row = author.own_row(
-            ledger, kind="assignment", record_id=assignment_id, actor=actor, context=None, changes=said
+            ledger,
+            kind="assignment",
+            record_id=assignment_id,
+            actor=actor,
+            context=(bases or {}).get(assignment_id),
+            changes=said,
         )
         act = Act(row)
         ledger.add(act)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sync.device.errors import NotAnEnrolment
+from sync.device.errors import NotAnEnrolment, NotEnrolled, OtherProject, OtherServer
 from sync.device.link import USER_AGENT, Link
 from sync.device.store import Store
 
@@ -61,13 +62,18 @@ def membership(store: Store) -> Membership | None:
 
 
 def enrol(store: Store, wanted: Enrolment, link: Link) -> Membership:
-    """The server knows this device from now on, and the folder keeps its token."""
+    """The server knows this device from now on, and the folder keeps its token. Refuses OtherProject when the folder
+    belongs to one already."""
     told = link.ask("POST", "/v1/enrol", json={"code": wanted.code, "kind": "client", "user_agent": USER_AGENT}).told
+    known = store.setting("project_uid")
+    if known and told["project"]["uid"] != known:
+        raise OtherProject(told["project"]["name"])
     kept = {
         "token": told["token"],
         # The address that worked for us, not the one the server believes in: it may stand behind a tunnel.
         "base": wanted.base,
         "server_id": told["server"],
+        "project_uid": told["project"]["uid"],
         "project_number": str(told["project"]["id"]),
         "project_name": told["project"]["name"],
         "device_id": told["device"]["id"],
@@ -80,6 +86,24 @@ def enrol(store: Store, wanted: Enrolment, link: Link) -> Membership:
     if found is None:
         raise NotAnEnrolment
     return found
+
+
+def move(store: Store, address: str, connect: Callable[..., Link]) -> Membership:
+    """The server is at this address from now on. Refuses NotEnrolled, NotAnEnrolment, OtherServer and what the server
+    refuses; then it is where it was."""
+    found = membership(store)
+    if found is None:
+        raise NotEnrolled
+    base = _base(address.partition("/enrol")[0])
+    link = connect(base, token=store.setting("token"))
+    try:
+        told = link.ask("GET", f"/v1/projects/{found.project_number}/sync/pull", params={"limit": 1}).told
+    finally:
+        link.close()
+    if told.get("server") != store.setting("server_id"):
+        raise OtherServer(base)
+    store.keep_setting("base", base)
+    return replace(found, base=base)
 
 
 def _base(server: str) -> str:

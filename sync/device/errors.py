@@ -20,6 +20,22 @@ class AlreadyEnrolled(Problem):
     slug = "device/already-enrolled"
 
 
+class OtherProject(Problem):
+    """That code is for another project, where what waits here does not belong. Ask the supervisor for one of this
+    project, or use another folder for the other (--folder)."""
+
+    kind = Kind.CONFLICT
+    slug = "device/other-project"
+
+
+class OtherServer(Problem):
+    """That is not the server that this device belongs to. Look at the address again; if the server was set up anew, ask
+    the supervisor for a code, then run: lapangan device enrol --again CODE"""
+
+    kind = Kind.CONFLICT
+    slug = "device/other-server"
+
+
 class NotAnEnrolment(Problem):
     """This is neither an address nor a code with a server. Copy the whole address that the supervisor shows."""
 
@@ -31,6 +47,13 @@ class ServerUnreachable(Problem):
 
     kind = Kind.UNAVAILABLE
     slug = "device/server-unreachable"
+
+
+class UntrustedServer(ServerUnreachable):
+    """The server cannot prove that it is the right one, so nothing was sent; all of it waits here. See whether day and
+    time are right here; if they are, its certificate is at fault: tell whoever runs that server."""
+
+    slug = "device/untrusted-server"
 
 
 class ServerRefused(Problem):

@@ -94,8 +94,8 @@ class FieldDevice:
         return found
 
     def enrol(self, url_or_code: str, server: str = "", *, again: bool = False) -> Membership:
-        """The folder belongs to the code's project from now on. Refuses AlreadyEnrolled, NotAnEnrolment, and what
-        the server refuses. `again` renews the token of a folder whose device the server no longer knows."""
+        """The folder belongs to the code's project from now on. Refuses AlreadyEnrolled, NotAnEnrolment, OtherProject,
+        and what the server refuses. `again` renews the token of a folder whose device the server no longer knows."""
         known = enrolment.membership(self.store)
         if known is not None and not again:
             raise AlreadyEnrolled(known.project_name)
@@ -105,6 +105,13 @@ class FieldDevice:
             return enrolment.enrol(self.store, wanted, link)
         finally:
             link.close()
+
+    def move(self, address: str) -> Membership:
+        """The server has another address now, and is still the one that knows this device.
+
+        Refuses NotEnrolled, NotAnEnrolment, OtherServer, ServerUnreachable; then nothing has changed."""
+        with self.store.only_one():
+            return enrolment.move(self.store, address, partial(self.connect, watch=self.watch))
 
     def forms(self) -> list[FormHere]:
         return self.library.forms()

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable, ShutOut
+from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable, ShutOut, UntrustedServer
 from sync.device.progress import Progress, Stage, Watch, unwatched
 from sync.errors import AccessTakenBack
 
@@ -76,8 +76,8 @@ class Link:
         """The answer, of 2xx or of an `expected` status.
 
         Busy servers and broken lines are tried again, after Retry-After where the server says it. Refuses
-        ServerUnreachable at last, AccessEnded for a token that is not known, ShutOut for one that was revoked,
-        ServerRefused for all else."""
+        UntrustedServer at once, ServerUnreachable at last, AccessEnded for a token that is not known, ShutOut for one
+        that was revoked, ServerRefused for all else."""
         for attempt in range(self.attempts):
             answer = self._once(method, path, request)
             if answer is not None and not _is_passing(answer):
@@ -112,7 +112,13 @@ class Link:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         rest = {name: value for name, value in request.items() if name != "headers"}
-        response = self.session.request(method, self.base + path, headers=headers, timeout=TIMEOUT_S, **rest)
+        try:
+            response = self.session.request(method, self.base + path, headers=headers, timeout=TIMEOUT_S, **rest)
+        except requests.exceptions.SSLError as error:
+            # Trying again does not help, and a line that breaks while the two greet each other is none of these.
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise UntrustedServer(self.base, address=self.base) from error
+            raise
         return Answer(self.base, response.status_code, response.headers, response.content, _json(response))
 
     def _settled(self, answer: Answer, expected: frozenset[int]) -> Answer:

@@ -66,6 +66,14 @@ def test_a_session_is_opened_used_and_closed(address: str, visits: Team) -> None
     assert (after.status_code, after.json()["code"]) == (401, 401.2)
 
 
+@pytest.mark.parametrize("content", [b'{"name": "half \\ud800"}', b'{"name": "cut', b'{"name": "\xff"}'])
+def test_a_body_that_is_no_json_is_refused_with_what_is_wrong_in_it(manager: Client, content: bytes) -> None:
+    answer = manager.ask("POST", "datasets", data=content)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("JSON: ")
+
+
 def test_wrong_passwords_close_the_door_for_a_while(address: str, visits: Team) -> None:
     credentials = {"email": "manager@example.org", "password": "wrong password"}
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from lxml import etree
 from PIL import Image
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
@@ -550,15 +551,23 @@ def test_a_photo_is_served_with_a_small_copy(full_desk: Team, reader: Reader) ->
         assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
-def test_a_file_that_is_not_a_picture_has_no_small_copy(
-    full_desk: Team, app: Flask, reader: Reader, engine: Engine
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"<svg onload=alert(1)>", "cannot be shown"), (desk.jpeg()[:900], "damaged"), (b"", "is empty")],
+)
+def test_where_there_is_no_picture_stands_why(
+    full_desk: Team, app: Flask, reader: Reader, content: bytes, words: str
 ) -> None:
     reader.log_in("supervisor")
     blobs = services(app).blobs
     file = next((blobs.root / full_desk.project_id).rglob("*/*"))
-    file.write_bytes(b"<svg onload=alert(1)>")
+    file.write_bytes(content)
 
-    assert reader.client.get(f"/projects/1/submissions/{GOOD}/thumbnails/{PHOTO}").status_code == 404
+    shown = reader.client.get(f"/projects/1/submissions/{GOOD}/thumbnails/{PHOTO}", headers={"Accept-Language": "en"})
+
+    assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert words in " ".join("".join(etree.fromstring(shown.data).itertext()).split())
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
 
 
 def test_a_file_that_has_not_arrived_is_said_so(full_desk: Team, reader: Reader, engine: Engine) -> None:

@@ -18,9 +18,19 @@ from sqlalchemy.orm import Session
 from forms.library.sample import Kind
 from server.clock import now
 from server.tablet import uploads
-from sync import find, review
+from sync import devices, find, projects, review
 from sync.device import FieldDevice, Progress, Stage, Watch, Work
-from sync.device.errors import AccessEnded, AlreadyEnrolled, BreaksRules, FileNotHere, FormNotHere, ServerRefused
+from sync.device.errors import (
+    AccessEnded,
+    AlreadyEnrolled,
+    BreaksRules,
+    FileNotHere,
+    FormNotHere,
+    OtherProject,
+    OtherServer,
+    ServerRefused,
+    ServerUnreachable,
+)
 from sync.device.progress import unwatched
 from sync.engine import in_transaction
 from sync.errors import BucketUnreachable
@@ -87,6 +97,50 @@ def test_a_code_works_once_and_a_folder_belongs_to_one_project(
             third.enrol(spent, address)
     with pytest.raises(AlreadyEnrolled):
         device.enrol("AAAA-AAAA", address)
+
+
+def test_a_server_that_has_moved_is_told_to_the_folder_and_gets_what_waits(enrol: Enrol, engine: Engine) -> None:
+    device = enrol()
+    before = device.membership()
+    add(device, visits("pendaftaran")[0])
+
+    with pytest.raises(ServerUnreachable):
+        device.move("http://127.0.0.1:9")
+    assert device.membership() == before
+    moved = device.move(before.base.replace("127.0.0.1", "localhost") + "/enrol#7KQM-X2RD")
+    device.sync()
+
+    assert moved.base == device.membership().base == before.base.replace("127.0.0.1", "localhost")
+    assert count(engine, Submission) == 1
+
+
+def test_another_server_at_the_address_gets_nothing(enrol: Enrol, engine: Engine) -> None:
+    device = enrol()
+    device.store.keep_setting("server_id", "s-another")
+
+    with pytest.raises(OtherServer):
+        device.move(device.membership().base)
+
+
+def test_a_code_of_another_project_changes_nothing_in_a_folder_that_belongs_to_one(
+    enrol: Enrol, address: str, engine: Engine, study: Team
+) -> None:
+    device = enrol()
+    before = device.membership()
+    add(device, visits("pendaftaran")[0])
+
+    def begin(session: Session) -> str:
+        other = projects.create_project(session, name="Another", actor=study.administrator, now=now())
+        made = devices.create_enrolment(session, other, name="t", account_id=None, actor=study.administrator, now=now())
+        return made.code
+
+    with pytest.raises(OtherProject) as refusal:
+        device.enrol(in_transaction(engine, begin), address, again=True)
+
+    assert "Another" in refusal.value.detail
+    assert device.membership() == before
+    assert device.sync().status.waiting == 0
+    assert count(engine, Submission) == 1
 
 
 def test_a_table_that_comes_after_its_form_reaches_who_has_the_form_already(

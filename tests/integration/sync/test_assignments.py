@@ -311,6 +311,25 @@ def test_a_change_of_what_somebody_else_changed_meanwhile_is_refused(desk: Field
     assert lines(desk)[0].assignment.target == 4
 
 
+def test_what_was_typed_on_a_page_undoes_nothing_that_was_changed_since_it_was_opened(
+    desk: Field, tablet: Tablet
+) -> None:
+    (id_,) = give(desk, Task(VISIT, "d-siti", due="2026-12-01")).created
+    seq = lines(desk)[0].assignment.seq
+    do(desk, assign.change, id_, {"target": "4", "due": "2026-12-05"})
+
+    typed = {"target": "1", "due": "2026-12-09", "note": "The blue house."}
+    do(desk, assign.change, id_, typed, base_seq=seq, merges=True)
+
+    (line,) = lines(desk)
+    assert (line.assignment.target, line.assignment.note, line.assignment.conflicts) == (4, "The blue house.", 1)
+    with Session(desk.engine) as session:
+        conflict = session.scalars(select(Conflict)).one()
+        assert (conflict.path, {one["value"] for one in conflict.siblings}) == ("due", {"2026-12-05", "2026-12-09"})
+    with pytest.raises(StaleEdit):
+        do(desk, assign.change, id_, typed, base_seq=seq - 1, merges=True)
+
+
 def test_a_device_assigns_nothing(desk: Field, tablet: Tablet) -> None:
     said = {"form": VISIT, "assignee": "d-siti", "state": "open"}
 

@@ -13,8 +13,9 @@ import orjson
 import pytest
 import requests
 from requests.adapters import BaseAdapter
+from requests.exceptions import SSLError
 
-from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable
+from sync.device.errors import AccessEnded, NewerServer, ServerRefused, ServerUnreachable, UntrustedServer
 from sync.device.link import Link, TooMuch
 from sync.device.outbox import Waiting
 from sync.device.push import encode
@@ -177,3 +178,20 @@ def test_a_batch_is_a_header_and_a_line_for_each_operation() -> None:
     assert orjson.loads(header) == told
     assert lines == [b'{"op":"1"}', b'{"op":"2"}']
     assert headers["Content-Digest"] == f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def test_a_server_whose_certificate_does_not_hold_is_told_apart_from_a_line_that_is_down(reach: Reach) -> None:
+    forged = SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
+    link, server, pauses = reach(forged)
+
+    with pytest.raises(UntrustedServer):
+        link.ask("GET", "/v1/x")
+
+    assert (len(server.seen), pauses) == (1, [])
+
+
+def test_a_line_that_breaks_while_the_two_greet_each_other_is_tried_again(reach: Reach) -> None:
+    link, _server, pauses = reach(SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), 200)
+
+    assert link.ask("GET", "/v1/x").status == 200
+    assert len(pauses) == 1
