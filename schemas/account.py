@@ -38,6 +38,8 @@ class AppUserSchema(Schema):
     token = fields.String(allow_none=True)
     enrolled_at = Moment(data_key="createdAt")
     updated_at = fields.Constant(None, data_key="updatedAt")
+    deleted_at = fields.Constant(None, data_key="deletedAt")
+    """A revoked one stays, with what it has sent."""
     last_seen_at = Moment(data_key="lastUsed")
     properties = fields.Dict(keys=fields.String(), values=fields.String())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
@@ -16,14 +17,19 @@ class EntityListSchema(Schema):
     approval_required = fields.Function(lambda told: told["rules"].needs_approval, data_key="approvalRequired")
     owner_only = fields.Function(lambda told: told["rules"].is_owner_only, data_key="ownerOnly")
     filters = fields.Function(lambda told: dict(told["rules"].filters))
-    properties = fields.Function(lambda told: [_property(name, told["rules"].of(name)) for name in told["properties"]])
+    properties = fields.Function(lambda told: [_property(name, told) for name in told["properties"]])
     entities = fields.Integer()
 
 
-def _property(name: str, rule: Any) -> dict[str, Any]:
+def _property(name: str, list_: Mapping[str, Any]) -> dict[str, Any]:
     """As ODK Central, and what it does not know: the type, the choices of a select, and the merge policy."""
-    told = {"name": name, "odataName": name, "type": rule.type.value, "merge": rule.policy.value}
+    rule = list_["rules"].of(name)
+    told = {"name": name, "odataName": name, "publishedAt": PUBLISHED.serialize("created_at", list_), "forms": []}
+    told |= {"type": rule.type.value, "merge": rule.policy.value}
     return told | ({"choices": list(rule.choices)} if rule.choices else {})
+
+
+PUBLISHED = Moment()
 
 
 class EntityVersionSchema(Schema):
@@ -34,32 +40,65 @@ class EntityVersionSchema(Schema):
     instance_id = fields.Function(lambda row: row.instance_id or None, data_key="source")
 
 
-def _conflict(row: Any) -> str | None:
-    """In ODK Central's words: of several changes side by side, "hard" when one property has two values."""
-    if row.conflicts:
-        return "hard"
-    return "soft" if row.heads > 1 else None
+class CurrentVersionSchema(Schema):
+    label = fields.String()
+    version = fields.Integer()
+    data = fields.Dict()
+    is_current = fields.Constant(True, data_key="current")
+    updated_at = Moment(data_key="createdAt")
+    changer_id = fields.Integer(data_key="creatorId")
+    user_agent = fields.Constant("", data_key="userAgent")
+    """Clients ask for one; ours is that of a whole batch."""
+
+
+CURRENT = CurrentVersionSchema()
 
 
 class EntitySchema(Schema):
-    """`needs_approval`: whether the list serves only entities that are approved."""
-
-    def __init__(self, *, needs_approval: bool) -> None:
-        super().__init__()
-        self.needs_approval = needs_approval
-
     entity_id = fields.String(data_key="uuid")
+    creator_id = fields.Integer(data_key="creatorId")
     created_at = Moment(data_key="createdAt")
     updated_at = Moment(data_key="updatedAt")
+    deleted_at = Moment(data_key="deletedAt")
     is_deleted = fields.Boolean(data_key="isDeleted")
-    is_waiting = fields.Method("_is_waiting", data_key="isWaiting")
-    conflict = fields.Function(_conflict)
-    current = fields.Function(
-        lambda row: {"label": row.label, "version": row.version, "data": dict(row.data)}, data_key="currentVersion"
-    )
+    is_waiting = fields.Boolean(data_key="isWaiting")
+    conflict = fields.String(allow_none=True)
+    current = fields.Function(lambda told: CURRENT.dump(told), data_key="currentVersion")
 
-    def _is_waiting(self, row: Any) -> bool:
-        return self.needs_approval and not row.is_approved
+
+class EntityTableSchema(Schema):
+    """The query of the table of a list (OData). `columns`: those that are wanted, with commas; "" is all."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    limit = fields.Integer(data_key="$top", load_default=None, validate=validate.Range(0))
+    offset = fields.Integer(data_key="$skip", load_default=0, validate=validate.Range(0))
+    is_counted = fields.Boolean(data_key="$count", load_default=False)
+    columns = fields.String(data_key="$select", load_default="")
+    condition = fields.String(data_key="$filter", load_default="")
+
+
+class EntitySystemSchema(Schema):
+    created_at = Moment(data_key="createdAt")
+    creator_id = fields.Function(lambda told: str(told["creator_id"]), data_key="creatorId")
+    creator_name = fields.String(data_key="creatorName")
+    updates = fields.Function(lambda told: told["version"] - 1)
+    updated_at = Moment(data_key="updatedAt")
+    deleted_at = Moment(data_key="deletedAt")
+    version = fields.Integer()
+    conflict = fields.String(allow_none=True)
+
+
+SYSTEM = EntitySystemSchema()
+
+
+class EntityRowSchema(Schema):
+    """A row of that table; the properties of the entity stand beside."""
+
+    entity_id = fields.String(data_key="__id")
+    label = fields.String()
+    system = fields.Function(lambda told: SYSTEM.dump(told), data_key="__system")
 
 
 class EntityFilterSchema(Schema):

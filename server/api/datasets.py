@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 
+from forms.errors import Problem
 from schemas.entity import (
     ChangedEntitySchema,
     CsvSchema,
     EntityChangeSchema,
     EntityFilterSchema,
     EntityListSchema,
+    EntityRowSchema,
     EntitySchema,
+    EntityTableSchema,
     EntityVersionSchema,
     ListAccessSchema,
     NewEntitySchema,
@@ -23,6 +27,7 @@ from schemas.entity import (
     TakenSchema,
 )
 from server.api.blueprint import body, bp, done, query, shown
+from server.api.shown_entity import in_rest
 from server.auth import actor
 from server.clock import now
 from server.db import session
@@ -32,6 +37,13 @@ from sync import access, find, review
 from sync.entities import declare_list, entity_lists, list_rules, register, take_csv
 from sync.entities.scope import EntityScope, scope_of
 from sync.models import Entity, EntityList, Project
+
+
+class NoConditions(Problem):
+    """This server does not filter tables. Read the whole table without $filter, and choose from it."""
+
+    slug = "entity/no-conditions"
+
 
 DATASET = "/projects/<int:number>/datasets/<name>"
 
@@ -61,13 +73,31 @@ def list_entities(number: int, name: str) -> ResponseReturnValue:
     """Those that wait for an approval only with `waiting`, as ODK Central knows none of them."""
     wanted, found = query(EntityFilterSchema()), _readable(number)
     rows = entity_lists.entities(session(), found, name, scope=_scope(found), **wanted)
-    return shown(_schema(found, name), rows, many=True)
+    return shown(EntitySchema(), _in_rest(found, name, rows), many=True)
+
+
+@bp.get(DATASET + ".svc/Entities")
+def read_table(number: int, name: str) -> ResponseReturnValue:
+    """The list as the table that pyODK and ruODK read (OData). Refuses NoConditions."""
+    found, wanted = _readable(number), query(EntityTableSchema())
+    if wanted["condition"]:
+        raise NoConditions
+    seen: dict[str, Any] = {"scope": _scope(found), "is_waiting": False}
+    part = entity_lists.entities(session(), found, name, **seen, limit=wanted["limit"], offset=wanted["offset"])
+    rows = [_row(told) for told in _in_rest(found, name, part)]
+    chosen = [one.partition("/")[0].strip() for one in wanted["columns"].split(",") if one.strip()]
+    table: dict[str, Any] = {
+        "value": [{key: row[key] for key in chosen if key in row} for row in rows] if chosen else rows
+    }
+    if wanted["is_counted"]:
+        table["@odata.count"] = len(entity_lists.entities(session(), found, name, **seen))
+    return table
 
 
 @bp.get(DATASET + "/entities/<entity_id>")
 def show_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     found = _readable(number)
-    return shown(_schema(found, name), _one(found, name, entity_id))
+    return _shown(found, _one(found, name, entity_id))
 
 
 @bp.get(DATASET + "/entities/<entity_id>/versions")
@@ -118,7 +148,7 @@ def create_entities(number: int, name: str) -> ResponseReturnValue:
     several = told["entities"]
     entries = [_entry(one) for one in ([told] if several is None else several)]
     made = register.create(session(), found, name, entries, actor=actor(), now=now())
-    return shown(_schema(found, name), made[0]) if several is None else done()
+    return _shown(found, made[0]) if several is None else done()
 
 
 @bp.post(DATASET + "/entities.csv")
@@ -143,7 +173,7 @@ def change_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue
     register.update(session(), one, entry, base_version=how["base_version"], actor=actor(), now=now())
     if how["resolve"]:
         _settle(found, entity_id)
-    return shown(_schema(found, name), entity_lists.entity(session(), found, name, entity_id))
+    return _shown(found, entity_lists.entity(session(), found, name, entity_id))
 
 
 @bp.delete(DATASET + "/entities/<entity_id>")
@@ -151,6 +181,13 @@ def delete_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue
     one = entity_lists.entity(session(), project(number), name, entity_id)
     register.delete(session(), one, actor=actor(), now=now())
     return done()
+
+
+def _row(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told["data"], **ROW.dump(told)}
+
+
+ROW = EntityRowSchema()
 
 
 def _declared(told: dict[str, Any]) -> declare_list.Declared:
@@ -161,9 +198,13 @@ def _entry(told: dict[str, Any]) -> register.Entry:
     return register.Entry(told["label"], told["data"], told.get("entity_id", ""))
 
 
-def _schema(found: Project, name: str) -> EntitySchema:
+def _shown(found: Project, one: Entity) -> Response:
+    return shown(EntitySchema(), _in_rest(found, one.list_name, [one])[0])
+
+
+def _in_rest(found: Project, name: str, rows: Sequence[Entity]) -> list[dict[str, Any]]:
     rules = list_rules.read(entity_lists.named(session(), found, name).settings)
-    return EntitySchema(needs_approval=rules.needs_approval)
+    return in_rest(session(), rows, needs_approval=rules.needs_approval)
 
 
 def _scope(found: Project) -> EntityScope:

@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from schemas.submission import SubmissionVersionSchema
 from server.api.blueprint import bp, shown
+from server.api.shown_submission import submitter
 from server.api.submissions import SUBMISSION, submission
 from server.db import session
 from sync import find
 from sync.errors import NoSuchSubmission
-from sync.models import Account, Operation, Submission
+from sync.models import Operation, Submission
 
 
 @bp.get(SUBMISSION + "/versions")
@@ -48,10 +49,9 @@ def _instance(row: Submission, version_id: str) -> Operation:
 
 
 def _told(row: Submission, one: Operation) -> dict[str, Any]:
-    person = session().get(Account, one.account_id) if one.account_id else None
     return {
         "instance_id": one.instance_id,
-        "submitter_id": person.number if person else None,
+        "submitter_id": submitter(session(), one.project_id, one.account_id, one.device_id).number,
         "device_id": one.device_id,
         "version": one.version,
         "received_at": one.received_at,
