@@ -26,12 +26,17 @@ def seen_by_reviewer(vector: Mapping[str, int]) -> str:
     return orjson.dumps(dict(vector), option=orjson.OPT_SORT_KEYS).decode()
 
 
+def decision(reviews: Sequence[Op]) -> Op | None:
+    """The review that stands, of all on one submission; None when nobody has decided anything."""
+    return fold(reviews, derived=NOT_JUDGED).writers.get("state") if reviews else None
+
+
 def review_state(written: Iterable[Op], reviews: Sequence[Op], twins: Twins = NO_TWINS) -> str:
     """The state that operations on a submission and on its review come to: of the set, in whatever order they came.
 
     What was decided stands as long as whoever decided it had seen all that is written."""
     ops = [op for op in written if not op.is_void]
-    judged = fold(reviews, derived=NOT_JUDGED).writers.get("state") if reviews else None
+    judged = decision(reviews)
     state = judged.set["state"] if judged is not None else None
     if judged is None or not state:
         return "received" if len(ops) == 1 else "edited"

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 BUCKETS = 64
-VOLATILE = frozenset({"seq", "errors", "warnings", "attachments", "author", "branch"})
+VOLATILE = frozenset({"seq", "errors", "warnings", "attachments", "author", "branch", "review_by", "review_at"})
 """What may change without news in the feed, or is the client's own."""
 
 

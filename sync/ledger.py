@@ -137,7 +137,7 @@ class Act:
     @property
     def op(self) -> Op:
         if self._op is None:
-            self._op = _op(self.row)
+            self._op = op_of(self.row)
         return self._op
 
     @property
@@ -611,7 +611,8 @@ def _updating(table: Table, key: str) -> Update:
     return update(table).where(table.c.project_id == bindparam("of_project"), table.c[key] == bindparam("of_key"))
 
 
-def _op(row: Mapping[str, Any]) -> Op:
+def op_of(row: Mapping[str, Any]) -> Op:
+    """What the fold needs of an operation."""
     is_void = row["state"] == "void"
     return Op(
         op_id=row["op_id"],

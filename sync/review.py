@@ -94,7 +94,7 @@ def reject(session: Session, submission: Submission, *, actor: Actor, now: datet
 
 
 def return_(session: Session, submission: Submission, *, actor: Actor, now: datetime, note: str = "") -> None:
-    """The record goes back to the enumerator's device, with its comments."""
+    """The record goes back to the enumerator's device, with the note and its comments."""
     set_state(session, submission, HAS_ISSUES, actor=actor, now=now, note=note)
 
 

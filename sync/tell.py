@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from sync import access
 from sync.access import Actor
+from sync.apply_reviews import decision
 from sync.entities import list_rules
 from sync.entities.scope import EntityScope, scope_of
+from sync.ledger import op_of
 from sync.models import (
     Account,
     Assignment,
@@ -31,10 +33,13 @@ from sync.models import (
     Submission,
     SubmissionAttachment,
 )
+from sync.rows import OPERATION
 
 Record: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str]
 """(kind, record ID)."""
+
+RETURNED = ("has_issues", "rejected")
 
 KINDS = frozenset({"form", "entity", "comment", "assignment"})
 """All others are about a submission."""
@@ -262,7 +267,38 @@ def submissions_among(reader: Reader, chosen: ColumnElement[bool]) -> list[Recor
         .where(Submission.project_id == reader.project.project_id, chosen, reader.own)
     ).all()
     files = _files(reader, chosen) if rows else {}
-    return [_shown(shown, latest_id, files.get(shown.instance_id, ())) for shown, latest_id in rows]
+    notes = _notes(reader, [shown.instance_id for shown, _latest in rows if shown.review_state in RETURNED])
+    return [
+        _shown(shown, latest_id, files.get(shown.instance_id, ())) | notes.get(shown.instance_id, {})
+        for shown, latest_id in rows
+    ]
+
+
+def _notes(reader: Reader, instance_ids: Sequence[str]) -> Mapping[str, Record]:
+    """What whoever returned or rejected these records wrote to it, by instance ID."""
+    if not instance_ids:
+        return {}
+    about = OPERATION.c.project_id == reader.project.project_id, OPERATION.c.record_id.in_(instance_ids)
+    rows = reader.session.execute(
+        select(OPERATION, func.coalesce(Account.name, RemoteName.name, "").label("author"))
+        .outerjoin(Account, Account.account_id == OPERATION.c.account_id)
+        .outerjoin(
+            RemoteName,
+            (RemoteName.project_id == OPERATION.c.project_id) & (RemoteName.id == OPERATION.c.account_id),
+        )
+        .where(*about, OPERATION.c.kind == "review", OPERATION.c.state == "ready")
+    ).mappings()
+    reviews: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        reviews[row["record_id"]][row["op_id"]] = dict(row)
+    told: dict[str, Record] = {}
+    for instance_id, found in reviews.items():
+        stands = decision([op_of(row) for row in found.values()])
+        if stands is not None and stands.set.get("note"):
+            written = found[stands.op_id]
+            at = written["received_at"].isoformat()
+            told[instance_id] = {"review_note": stands.set["note"], "review_by": written["author"], "review_at": at}
+    return told
 
 
 def _shown(shown: Submission, latest_id: str | None, files: Sequence[Record]) -> Record:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sync.device.errors import NotAnEnrolment, NotEnrolled, OtherProject, OtherServer
+from sync.device.errors import AccessEnded, NotAnEnrolment, NotEnrolled, OtherProject, OtherServer
 from sync.device.link import USER_AGENT, Link
 from sync.device.store import Store
 
@@ -98,6 +98,8 @@ def move(store: Store, address: str, connect: Callable[..., Link]) -> Membership
     link = connect(base, token=store.setting("token"))
     try:
         told = link.ask("GET", f"/v1/projects/{found.project_number}/sync/pull", params={"limit": 1}).told
+    except AccessEnded as stranger:
+        raise OtherServer(base) from stranger
     finally:
         link.close()
     if told.get("server") != store.setting("server_id"):

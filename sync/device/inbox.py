@@ -264,7 +264,8 @@ class Inbox:
 
 def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, list[dict[str, Any]]]) -> Received:
     record_id = str(body.get("record") or "")
-    remarks = sorted((_remark(one) for one in comments.get(record_id, ())), key=lambda one: one.at or EARLIEST)
+    said = [*comments.get(record_id, ()), *_note_of(body)]
+    remarks = sorted(map(_remark, said), key=lambda one: one.at or EARLIEST)
     return Received(
         instance_id=record_id,
         latest_id=str(body.get("latest_id") or record_id),
@@ -278,6 +279,13 @@ def _received(body: Mapping[str, Any], is_seen: bool, comments: Mapping[str, lis
         file_names=tuple(str(one.get("name")) for one in body.get("attachments") or ()),
         is_seen=is_seen,
     )
+
+
+def _note_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What whoever returned the record wrote to it: a remark on the whole of it."""
+    if not body.get("review_note"):
+        return []
+    return [{"body": body["review_note"], "author": body.get("review_by"), "at": body.get("review_at")}]
 
 
 def _key(record: Mapping[str, Any]) -> tuple[str, str]:

@@ -116,10 +116,14 @@ def test_a_server_that_has_moved_is_told_to_the_folder_and_gets_what_waits(enrol
 
 def test_another_server_at_the_address_gets_nothing(enrol: Enrol, engine: Engine) -> None:
     device = enrol()
-    device.store.keep_setting("server_id", "s-another")
+    base = device.membership().base
 
+    device.store.keep_setting("server_id", "s-another")
     with pytest.raises(OtherServer):
-        device.move(device.membership().base)
+        device.move(base)
+    device.store.keep_setting("token", "of-no-device-there")
+    with pytest.raises(OtherServer):
+        device.move(base)
 
 
 def test_a_code_of_another_project_changes_nothing_in_a_folder_that_belongs_to_one(
@@ -309,14 +313,17 @@ def test_a_returned_record_comes_back_with_its_comment_and_goes_out_corrected(
         project = session.get_one(Project, study.project_id)
         found = find.submission(session, project, instance_id, actor=study.supervisor)
         review.comment(session, found, "Tahunnya benar?", path="document/doc_year", actor=study.supervisor, now=now())
-        review.return_(session, found, actor=study.supervisor, now=now())
+        review.return_(session, found, actor=study.supervisor, now=now(), note="Lihat lagi sampulnya.")
 
     in_transaction(engine, give_back)
     device.pull()
     (returned,) = device.returned()
 
     assert returned.instance_id == instance_id
-    assert [(remark.path, remark.body) for remark in returned.remarks] == [("document/doc_year", "Tahunnya benar?")]
+    assert [(remark.path, remark.body, remark.author) for remark in returned.remarks] == [
+        ("document/doc_year", "Tahunnya benar?", "Supervisor"),
+        ("", "Lihat lagi sampulnya.", "Supervisor"),
+    ]
 
     device.correct(instance_id, {"document": {"doc_year": "2007"}})
     synced = device.sync()

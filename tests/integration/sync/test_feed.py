@@ -105,6 +105,28 @@ def test_what_was_returned_comes_back_with_its_comments(field: Field, tablet: Ta
     assert (said["about"], said["path"], said["body"]) == (record, "umur", "Tanyakan lagi umurnya")
 
 
+def test_what_was_returned_comes_back_with_the_note_of_whoever_decided_last(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti"))
+
+    def decide(state: str, note: str) -> dict[str, object]:
+        def act(session: Session) -> None:
+            shown = session.scalars(select(Submission)).one()
+            review.set_state(session, shown, state, note=note, actor=field.supervisor, now=field.now)
+
+        in_transaction(field.engine, act)
+        (told,) = [one for one in pull(field, tablet).records if one["kind"] == "submission"]
+        return {name: value for name, value in told.items() if name.startswith("review_") and name != "review_at"}
+
+    returned = decide("has_issues", "Umurnya berapa?")
+    rejected = decide("rejected", "Ini orang lain.")
+    approved = decide("approved", "Sudah benar.")
+
+    assert returned == {"review_state": "has_issues", "review_note": "Umurnya berapa?", "review_by": "Supervisor"}
+    assert rejected["review_note"] == "Ini orang lain."
+    assert approved == {"review_state": "approved"}
+
+
 def test_files_that_are_missing_are_asked_of_the_device_that_has_them(
     field: Field, tablet: Tablet, other_tablet: Tablet
 ) -> None:
