@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,9 @@ class Settings:
     """What makes received data safe for ever: a "backup", or the "database" itself, which is replicated."""
     tombstone_days: int = 180
     """How long devices are told that a record was deleted; who comes later reads everything again."""
-    orphan_days: int = 0
-    """How long attachments are kept that no record, form or quarantined item names; 0 is for ever."""
+    retention: Mapping[tuple[int, str, str], int] = field(default_factory=dict)
+    """(number of a project, form ID, rule) -> after how many days attachments are deleted; a project 0 and a form ""
+    stand for all, 0 days for ever. What is not named is kept for ever."""
     timezone: str = "Asia/Jakarta"
     trusted_proxies: int = 0
     max_submission_bytes: int = 100 * 2**20
@@ -92,7 +94,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         backups_kept=_integer(environ, "LAPANGAN_BACKUPS_KEPT", 14, 1, 10_000),
         durable_by=_one_of(environ, "LAPANGAN_DURABLE_BY", "backup", ("backup", "database")),
         tombstone_days=_integer(environ, "LAPANGAN_TOMBSTONE_DAYS", 180, 1, 36_500),
-        orphan_days=_integer(environ, "LAPANGAN_ORPHAN_DAYS", 0, 0, 36_500),
+        retention=_retention(environ.get("LAPANGAN_RETENTION", "")),
         timezone=_timezone(environ.get("LAPANGAN_TIMEZONE") or "Asia/Jakarta"),
         trusted_proxies=_integer(environ, "LAPANGAN_TRUSTED_PROXIES", 0, 0, 10),
         max_submission_bytes=_integer(environ, "LAPANGAN_MAX_SUBMISSION_BYTES", 100 * 2**20, 2**20, 2**40),
@@ -183,6 +185,28 @@ def _cron(environ: Mapping[str, str], name: str, default: str) -> str:
     if len(line.split()) != 5:
         raise BadSetting(name, f"must be a cron line of five fields, such as {default!r}")
     return line
+
+
+RULES = ("orphan", "superseded", "rejected", "deleted", "approved")
+
+
+def _retention(text: str) -> dict[tuple[int, str, str], int]:
+    terms = dict(map(_term, text.split()))
+    if len(terms) < len(text.split()):
+        raise BadSetting("LAPANGAN_RETENTION", "names one rule twice for the same forms")
+    return terms
+
+
+def _term(text: str) -> tuple[tuple[int, str, str], int]:
+    """Such as deleted=90, 2:approved=365 or 2/interview:approved=30."""
+    found = re.fullmatch(r"(?:([1-9]\d{0,8})(?:/(\S+))?:)?([a-z]+)=(\d{1,5})", text)
+    if found is None or found[3] not in RULES or int(found[4]) > 36_500:
+        rules = ", ".join(RULES)
+        told = f"must be terms such as deleted=90 2:approved=365 2/interview:approved=30 of {rules}, not {text!r}"
+        raise BadSetting("LAPANGAN_RETENTION", told)
+    if found[2] and found[3] == "orphan":
+        raise BadSetting("LAPANGAN_RETENTION", f"what nothing names belongs to no form: {text!r}")
+    return (int(found[1] or 0), found[2] or "", found[3]), int(found[4])
 
 
 def _folder(path: str) -> Path | None:

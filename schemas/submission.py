@@ -66,8 +66,12 @@ class AttachmentSchema(Schema):
     sha256 = fields.String(allow_none=True)
     arrived_at = Moment(data_key="updatedAt")
 
+    removed_at = Moment(data_key="removedAt")
+    rule = fields.String(data_key="removedBy", allow_none=True)
+    """By which rule it was deleted after it had come: see sync.retention.Rule."""
+
     def say_exists(self, attachment: Any) -> bool:
-        return attachment.arrived_at is not None
+        return attachment["arrived_at"] is not None and attachment["removed_at"] is None
 
 
 class FindingSchema(Schema):

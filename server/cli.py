@@ -15,7 +15,7 @@ from server.commands import screen
 from server.commands.database import DatabaseUnreachable
 
 COMMANDS: tuple[str, ...] = ("demo", "serve", "jobs", "doctor", "user", "project", "form", "device", "quarantine")
-COMMANDS += ("backup", "restore", "peer", "bundle")
+COMMANDS += ("backup", "restore", "retention", "peer", "bundle")
 """Each is the function of its name in the module of its name."""
 
 

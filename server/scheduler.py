@@ -30,6 +30,7 @@ from sync.bundles.key import NAME, own_key
 from sync.consolidate import JOBS, Job, JobBusy, Keeping, lease, run_job
 from sync.engine import in_transaction, reader
 from sync.models import Installation, JobRun
+from sync.retention import Terms
 
 _wishes = Pool(max_workers=1, thread_name_prefix="run now")
 """What people ask for runs one after the other: a page may be opened by many, the machine is one."""
@@ -211,8 +212,7 @@ def exports(settings: Settings) -> Path:
 
 def keeping(settings: Settings) -> Keeping:
     """What the settings say of how long things are kept."""
-    orphans = timedelta(days=settings.orphan_days) if settings.orphan_days else None
-    return Keeping(deletions=timedelta(days=settings.tombstone_days), orphans=orphans)
+    return Keeping(deletions=timedelta(days=settings.tombstone_days), files=Terms(settings.retention))
 
 
 def shelf(settings: Settings) -> Shelf:

@@ -10,9 +10,10 @@ import orjson
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
+from sync import removed
 from sync.draft import is_attachment
 from sync.errors import NoMoreFiles, NotNamed
-from sync.models import Batch, Blob, Device, InboxItem, Operation, SubmissionAttachment, Upload
+from sync.models import Batch, Blob, Device, InboxItem, Operation, RemovedBlob, SubmissionAttachment, Upload
 
 MOST_BYTES_ASIDE = 2 * 2**30
 """Of the files to what a revoked device has in quarantine: more than weeks of photos, less than a disk."""
@@ -27,14 +28,23 @@ class Announced:
     sha256: str
     size: int | None
     is_here: bool
+    removed: RemovedBlob | None = None
+    """What is known of it when it was deleted on purpose."""
 
 
 def of_item(session: Session, item: InboxItem) -> list[Announced]:
     """The files that an item in quarantine names, in its order; none where it cannot be read."""
     found = list(_named(item.raw))
     here = _sizes(session, item.project_id, {str(one["sha256"]) for one in found})
+    gone = removed.among(session, item.project_id, [str(one["sha256"]) for one in found])
     return [
-        Announced(one["name"], one["sha256"], here.get(one["sha256"], one.get("size")), one["sha256"] in here)
+        Announced(
+            one["name"],
+            one["sha256"],
+            here.get(one["sha256"], one.get("size")),
+            one["sha256"] in here,
+            gone.get(one["sha256"]),
+        )
         for one in found
     ]
 

@@ -24,10 +24,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
+from sync import removed
 from sync.durable import fsync
 from sync.errors import BadName, BlobTooLarge, HashMismatch, StorageFull, WrongOffset
 from sync.lock import lock_project
-from sync.models import Blob, Submission, SubmissionAttachment, Upload
+from sync.models import Blob, RemovedBlob, Submission, SubmissionAttachment, Upload
 from sync.room import is_full
 
 if TYPE_CHECKING:
@@ -167,15 +168,18 @@ class BlobStore:
         self._partial(project_id, sha256).unlink(missing_ok=True)
 
     def drop(self, project_id: str, sha256: str, *, before: datetime) -> bool:
-        """The file is gone, unless it came again since `before`. Its row must be gone already."""
-        if self.bucket is not None:
-            self.bucket.delete(self._name(project_id, sha256), before=before)
+        """The file is gone, unless it came again since `before`; whether it is. Its row must be gone already."""
         place = self._place_of(project_id, sha256)
+        if self.bucket is not None:
+            is_gone = self.bucket.delete(self._name(project_id, sha256), before=before)
+            if is_gone:
+                place.unlink(missing_ok=True)  # a copy, however lately it was used
+            return is_gone
         aside = self._folder(project_id, "partial") / f"old-{uuid.uuid4().hex}"
         try:
             place.rename(aside)
         except FileNotFoundError:
-            return False
+            return True
         # Looked at where nobody can replace it any more.
         if aside.stat().st_mtime >= before.timestamp():
             aside.replace(place)
@@ -291,9 +295,26 @@ def keep(session: Session, project_id: str, stored: Stored, *, media_type: str, 
         )
         .on_conflict_do_nothing()
     )
-    session.execute(delete(Upload).where(Upload.project_id == project_id, Upload.sha256 == stored.sha256))
-    _arrive(session, project_id, stored.sha256, now=now)
+    for what in (Upload, RemovedBlob):
+        session.execute(delete(what).where(what.project_id == project_id, what.sha256 == stored.sha256))
+    _settle(session, project_id, stored.sha256, now=now)
     return session.get_one(Blob, (project_id, stored.sha256))
+
+
+def give_up(session: Session, project_id: str, sha256: str, *, now: datetime) -> None:
+    """Another server has deleted the file on purpose before it came here: nobody is asked for it any more. Who has it
+    all the same may still send it."""
+    dialect = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    told: dict[str, object] = {
+        "project_id": project_id,
+        "sha256": _hash_name(sha256),
+        "media_type": "",
+        "rule": removed.ELSEWHERE,
+    }
+    told |= {"removed_at": now, "is_refused": False, "is_on_disk": False}
+    if blob(session, project_id, sha256) is None:
+        session.execute(dialect(RemovedBlob).values(told).on_conflict_do_nothing())
+        _settle(session, project_id, sha256, now=now)
 
 
 def blob(session: Session, project_id: str, sha256: str) -> Blob | None:
@@ -301,9 +322,10 @@ def blob(session: Session, project_id: str, sha256: str) -> Blob | None:
 
 
 def missing(session: Session, project_id: str, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those of the (sha256, size) whose bytes are not here yet, in the same order, each once. Refuses BadName."""
+    """Those of the (sha256, size) whose bytes are wanted and not here yet, in the same order, each once. Refuses
+    BadName."""
     names = [_hash_name(sha256) for sha256, _size in wanted]
-    known: set[str] = set()
+    known = removed.refused(session, project_id, names)
     for start in range(0, len(names), 500):
         part = names[start : start + 500]
         known.update(session.scalars(select(Blob.sha256).where(Blob.project_id == project_id, Blob.sha256.in_(part))))
@@ -331,7 +353,7 @@ def upload(session: Session, project_id: str, sha256: str) -> Upload | None:
     return session.get(Upload, (project_id, _hash_name(sha256)))
 
 
-def _arrive(session: Session, project_id: str, sha256: str, *, now: datetime) -> None:
+def _settle(session: Session, project_id: str, sha256: str, *, now: datetime) -> None:
     # Whoever judges submissions holds this lock too. Without it, a file and the submission that names it could
     # arrive at once and not see each other, and the record would wait for ever.
     lock_project(session, project_id)

@@ -28,7 +28,7 @@ from sync.attach import BlobStore
 from sync.durable import fsync
 from sync.engine import in_transaction, reader, snapshots
 from sync.identity import uuid7
-from sync.models import Backup, Base, Blob, Installation, Project
+from sync.models import Backup, Base, Blob, Installation, Project, RemovedBlob
 
 FORMAT, VERSION = "lapangan-backup", 1
 MANIFEST = "manifest.json"
@@ -197,7 +197,11 @@ def lines(connection: Connection, table: Table) -> Iterator[bytes]:
 
 def file_place(manifest: Manifest, file: Path, project_id: str, sha256: str) -> tuple[str, Path]:
     """Of an attachment: its name inside the archive, its path beside it."""
-    return f"{BESIDE}/{project_id}/{sha256}", file.parent / BESIDE / project_id / sha256[:2] / sha256
+    return f"{BESIDE}/{project_id}/{sha256}", _beside(file.parent, project_id, sha256)
+
+
+def _beside(folder: Path, project_id: str, sha256: str) -> Path:
+    return folder / BESIDE / project_id / sha256[:2] / sha256
 
 
 @contextmanager
@@ -295,11 +299,36 @@ def _as_json(value: Any) -> str:
 
 
 def tidy(engine: Engine, shelf: Shelf) -> int:
-    """Of the scheduled backups on the shelf the first of the list stay; how many went. Their rows stay as history."""
+    """Of the scheduled backups on the shelf the first of the list stay; how many went. Their rows stay as history.
+
+    With the last backup that holds it goes a file that was deleted here on purpose."""
     with Session(reader(engine)) as session:
         rows = listed(session)
     on_shelf = [Path(row.file) for row in rows if row.cause == "schedule" and Path(row.file).parent == shelf.folder]
     gone = [file for file in on_shelf if file.is_file()][max(shelf.kept, 1) :]
     for file in gone:
         file.unlink(missing_ok=True)
+    for place in _let_go(engine, shelf.folder):
+        place.unlink(missing_ok=True)
     return len(gone)
+
+
+def _let_go(engine: Engine, folder: Path) -> list[Path]:
+    """The files beside the backups that were deleted on purpose and that no backup there holds."""
+    with Session(reader(engine)) as session:
+        rows = session.execute(select(RemovedBlob.project_id, RemovedBlob.sha256)).all()
+    removed = {(row.project_id, row.sha256): _beside(folder, *row) for row in rows}
+    lying = {key: place for key, place in removed.items() if place.is_file()}
+    if not lying or any(folder.glob(".*.partial")):
+        return []  # what is being made may hold them
+    try:
+        held = {key for file in folder.glob("*.zip") for key in _held(file)}
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        return []  # nobody knows what this one holds
+    return [place for key, place in lying.items() if key not in held]
+
+
+def _held(file: Path) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(file) as archive, archive.open(f"tables/{Blob.__tablename__}.ndjson") as lines_:
+        for row in map(orjson.loads, lines_):
+            yield row["project_id"], row["sha256"]

@@ -50,11 +50,13 @@ class Bucket:
                 return False
             return True
 
-    def delete(self, name: str, *, before: datetime) -> None:
-        """The file is gone, unless it came again since `before`."""
+    def delete(self, name: str, *, before: datetime) -> bool:
+        """The file is gone, unless it came again since `before`; whether it is."""
         with _reached(), suppress(FileNotFoundError):
-            if obstore.head(self.store, name)["last_modified"] < before:
-                obstore.delete(self.store, name)
+            if obstore.head(self.store, name)["last_modified"] >= before:
+                return False
+            obstore.delete(self.store, name)
+        return True
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The bytes, in constant memory; none at all where there is no such file."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from forms.flat import is_mark
 from sync.ledger import Ledger, Record, Row
 from sync.merge import Clash, Op, View, is_whole
+from sync.models import Conflict
 from sync.namesakes import FILE, is_file
 from sync.rows import CONFLICT
 
@@ -29,6 +34,27 @@ def lay_clashes(ledger: Ledger, record: Record, view: View) -> None:
         for clash in view.clashes
     ]
     ledger.lay(CONFLICT, key, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """A file that an open conflict of a record shows, and who brought it."""
+
+    record_id: str
+    op_id: str
+    sha256: str
+    media_type: str
+
+
+def disputed(session: Session, project_id: str) -> list[Disputed]:
+    """The files that open conflicts show: those of the losing sides stand in no record."""
+    found = select(Conflict).where(Conflict.project_id == project_id, Conflict.kind == "submission")
+    return [
+        Disputed(row.record_id, side["op"], str(side["file"]["sha256"]), str(side["file"].get("type") or ""))
+        for row in session.scalars(found)
+        for side in row.siblings
+        if "file" in side
+    ]
 
 
 def made_at(op: Op, received_at: datetime) -> datetime:

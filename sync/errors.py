@@ -60,6 +60,13 @@ class NoSuchAttachment(Problem):
     slug = "attachment/not-found"
 
 
+class FileRemoved(Problem):
+    """This file was deleted because its time was over, as the administrator has set it. The record itself is kept."""
+
+    kind = Kind.GONE
+    slug = "attachment/removed"
+
+
 class NoSuchDevice(Problem):
     """There is no such device in this project. Load the list of devices again."""
 

@@ -42,6 +42,7 @@ from sync.models import (
     InboxItem,
     Operation,
     Project,
+    RemovedBlob,
     Submission,
     SubmissionAlias,
     SubmissionAttachment,
@@ -175,6 +176,14 @@ def attachments(session: Session, found: Submission) -> list[SubmissionAttachmen
     """By name; `arrived_at` is None while the bytes are missing."""
     mine = SubmissionAttachment.project_id == found.project_id, SubmissionAttachment.instance_id == found.instance_id
     return list(session.scalars(select(SubmissionAttachment).where(*mine).order_by(SubmissionAttachment.name)))
+
+
+def removals(session: Session, found: Submission) -> dict[str, RemovedBlob]:
+    """Name -> what is known of a file of the record that had come, and was deleted on purpose."""
+    file, gone = SubmissionAttachment, RemovedBlob
+    mine = file.project_id == found.project_id, file.instance_id == found.instance_id, file.arrived_at.is_not(None)
+    same = (gone.project_id == file.project_id) & (gone.sha256 == file.sha256)
+    return dict(session.execute(select(file.name, gone).join(gone, same).where(*mine)).all())
 
 
 def comments(session: Session, found: Submission) -> list[Comment]:

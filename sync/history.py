@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from sync.models import Comment, Event, Operation, Submission
+from sync import removed
+from sync.models import Comment, Event, Operation, RemovedBlob, Submission
 from sync.operations import names_of
 
 LATER: Mapping[str, str] = {"merged": "merged", "conflict": "conflict"}
@@ -25,7 +27,8 @@ REVIEWS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
     """`what` is an action such as "submission.create", "submission.edit", "merged", "conflict", "held",
-    "submission.approve", "comment.create", "finding.dismiss"; `detail` has paths, state, note, body as they apply."""
+    "submission.approve", "comment.create", "finding.dismiss", "attachment.delete"; `detail` has paths, state, note,
+    body, files, those of them that were removed since, and the rule by which, as they apply."""
 
     at: datetime
     who: str
@@ -54,8 +57,10 @@ def history(session: Session, found: Submission) -> list[HistoryLine]:
     written = _operations(session, found)
     told = {str(event.detail.get("op") or event.event_id): event for event in _events(session, found)}
     names = names_of(session, found.project_id, written)
+    gone = removed.among(session, found.project_id, [one["sha256"] for act in written for one in act.attachments])
     first = next((one.op_id for one in written if one.kind == "submission"), "")
-    lines = [_line(one, told.pop(one.op_id, None), names, is_first=one.op_id == first) for one in written]
+    lines = [_line(one, told.pop(one.op_id, None), names, gone, is_first=one.op_id == first) for one in written]
+    lines += _removals(written, gone)
     lines += [HistoryLine(one.at, one.actor_name, one.action, dict(one.detail)) for one in told.values()]
     return sorted(lines, key=lambda line: line.at, reverse=True)
 
@@ -87,9 +92,26 @@ def _events(session: Session, found: Submission) -> list[Event]:
     )
 
 
-def _line(one: Operation, event: Event | None, names: Mapping[str, str], *, is_first: bool) -> HistoryLine:
+def _removals(written: Iterable[Operation], gone: Mapping[str, RemovedBlob]) -> Iterator[HistoryLine]:
+    """When files of the record were deleted, and by which rule."""
+    named: dict[tuple[datetime, str], dict[str, None]] = defaultdict(dict)
+    for file in (file for one in written for file in one.attachments if file["sha256"] in gone):
+        row = gone[file["sha256"]]
+        named[row.removed_at, row.rule][str(file["name"])] = None
+    for (at, rule), files in named.items():
+        yield HistoryLine(at, "", "attachment.delete", {"files": list(files), "removed": list(files), "rule": rule})
+
+
+def _line(
+    one: Operation,
+    event: Event | None,
+    names: Mapping[str, str],
+    gone: Mapping[str, RemovedBlob],
+    *,
+    is_first: bool,
+) -> HistoryLine:
     who = names.get(one.account_id or "") or names.get(one.device_id or "") or (event.actor_name if event else "")
-    detail = _detail(one) | (dict(event.detail) if event is not None else {})
+    detail = _detail(one, gone) | (dict(event.detail) if event is not None else {})
     what = event.action if event is not None else _what(one, is_first=is_first)
     return HistoryLine(one.received_at, who, what, detail, one.op_id)
 
@@ -106,10 +128,12 @@ def _what(one: Operation, *, is_first: bool) -> str:
     return "submission.create" if is_first else LATER.get(one.verdict, "submission.edit")
 
 
-def _detail(one: Operation) -> dict[str, Any]:
+def _detail(one: Operation, gone: Mapping[str, RemovedBlob]) -> dict[str, Any]:
     if one.kind in ("comment", "review"):
         return {key: value for key, value in one.changes.items() if value and key not in ("submission", "seen")}
     detail: dict[str, Any] = {"paths": sorted(one.changes), "version": one.version, "verdict": one.verdict}
     if one.attachments:
         detail["files"] = [str(file["name"]) for file in one.attachments]
+    if without := [str(file["name"]) for file in one.attachments if file["sha256"] in gone]:
+        detail["removed"] = without
     return detail | ({"why": one.why} if one.why else {})

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import BindParameter, Connection, Engine, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from sync import attach, devices
+from sync import attach, devices, removed
 from sync.access import Actor
 from sync.attach import Stored
 from sync.engine import in_transaction
@@ -40,13 +40,14 @@ def land(
     size: int,
     now: datetime,
     files: Sequence[SentFile] = (),
+    unwanted: Collection[str] = (),
     verdicts: Mapping[str, int] = NONE_YET,
 ) -> tuple[str, list[Landed]]:
     """The bytes are durable, in a transaction of their own; the id of the batch and its items in their order. It is
     noted that the sender was here.
 
-    `files` are in the blob store already: from now on their rows say so. `verdicts` are those on further items of
-    the batch, which need not land."""
+    `files` are in the blob store already: from now on their rows say so, but for those that are `unwanted`. `verdicts`
+    are those on further items of the batch, which need not land."""
     batch_id = uuid7()
     landed = [Landed(uuid7(), raw) for raw in raws]
 
@@ -56,14 +57,25 @@ def land(
         rows = [_row(sender, batch_id, position, one, now) for position, one in enumerate(landed)]
         insert_rows(connection, INBOX, rows)
         for file in files:
-            stored = Stored(file.sha256, "", file.size)
-            attach.keep(session, sender.project_id, stored, media_type=file.media_type, now=now)
+            if file.sha256 in unwanted:
+                removed.lies_here_again(session, sender.project_id, file.sha256)
+            else:
+                _keep(session, sender.project_id, file, now)
         if sender.is_seen and sender.device_id is not None:
             told = {"skew_ms": sender.skew_ms, "waiting": sender.waiting}
             devices.seen(session, sender.project_id, sender.device_id, **told, now=now)
 
     in_transaction(engine, act)
     return batch_id, landed
+
+
+def keep_welcome(session: Session, project_id: str, files: Iterable[SentFile], *, now: datetime) -> None:
+    """Of these files, which were deleted on purpose and lie here again, those are kept that something new names."""
+    kept = list(files)
+    refused = removed.refused(session, project_id, (file.sha256 for file in kept))
+    for file in kept:
+        if file.sha256 not in refused:
+            _keep(session, project_id, file, now)
 
 
 def still_landed(connection: Connection, project_id: str, item_ids: Iterable[str]) -> set[str]:
@@ -149,6 +161,11 @@ def note_verdicts(connection: Connection, project_id: str, batch_id: str, verdic
 def unreadable_id(raw: bytes) -> str:
     """What stands for the operation id of bytes that name none: the same bytes are put aside once."""
     return f"raw~{hashlib.sha256(raw).hexdigest()[:58]}"
+
+
+def _keep(session: Session, project_id: str, file: SentFile, now: datetime) -> None:
+    stored = Stored(file.sha256, "", file.size)
+    attach.keep(session, project_id, stored, media_type=file.media_type, now=now)
 
 
 def _batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from sync import access, definitions, inbox
-from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, read_draft
+from sync import access, definitions, inbox, removed
+from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, is_attachment, read_draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.models import Device
@@ -68,6 +68,7 @@ def _load(ledger: Ledger, items: Sequence[Item]) -> None:
     """All that the items name, in a few queries."""
     drafts = [item.draft for item in items if item.draft is not None]
     ledger.load_operations([draft.op_id for draft in drafts], [(draft.origin, draft.n) for draft in drafts])
+    ledger.refused |= removed.refused(ledger.session, ledger.project_id, _files_of(drafts))
     by_kind: dict[str, list[str]] = {}
     for draft in drafts:
         by_kind.setdefault(draft.kind, []).append(draft.record_id)
@@ -101,6 +102,7 @@ def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> 
     if twin is not None and draft.is_derived and not item.sender.actor.serves:
         # Servers exchange operations, whatever is in them: else their sets would differ.
         return _continue(ledger, draft, twin, new_files(draft, twin.row))
+    ledger.welcome(_files_of([draft]))
     why, detail = _refusal(ledger, item, draft)
     if why is not Why.NONE:
         return _put_aside(ledger, item, why, detail)
@@ -114,6 +116,10 @@ def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> 
     ledger.add(act)
     place(ledger, act, item.findings)
     return _line(ledger, act)
+
+
+def _files_of(drafts: Iterable[Draft]) -> set[str]:
+    return {str(one["sha256"]) for draft in drafts for one in draft.attachments if is_attachment(one)}
 
 
 def _is_forged(ledger: Ledger, item: Item, draft: Draft) -> bool:

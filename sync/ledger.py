@@ -34,10 +34,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from forms.policy import Policy
+from sync import removed
 from sync.filling import Filling
 from sync.insert import insert_rows
 from sync.merge import NO_POLICIES, History, Op, Twins, Vector, View, seeing_twins
-from sync.models import Blob, EntityList
+from sync.models import Blob, EntityList, RemovedBlob
 from sync.namesakes import told
 from sync.rows import (
     ASSIGNMENT,
@@ -256,6 +257,9 @@ class Ledger:
     """Instance IDs whose row in `submission` is in the database already."""
     aliases: dict[str, str] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
+    """Files for which nobody waits: they are here, or nobody wants them any more."""
+    refused: set[str] = field(default_factory=set)
+    """Of the files that are named now: those that nobody wants any more."""
     forms: dict[str, Row] = field(default_factory=dict)
     entities: dict[str, Row] = field(default_factory=dict)
     known_entities: set[str] = field(default_factory=set)
@@ -436,8 +440,19 @@ class Ledger:
     def load_blobs(self, hashes: Iterable[str]) -> None:
         wanted = sorted(set(hashes) - self.blobs)
         if wanted:
-            found = select(Blob.sha256).where(Blob.project_id == self.project_id, Blob.sha256.in_(wanted))
-            self.blobs.update(self.session.scalars(found))
+            here = select(Blob.sha256).where(Blob.project_id == self.project_id, Blob.sha256.in_(wanted))
+            gone = select(RemovedBlob.sha256).where(
+                RemovedBlob.project_id == self.project_id, RemovedBlob.sha256.in_(wanted), RemovedBlob.is_refused
+            )
+            self.blobs.update(self.session.scalars(union_all(here, gone)))
+
+    def welcome(self, hashes: Iterable[str]) -> None:
+        """Something new names these files: whichever was deleted on purpose is taken again."""
+        wanted = set(hashes) & self.refused
+        if wanted:
+            removed.welcome(self.session, self.project_id, wanted)
+            self.refused -= wanted
+            self.blobs -= wanted
 
     def form(self, form_id: str) -> Row | None:
         """`state` and `version` of a form."""

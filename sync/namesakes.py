@@ -69,7 +69,7 @@ def _told(op: Op, names: Set[str], seen: list[Op]) -> Op:
     answers = {
         path: value
         for path, value in view.values.items()
-        if not path.startswith((FILE, *gone)) and any(_names(value, path[len(FILE) :]) for path in brought)
+        if not path.startswith((FILE, *gone)) and any(mentions(value, path[len(FILE) :]) for path in brought)
     }
     return replace(op, set={**answers, **op.set, **brought})
 
@@ -77,10 +77,10 @@ def _told(op: Op, names: Set[str], seen: list[Op]) -> Op:
 def _is_named(clash: Clash, view: View, expected: Set[str]) -> bool:
     name = clash.path[len(FILE) :]
     siblings = ((other.path, op) for other in view.clashes if not is_file(other.path) for op in other.siblings)
-    return name in expected or any(_names(op.set.get(path), name) for path, op in siblings)
+    return name in expected or any(mentions(op.set.get(path), name) for path, op in siblings)
 
 
-def _names(value: Value, name: str) -> bool:
+def mentions(value: Value, name: str) -> bool:
     """Whether an answer names the file; a repeat without keys is one answer, a list in JSON."""
     if value is None or value == name:
         return value is not None

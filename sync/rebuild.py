@@ -162,6 +162,7 @@ def _bring_back(session: Session, project_id: str, kept: _Kept) -> None:
     for row in kept.arrived:
         same = _same(SUBMISSION_ATTACHMENT, row, "instance_id", "name", "sha256")
         session.execute(update(SUBMISSION_ATTACHMENT).where(*same).values(arrived_at=row["arrived_at"]))
+    _count_missing(session, project_id)
     for row in kept.dismissed:
         same = _same(SUBMISSION_FINDING, row, "instance_id", "rule", "path", "position", "value")
         review = {name: row[name] for name in ("state", "note", "account_id", "reviewed_at")}
@@ -187,6 +188,18 @@ def _count(session: Session, project_id: str, instance_id: str) -> None:
         .where(Submission.project_id == project_id, Submission.instance_id == instance_id)
         .values(errors=counts["error"], warnings=counts["warning"])
     )
+
+
+def _count_missing(session: Session, project_id: str) -> None:
+    """A file that came once is not missing, though it may have been deleted since."""
+    files = SUBMISSION_ATTACHMENT.c
+    missing = (
+        select(func.count())
+        .where(files.project_id == SUBMISSION.c.project_id, files.instance_id == SUBMISSION.c.instance_id)
+        .where(files.is_expected, files.arrived_at.is_(None))
+    )
+    counted = update(SUBMISSION).where(SUBMISSION.c.project_id == project_id, SUBMISSION.c.attachments_missing > 0)
+    session.execute(counted.values(attachments_missing=missing.scalar_subquery()))
 
 
 def _digests(session: Session, table: Table, project_id: str) -> Iterator[tuple[Key, bytes]]:

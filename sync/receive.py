@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Problem
 from forms.instance import Envelope, open_instance
-from sync import accounts, definitions, devices, hybrid_clock, inbox
+from sync import accounts, definitions, devices, hybrid_clock, inbox, removed
 from sync.access import NOBODY, Actor
 from sync.author import NOT_TOLD
 from sync.draft import LONGEST_NAME, Draft, Unreadable, derived_origin, draft_of, read_draft, read_line
@@ -105,16 +105,22 @@ def receive_submission(
     draft = _derive(sender.project_id, envelope, xml, files, form_id)
     with reading or _looking(engine) as reading:
         known = first_verdicts(reading, sender, [draft.shape()]).get(draft.op_id)
+        unwanted = removed.refused(reading, sender.project_id, (file.sha256 for file in files))
         if known is None:
             # Asked for here, it is at hand when the instance is read.
             definitions.compiled(reading, sender.project_id, draft.form_id, draft.version)
         reading.close()
         new = [draft.line()] if known is None else []
         verdicts = Counter([known.outcome.value] if known is not None else [])
-        batch_id, landed = inbox.land(engine, sender, new, size=len(xml), now=now, files=files, verdicts=verdicts)
+        batch_id, landed = inbox.land(
+            engine, sender, new, size=len(xml), now=now, files=files, unwanted=unwanted, verdicts=verdicts
+        )
         read = [Landed(one.item_id, one.raw, envelope=envelope) for one in landed]
         judged = _judge_all(engine, reading, _Push(sender, batch_id, verdicts), read, now)
     line = known or judged[0]
+    if unwanted and landed:
+        again = [file for file in files if file.sha256 in unwanted]
+        in_transaction(engine, lambda session: inbox.keep_welcome(session, sender.project_id, again, now=now))
     if files and line.first is Outcome.QUARANTINED:
         # Large media come in further requests with the same XML, also of what was put aside.
         added = draft.attachments

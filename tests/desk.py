@@ -54,7 +54,7 @@ def publish_form(engine: Engine, team: Team, form_id: str) -> None:
 def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
     """A good record with a photo, one that breaks a rule, one that two devices wrote, and something unreadable."""
     publish_visits(engine, team)
-    first, second = (_sender(engine, team, name) for name in ("Tablet Anggrek", "Tablet Bougenvil"))
+    first, second = (sender(engine, team, name) for name in ("Tablet Anggrek", "Tablet Bougenvil"))
     photo = keep_photo(engine, team, blobs)
     receive_submission(engine, first, instance(GOOD, name="Bu Siti", photo=PHOTO), [photo], now=now())
     receive_submission(engine, first, instance(FLAGGED, name="Pak Budi", age="200"), now=now())
@@ -65,7 +65,7 @@ def fill(engine: Engine, team: Team, blobs: BlobStore) -> None:
 
 def send(engine: Engine, team: Team, xml: bytes) -> None:
     """One more submission, by a device of its own."""
-    receive_submission(engine, _sender(engine, team, "Tablet Cempaka"), xml, now=now())
+    receive_submission(engine, sender(engine, team, "Tablet Cempaka"), xml, now=now())
 
 
 def delete(engine: Engine, team: Team, instance_id: str, seen: dict[str, int]) -> None:
@@ -81,8 +81,8 @@ def delete(engine: Engine, team: Team, instance_id: str, seen: dict[str, int]) -
         "at": "019a3f2c1b20-0003",
         "deleted": True,
     }
-    sender = Sender(team.project_id, team.manager, "sync", account_id=team.manager.account_id)
-    receive(engine, sender, [orjson.dumps(line)], size=1, now=now())
+    office = Sender(team.project_id, team.manager, "sync", account_id=team.manager.account_id)
+    receive(engine, office, [orjson.dumps(line)], size=1, now=now())
 
 
 def keep_photo(engine: Engine, team: Team, blobs: BlobStore) -> SentFile:
@@ -107,7 +107,9 @@ def item_id(engine: Engine) -> str:
         return session.scalars(select(InboxItem.item_id).where(InboxItem.state == "quarantined")).one()
 
 
-def _sender(engine: Engine, team: Team, name: str) -> Sender:
+def sender(engine: Engine, team: Team, name: str) -> Sender:
+    """A tablet of that name, newly enrolled."""
+
     def enrol(session: Session) -> Device:
         project = session.get_one(Project, team.project_id)
         code = devices.create_enrolment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -17,9 +18,9 @@ from server.files import send_blob
 from server.projects import project
 from server.sender import require_sender, sender
 from server.services import services
-from sync import find, receive
-from sync.errors import NoSuchAttachment
-from sync.models import Operation, Submission
+from sync import find, receive, removed
+from sync.errors import FileRemoved, NoSuchAttachment
+from sync.models import Operation, RemovedBlob, Submission, SubmissionAttachment
 from sync.verdict import SentFile
 
 CHUNK = 64 * 1024
@@ -28,7 +29,10 @@ CHUNK = 64 * 1024
 @bp.get(SUBMISSION + "/attachments")
 def list_attachments(number: int, form_id: str, instance_id: str) -> ResponseReturnValue:
     _found, row = submission(number, form_id, instance_id)
-    return shown(AttachmentSchema(), find.attachments(session(), row), many=True)
+    gone = find.removals(session(), row)
+    return shown(
+        AttachmentSchema(), [_told(file, gone.get(file.name)) for file in find.attachments(session(), row)], many=True
+    )
 
 
 @bp.get(SUBMISSION + "/attachments/<name>")
@@ -43,7 +47,8 @@ def download_attachment(number: int, form_id: str, instance_id: str, name: str) 
 @bp.post(SUBMISSION + "/attachments/<name>")
 @own_transactions
 def add_attachment(number: int, form_id: str, instance_id: str, name: str) -> ResponseReturnValue:
-    """The body is the file of this name: it comes with its instance, as ODK Collect sends what is late."""
+    """The body is the file of this name: it comes with its instance, as ODK Collect sends what is late. Refuses
+    FileRemoved for one that was deleted on purpose."""
     require_sender(project(number), "submission.create")
     found, row = submission(number, form_id, instance_id)
     xml, media_type = _instance(row, name), request.mimetype
@@ -52,7 +57,14 @@ def add_attachment(number: int, form_id: str, instance_id: str, name: str) -> Re
     file = SentFile(name, stored.sha256, stored.size, media_type)
     line = receive.receive_submission(engine(), sender(found, "rest"), xml, [file], form_id=form_id, now=now())
     require_shown(line)
+    if removed.refused(session(), found.project_id, [stored.sha256]):
+        raise FileRemoved(name)
     return done()
+
+
+def _told(file: SubmissionAttachment, gone: RemovedBlob | None) -> dict[str, Any]:
+    same = {name: getattr(file, name) for name in ("name", "is_expected", "sha256", "arrived_at")}
+    return same | {"removed_at": gone.removed_at if gone else None, "rule": gone.rule if gone else None}
 
 
 def _instance(row: Submission, name: str) -> bytes:

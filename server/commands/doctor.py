@@ -21,11 +21,11 @@ from server.clock import now
 from server.commands.database import NoSuchProjectNumber, opened
 from server.commands.screen import attention, done, out, table
 from server.commands.screen import gettext as _
-from sync import backup, install, tripwire
+from sync import backup, install, retention, tripwire
 from sync.bucket import open_bucket
 from sync.engine import connect, reader, sqlite_driver, writer
 from sync.errors import BucketUnreachable
-from sync.models import Project
+from sync.models import Form, Project
 from sync.rebuild import Rebuilt
 from sync.rebuild import rebuild as rebuild_
 
@@ -37,6 +37,7 @@ MOST_NAMED = 5
 """Rows of a table that are named."""
 LATE_BACKUP_DAYS = 3
 COPIES_DAYS = 30
+LATE_REMOVAL_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def doctor(*, rebuild: bool, check: bool, number: int | None) -> None:
         _disk,
         _backups,
         _copies,
+        _retention,
         _sqlite,
         _zone,
     )
@@ -233,6 +235,34 @@ def _copies(_settings: Settings, engine: Engine) -> Iterator[Seen]:
         "Devices: copies that had become different in the last %(days)d days: %(count)d.", days=COPIES_DAYS, count=count
     )
     yield Seen(words, cure)
+
+
+def _retention(settings: Settings, engine: Engine) -> Iterator[Seen]:
+    """A term for something that is not there would keep for ever what somebody believes to be deleted."""
+    if install.current_revision(engine) != install.newest_revision():
+        return
+    if not any(settings.retention.values()):
+        yield Seen(_("Retention: attachments are kept for ever."))
+        return
+    with Session(reader(engine)) as session:
+        left = retention.left_behind(session, before=datetime.now(UTC) - timedelta(days=LATE_REMOVAL_DAYS))
+        unknown = ", ".join(_unknown(session, settings))
+    cure = _("LAPANGAN_RETENTION names what is not here: %(names)s. Correct it.", names=unknown) if unknown else ""
+    yield Seen(_("Retention: attachments are deleted when their time is over."), cure)
+    if left:
+        yield Seen(
+            _("Retention: %(count)d files that were to be deleted may still lie on the disk.", count=left),
+            _("Run: lapangan jobs once retention, and look at what it says."),
+        )
+
+
+def _unknown(session: Session, settings: Settings) -> list[str]:
+    """The projects and forms of which the setting speaks and that are not here."""
+    projects = set(session.scalars(select(Project.number))) | {0}
+    forms = select(Project.number, Form.form_id).join(Form, Form.project_id == Project.project_id)
+    known = {*((number, form_id) for number, form_id in session.execute(forms)), *((number, "") for number in projects)}
+    named = {(number, form_id) for number, form_id, _rule in settings.retention}
+    return [f"{number}/{form_id}".rstrip("/") for number, form_id in sorted(named - known)]
 
 
 def _sqlite(_settings: Settings, engine: Engine) -> Iterator[Seen]:

@@ -78,7 +78,8 @@ def _titles() -> dict[str, str]:
         "replay": _("Judge again what came before its form"),
         "backup": _("Back up the database and the attachments"),
         "peers": _("Exchange with other servers"),
-        "forget": _("Forget what was deleted long ago, and attachments that nothing names"),
+        "forget": _("Forget what was deleted long ago"),
+        "retention": _("Delete attachments whose time is over"),
         "cleanup": _("Delete expired sessions, codes and uploads"),
     }
 

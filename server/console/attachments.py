@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from server.auth import actor
 from server.console.blueprint import bp
 from server.db import session
+from server.files import stored
 from server.projects import project
-from server.services import services
 from sync import announced, find
 from sync.access import require
 from sync.errors import NoSuchAttachment
@@ -124,7 +124,7 @@ def _file(owner: Project, instance_id: str, name: str) -> Path:
     require(actor(), "submission.read", owner.project_id)
     found = find.submission(session(), owner, instance_id, actor=actor())
     row = session().get(SubmissionAttachment, (owner.project_id, found.instance_id, name))
-    return _stored(owner, row.sha256 if row is not None else None, name)
+    return stored(owner.project_id, row.sha256 if row is not None else None, name)
 
 
 def _brought(owner: Project, instance_id: str, op_id: str, name: str) -> Path:
@@ -132,21 +132,14 @@ def _brought(owner: Project, instance_id: str, op_id: str, name: str) -> Path:
     change = session().get(Operation, (owner.project_id, op_id))
     is_of_record = change is not None and (change.kind, change.record_id) == ("submission", found.instance_id)
     files = change.attachments if change is not None and is_of_record else []
-    return _stored(owner, next((one["sha256"] for one in files if one["name"] == name), None), name)
+    return stored(owner.project_id, next((one["sha256"] for one in files if one["name"] == name), None), name)
 
 
 def _put_aside(owner: Project, item_id: str, name: str) -> Path:
     require(actor(), "quarantine.read", owner.project_id)
     item = session().get(InboxItem, (owner.project_id, item_id))
     files = announced.of_item(session(), item) if item is not None else []
-    return _stored(owner, next((file.sha256 for file in files if file.name == name and file.is_here), None), name)
-
-
-def _stored(owner: Project, sha256: str | None, name: str) -> Path:
-    file = services().blobs.local(owner.project_id, sha256) if sha256 else None
-    if file is None:
-        raise NoSuchAttachment(name)
-    return file
+    return stored(owner.project_id, next((file.sha256 for file in files if file.name == name), None), name)
 
 
 def _guarded(response: Response) -> Response:

@@ -36,6 +36,7 @@ DEEDS: Mapping[str, str] = {
     "assignment.withdraw": lazy_gettext("Withdrew an assignment"),
     "assignment.import": lazy_gettext("Assigned from a CSV"),
     "quarantine.release": lazy_gettext("Released from quarantine"),
+    "attachment.delete": lazy_gettext("Deleted files whose time was over"),
 }
 
 
@@ -47,10 +48,14 @@ class Deed:
     who: str
     what: str
     note: str
+    rule: str
+    """Why files were deleted; else ""."""
     questions: tuple[str, ...]
     op_id: str = ""
     files: tuple[str, ...] = ()
-    """The names of those that it brought."""
+    """The names of those that it brought, or that were deleted."""
+    gone: frozenset[str] = frozenset()
+    """Those of them that are not here any more."""
 
 
 def deeds(lines: Sequence[HistoryLine], reader: Reader | None) -> list[Deed]:
@@ -65,9 +70,11 @@ def _deed(line: HistoryLine, reader: Reader | None) -> Deed:
         who=line.who or gettext("Lapangan"),
         what=str(DEEDS.get(line.what, line.what)),
         note=str(detail.get("note") or detail.get("body") or ""),
+        rule=str(detail.get("rule", "")),
         questions=_questions(line, reader),
         op_id=line.op_id,
         files=tuple(detail.get("files", ())),
+        gone=frozenset(detail.get("removed", ())),
     )
 
 
@@ -113,7 +120,6 @@ ACTIONS: Mapping[str, str] = {
     "form.discard": lazy_gettext("Discarded a draft"),
     "device.enrol": lazy_gettext("Enrolled a device"),
     "device.create": lazy_gettext("Created a device"),
-    "attachment.delete": lazy_gettext("Deleted an attachment that nothing named"),
     "device.diverge": lazy_gettext("A device held something else than it was told; it was read again"),
     "device.update": lazy_gettext("Set what a device gets"),
     "device.revoke": lazy_gettext("Revoked a device"),

@@ -55,9 +55,11 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
     "forget": (
         lazy_gettext("Old deletions"),
-        lazy_gettext(
-            "Stops telling devices of what was deleted long ago, and deletes attachments that nothing names if so set."
-        ),
+        lazy_gettext("Stops telling devices of what was deleted long ago."),
+    ),
+    "retention": (
+        lazy_gettext("Retention of attachments"),
+        lazy_gettext("Deletes photos, sound and other files whose time is over, if so set. The records stay."),
     ),
     "cleanup": (
         lazy_gettext("Tidying up"),

@@ -25,7 +25,17 @@ from server.projects import project
 from sync import find, publish
 from sync.access import require
 from sync.entities import list_rules
-from sync.models import Comment, Entity, EntityList, EntityVersion, Form, Project, Submission, SubmissionAttachment
+from sync.models import (
+    Comment,
+    Entity,
+    EntityList,
+    EntityVersion,
+    Form,
+    Project,
+    RemovedBlob,
+    Submission,
+    SubmissionAttachment,
+)
 
 WITH_MEDIA = f"{CONTENT_SECURITY_POLICY}; media-src 'self'"
 """This page alone plays what was recorded."""
@@ -39,6 +49,8 @@ class File:
     kind: str
     """ "image", "audio", "video", "" for a download."""
     is_here: bool
+    removed: RemovedBlob | None
+    """What is known of it when it was deleted on purpose, after it had come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ def dossier(found: Project, record: Submission) -> Dossier:
         findings=findings,
         clashes=clashes,
         comments=comments,
-        files={row.name: _file(row) for row in find.attachments(session(), record)},
+        files=_files(record),
         history=deeds(find.history(session(), record), reader),
         names=names,
         has_definition=reader is not None,
@@ -195,5 +207,9 @@ def _leaves(answers: object) -> list[str]:
     return answers.split() if isinstance(answers, str) else []
 
 
-def _file(row: SubmissionAttachment) -> File:
-    return File(row, media_kind(row.name), row.arrived_at is not None)
+def _files(record: Submission) -> dict[str, File]:
+    gone = find.removals(session(), record)
+    return {
+        row.name: File(row, media_kind(row.name), row.arrived_at is not None, gone.get(row.name))
+        for row in find.attachments(session(), record)
+    }

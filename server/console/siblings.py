@@ -17,9 +17,9 @@ from server.console.attachments import is_picture
 from server.console.names import Names
 from server.console.properties import Properties
 from server.db import session
-from sync import attach
+from sync import attach, removed
 from sync.merge import is_whole
-from sync.models import Conflict
+from sync.models import Conflict, RemovedBlob
 from sync.namesakes import FILE, is_file
 
 MOST_CHANGES = 6
@@ -54,6 +54,8 @@ class Side:
     """The name of the file that it brought."""
     is_picture: bool
     is_here: bool
+    removed: RemovedBlob | None
+    """What is known of it when it was deleted on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def _side(side: dict[str, Any], row: Conflict, reading: _Reading, names: Names) 
         file=file.get("name", ""),
         is_picture=is_picture(file.get("name", "")),
         is_here=bool(file) and attach.blob(session(), row.project_id, file["sha256"]) is not None,
+        removed=removed.among(session(), row.project_id, [file["sha256"]]).get(file["sha256"]) if file else None,
     )
 
 

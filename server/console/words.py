@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_decimal
 from flask import request, url_for
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
 
 from forms import fault
@@ -31,6 +31,22 @@ def language() -> str:
 def zone() -> ZoneInfo:
     """Where the fieldwork is: all times on pages are in this zone."""
     return ZoneInfo(services().settings.timezone)
+
+
+RULES: Mapping[str, str] = {
+    "orphan": lazy_gettext("because nothing named it"),
+    "superseded": lazy_gettext("because it had been replaced"),
+    "rejected": lazy_gettext("because it had been rejected or discarded"),
+    "deleted": lazy_gettext("because its record had been deleted"),
+    "approved": lazy_gettext("because its record had been approved"),
+    "elsewhere": lazy_gettext("because another server had deleted it"),
+}
+
+
+@bp.app_template_filter()
+def why_removed(rule: str) -> str:
+    """By which rule a file was deleted."""
+    return str(RULES.get(rule, rule))
 
 
 def local_day(instant: datetime) -> date:

@@ -14,7 +14,7 @@ from server.projects import project
 from server.sender import require_file_sender, require_reader, revoked
 from server.services import services
 from server.tablet.blueprint import bp, shown
-from sync import announced, attach
+from sync import announced, attach, removed
 from sync.attach import Stored
 from sync.models import Project
 
@@ -27,7 +27,8 @@ CHUNK = 64 * 1024
 @bp.post("/projects/<int:number>/sync/blobs/have")
 @own_transactions
 def have(number: int) -> ResponseReturnValue:
-    """Which of these files are missing, and from which offset each goes on."""
+    """Which of these files are missing, and from which offset each goes on. One that was deleted on purpose is not:
+    whoever has it may drop it."""
     found = project(number)
     own = revoked()
     if own is None:
@@ -49,10 +50,13 @@ def have(number: int) -> ResponseReturnValue:
 @bp.put("/projects/<int:number>/sync/blobs/<sha256>")
 @own_transactions
 def put_blob(number: int, sha256: str) -> ResponseReturnValue:
-    """The file is durable and known under its hash; putting it twice is as good as once."""
+    """The file is durable and known under its hash; putting it twice is as good as once. One that was deleted on
+    purpose is not kept: its answer is 200 then."""
     found = project(number)
     require_file_sender(found, sha256, LARGEST_PUT)
     request.max_content_length = LARGEST_PUT
+    if is_refused(found.project_id, sha256):
+        return shown({"sha256": sha256, "size": sum(map(len, chunks_of(request)))})
     stored = services().blobs.write(found.project_id, chunks_of(request), limit=LARGEST_PUT, expected_sha256=sha256)
     keep(found.project_id, stored, request.mimetype)
     return shown({"sha256": stored.sha256, "size": stored.size}, 201)
@@ -60,6 +64,11 @@ def put_blob(number: int, sha256: str) -> ResponseReturnValue:
 
 def _offset(found: Project, sha256: str) -> int:
     return services().blobs.offset(found.project_id, sha256)
+
+
+def is_refused(project_id: str, sha256: str) -> bool:
+    """Whether it was deleted on purpose, and nothing has named it anew."""
+    return bool(removed.refused(session(), project_id, [sha256]))
 
 
 def chunks_of(request: Request) -> Iterator[bytes]:

@@ -82,7 +82,7 @@ def compare_waiting(number: int) -> ResponseReturnValue:
 
 @bp.get("/projects/<int:number>/sync/blobs/<sha256>")
 def read_blob(number: int, sha256: str) -> ResponseReturnValue:
-    """An attachment, in parts if asked. Refuses NoSuchAttachment."""
+    """An attachment, in parts if asked. Refuses NoSuchAttachment, and FileRemoved: then it does not come any more."""
     found = project(number)
     require_reader(found, "operation.forward")
     return send_blob(found.project_id, sha256, name=sha256, media_type="application/octet-stream")

@@ -18,7 +18,7 @@ from server.sender import require_file_sender
 from server.services import services
 from server.tablet.blobs import chunks_of, keep
 from server.tablet.blueprint import bp
-from sync import attach
+from sync import attach, removed
 from sync.errors import BlobTooLarge, NoSuchAttachment, WrongOffset
 from sync.models import Project
 
@@ -72,9 +72,9 @@ def _speak_tus(response: Response) -> Response:
 def show_offset(number: int, sha256: str) -> ResponseReturnValue:
     """How far the upload has got. Refuses NoSuchAttachment when none has begun."""
     found = _project(number, sha256)
-    whole = attach.blob(session(), found.project_id, sha256)
+    whole = _whole(found, sha256)
     if whole is not None:
-        return _answer(200, offset=whole.size, length=whole.size)
+        return _answer(200, offset=whole, length=whole)
     begun = attach.upload(session(), found.project_id, sha256)
     if begun is None:
         raise NoSuchAttachment(sha256)
@@ -86,8 +86,8 @@ def show_offset(number: int, sha256: str) -> ResponseReturnValue:
 def begin_upload(number: int, sha256: str) -> ResponseReturnValue:
     """The upload has begun, or goes on from where it was; a first piece may come along."""
     found = _project(number, sha256)
-    whole = attach.blob(session(), found.project_id, sha256)
-    response = _answer(201, offset=_first_offset(found, sha256, _length()) if whole is None else whole.size)
+    whole = _whole(found, sha256)
+    response = _answer(201, offset=_first_offset(found, sha256, _length()) if whole is None else whole)
     response.headers["Location"] = f"{project_url(number)}/sync/uploads/{sha256}"
     return response
 
@@ -111,6 +111,15 @@ def _project(number: int, sha256: str) -> Project:
     found = project(number)
     require_file_sender(found, sha256)
     return found
+
+
+def _whole(found: Project, sha256: str) -> int | None:
+    """The size of a file of which no more is to be sent: it is here, or was deleted on purpose."""
+    known = attach.blob(session(), found.project_id, sha256)
+    if known is not None:
+        return known.size
+    gone = removed.among(session(), found.project_id, [sha256]).get(sha256)
+    return gone.size if gone is not None and gone.is_refused else None
 
 
 def _first_offset(found: Project, sha256: str, size: int) -> int:
@@ -137,10 +146,10 @@ def _size(found: Project, sha256: str) -> int:
     begun = attach.upload(session(), found.project_id, sha256)
     if begun is not None:
         return begun.size
-    whole = attach.blob(session(), found.project_id, sha256)
+    whole = _whole(found, sha256)
     if whole is not None:
         # The last piece had arrived, though its answer had not.
-        raise WrongOffset(offset=whole.size)
+        raise WrongOffset(offset=whole)
     size = _counted("Upload-Length")
     if size is None:
         raise NoSuchAttachment(sha256)

@@ -66,6 +66,8 @@ class Manifest:
     read: list[Read] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
     """Records that the maker has without all of their attachments."""
+    removed: list[str] = field(default_factory=list)
+    """Files that the maker has deleted on purpose, of what is in the bundle or the other server lacks."""
     parts: dict[str, Part] = field(default_factory=dict)
 
     def dump(self) -> bytes:
@@ -90,7 +92,8 @@ def load(raw: bytes) -> Manifest:
 
 
 def _shaped(told: Mapping[str, Any]) -> Manifest:
-    known = {name: told[name] for name in Manifest.__dataclass_fields__}
+    known = {name: told[name] for name in Manifest.__dataclass_fields__ if name != "removed"}
+    known["removed"] = [str(one) for one in told.get("removed", ())]
     known["made_at"] = datetime.fromisoformat(told["made_at"])
     known["read"] = [Read(str(one["server"]), int(one["epoch"]), int(one["seq"])) for one in told["read"]]
     known["lacks"] = [str(one) for one in told["lacks"]]

@@ -17,19 +17,20 @@ import orjson
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session, undefer
 
-from sync import access, operations, parcel
+from sync import access, attach, operations, parcel, removed
 from sync.access import Actor
 from sync.attach import BlobStore
 from sync.bundles import standing as bundle_standing
 from sync.bundles.errors import BundleExists, NoRoomForBundle
 from sync.bundles.key import SigningKey
 from sync.bundles.manifest import FILES, FORMS, MANIFEST, OPERATIONS, SIGNATURE, SIGNED, Manifest, Part
+from sync.clashes import disputed
 from sync.durable import fsync
 from sync.engine import in_transaction, reader
 from sync.epochs import standing
 from sync.errors import NoSuchVersion
 from sync.identity import uuid7
-from sync.models import Blob, FeedRow, Operation, Peer, Project, Submission
+from sync.models import Blob, FeedRow, Operation, Peer, Project, Submission, SubmissionAttachment
 from sync.operations import Sent
 from sync.peers import known
 from sync.peers.lag import sent_late, ways_of
@@ -40,6 +41,7 @@ PAGE = 500
 MOST_FILES = 50_000
 """Files in one bundle; the next one goes on where it ended."""
 MOST_LACKING = 20_000
+MOST_REMOVED = 20_000
 CHUNK = 256 * 1024
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -92,6 +94,7 @@ class _Pack:
                 self.watch("records", self.manifest.operations, 0)
             self._write_waiting(out)
         self.wanted |= {sha256 for _op_id, sha256 in late}
+        self.manifest.removed = self._reading(self._removed)
         with self._part(archive, FORMS) as out:
             for form_id, version in self.versions:
                 self._write_form(out, form_id, version)
@@ -105,6 +108,17 @@ class _Pack:
             self._write_file(archive, row.sha256)
             done += row.size
             self.watch("files", done, self.manifest.files_size)
+
+    def _removed(self, session: Session) -> list[str]:
+        """What of it does not come any more: nobody need wait for it."""
+        lacks = self.peer.lacks if self.peer is not None else []
+        asked = set(self.wanted)
+        for start in range(0, len(lacks), PAGE):
+            named = SubmissionAttachment.project_id == self.project_id, SubmissionAttachment.sha256.is_not(None)
+            some = SubmissionAttachment.instance_id.in_(lacks[start : start + PAGE])
+            asked |= set(session.scalars(select(SubmissionAttachment.sha256).where(*named, some)))
+        gone = removed.among(session, self.project_id, asked)
+        return [sha256 for sha256, row in sorted(gone.items()) if not removed.may_come(row)][:MOST_REMOVED]
 
     def _part(self, archive: zipfile.ZipFile, name: str) -> _PartOut:
         return _PartOut(archive, name, self.manifest.parts)
@@ -291,11 +305,14 @@ def _manifest(
 
 
 def _lacking(session: Session, project_id: str) -> list[str]:
-    """Records that are here without all of their attachments."""
+    """Records that are here without all of their attachments, or without those that an open conflict shows."""
     found = select(Submission.instance_id).where(
         Submission.project_id == project_id, Submission.attachments_missing > 0, Submission.is_deleted.is_(False)
     )
-    return list(session.scalars(found.order_by(Submission.received_at.desc()).limit(MOST_LACKING)))
+    records = dict.fromkeys(session.scalars(found.order_by(Submission.received_at.desc()).limit(MOST_LACKING)))
+    shown = disputed(session, project_id)
+    unseen = {sha256 for sha256, _size in attach.missing(session, project_id, [(one.sha256, 0) for one in shown])}
+    return list(records | dict.fromkeys(one.record_id for one in shown if one.sha256 in unseen))
 
 
 def _write(pack: _Pack, partial: Path, key: SigningKey) -> None:

@@ -170,6 +170,7 @@ class _Take:
             done += len(batch)
             self.watch("records", done, total)
         self._take_files()
+        in_transaction(self.engine, self._give_up)
 
     def _take_forms(self) -> None:
         inside = {sha256: (size, media_type) for sha256, size, media_type in self.bundle.files()}
@@ -227,9 +228,14 @@ class _Take:
             done += size
             self.watch("files", done, total)
 
+    def _give_up(self, session: Session) -> None:
+        """What the maker has deleted on purpose, and is not here, nobody waits for any more."""
+        for sha256 in self.bundle.manifest.removed:
+            attach.give_up(session, self.project_id, sha256, now=self.now)
+
     def _take_file(self, sha256: str, size: int, media_type: str) -> None:
         with Session(reader(self.engine)) as session:
-            if attach.blob(session, self.project_id, sha256) is not None:
+            if not attach.missing(session, self.project_id, [(sha256, size)]):
                 return
         stored = self.blobs.write(self.project_id, self.bundle.chunks(sha256), limit=size, expected_sha256=sha256)
         kept = partial(attach.keep, media_type=media_type, now=self.now)

@@ -20,8 +20,8 @@ from sync.consolidate.release import consolidate
 from sync.engine import in_transaction
 from sync.forget import forget_deletions
 from sync.models import JobRun, Project
-from sync.orphans import drop_orphans
 from sync.release import replay
+from sync.retention import remove_due
 from sync.verdict import Why
 
 __all__ = ["JOBS", "Job", "JobBusy", "Keeping", "NoSuchJob", "Outcome", "Task", "run_job"]
@@ -39,14 +39,18 @@ def _replay(engine: Engine, project: Project, task: Task) -> Outcome:
 
 
 def _forget(engine: Engine, project: Project, task: Task) -> Outcome:
-    """Devices that were away for longer than that read everything again; attachments that nothing names go."""
+    """Devices that were away for longer than that read everything again."""
     before = task.now - task.keeping.deletions
     until = in_transaction(engine, lambda session: forget_deletions(session, project.project_id, before=before))
-    if task.keeping.orphans is None or task.blobs is None:
-        return Outcome({"until": until})
-    old = task.now - task.keeping.orphans
-    gone = drop_orphans(engine, task.blobs, project.project_id, before=old, now=task.now)
-    return Outcome({"until": until, "files": len(gone)})
+    return Outcome({"until": until})
+
+
+def _remove(engine: Engine, project: Project, task: Task) -> Outcome:
+    """The bytes of attachments whose time is over are gone."""
+    if task.blobs is None:
+        return Outcome()
+    gone = remove_due(engine, task.blobs, project, task.keeping.files, now=task.now)
+    return Outcome({"files": len(gone), "size": sum(one.size for one in gone)})
 
 
 def _back_up(engine: Engine, task: Task) -> Outcome:
@@ -79,11 +83,13 @@ _CATALOGUE = (
     Job("replay", "Judge again what came before its form", "17 * * * *", run_project=_replay),
     Job("backup", "Back up the database and the attachments", "", "backup_at", run=_back_up),
     Job("peers", "Exchange with other servers", "*/5 * * * *", run=_meet_peers),
+    Job("forget", "Forget what was deleted long ago", "50 3 * * *", run_project=_forget),
     Job(
-        "forget",
-        "Forget what was deleted long ago, and attachments that nothing names",
-        "50 3 * * *",
-        run_project=_forget,
+        "retention",
+        "Delete attachments whose time is over",
+        "55 3 * * *",
+        run_project=_remove,
+        takes_closed=True,
     ),
     Job("cleanup", "Delete expired sessions, codes and uploads", "40 3 * * *", run=cleanup),
 )

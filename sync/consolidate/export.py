@@ -25,6 +25,7 @@ ROOT_AFTER = (
     "SubmitterName",
     "AttachmentsPresent",
     "AttachmentsExpected",
+    "AttachmentsRemoved",
     "ReviewState",
     "DeviceID",
     "DeviceName",
@@ -32,10 +33,10 @@ ROOT_AFTER = (
     "FormVersion",
     "OperationID",
 )
-"""Named and placed as in ODK Central's CSV; DeviceName and OperationID are ours: with Edits, the latter names the
-version of the record that a number came from."""
+"""Named and placed as in ODK Central's CSV; AttachmentsRemoved, DeviceName and OperationID are ours: with Edits, the
+last names the version of the record that a number came from."""
 REPEAT_AFTER = ("PARENT_KEY", "KEY")
-_COUNTS = frozenset({"AttachmentsPresent", "AttachmentsExpected", "Edits"})
+_COUNTS = frozenset({"AttachmentsPresent", "AttachmentsExpected", "AttachmentsRemoved", "Edits"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def facts(row: Any, names: Mapping[str, str]) -> dict[str, str]:
         "SubmitterName": names.get(row.account_id or "", ""),
         "AttachmentsPresent": str(row.present or 0),
         "AttachmentsExpected": str(row.expected or 0),
+        "AttachmentsRemoved": str(row.removed or 0),
         "ReviewState": {"has_issues": "hasIssues"}.get(row.review_state, row.review_state),
         "DeviceID": row.device_id or "",
         "DeviceName": names.get(row.device_id or "", ""),

@@ -14,6 +14,7 @@ from forms.errors import Kind, Problem
 from sync.attach import BlobStore
 from sync.backup import Shelf
 from sync.models import Project
+from sync.retention import KEPT, Terms
 
 
 class NoSuchJob(Problem):
@@ -36,8 +37,8 @@ class Keeping:
 
     deletions: timedelta = timedelta(days=180)
     """That a record was deleted."""
-    orphans: timedelta | None = None
-    """Attachments that nothing names; None is for ever."""
+    files: Terms = KEPT
+    """Attachments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,5 @@ class Job:
     cron_setting: str = ""
     run: Callable[[Engine, Task], Outcome] | None = None
     run_project: Callable[[Engine, Project, Task], Outcome] | None = None
+    takes_closed: bool = False
+    """Closed projects have their turn too."""

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, func, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from forms.definition import FormDefinition
@@ -31,6 +31,7 @@ from sync.models import (
     FormVersion,
     Indicator,
     Project,
+    RemovedBlob,
     Submission,
     SubmissionAttachment,
 )
@@ -132,13 +133,20 @@ def _observed(row: Any) -> Observation | None:
 
 def _records(where: Sequence[ColumnElement[bool]], form_id: str) -> Select[Any]:
     """Every released record of a form with what its columns need, in an order that never changes."""
+    has_come = and_(
+        RemovedBlob.project_id == SubmissionAttachment.project_id,
+        RemovedBlob.sha256 == SubmissionAttachment.sha256,
+        SubmissionAttachment.arrived_at.is_not(None),
+    )
     attached = (
         select(
             SubmissionAttachment.project_id,
             SubmissionAttachment.instance_id,
             func.count().label("expected"),
-            func.count(SubmissionAttachment.arrived_at).label("present"),
+            (func.count(SubmissionAttachment.arrived_at) - func.count(RemovedBlob.sha256)).label("present"),
+            func.count(RemovedBlob.sha256).label("removed"),
         )
+        .outerjoin(RemovedBlob, has_come)
         .group_by(SubmissionAttachment.project_id, SubmissionAttachment.instance_id)
         .subquery()
     )
@@ -157,6 +165,7 @@ def _records(where: Sequence[ColumnElement[bool]], form_id: str) -> Select[Any]:
             Submission.received_at,
             attached.c.expected,
             attached.c.present,
+            attached.c.removed,
         )
         .outerjoin(attached, is_own)
         .where(*where, Submission.form_id == form_id)

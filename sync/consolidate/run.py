@@ -96,7 +96,7 @@ def _do(engine: Engine, job: Job, task: Task, project_id: str | None) -> _Attemp
         return _attempt(partial(job.run, engine, task))
     attempts = {
         project: _attempt(partial(job.run_project, engine, project, task))
-        for project in _projects(engine, project_id)
+        for project in _projects(engine, project_id, takes_closed=job.takes_closed)
         if job.run_project is not None
     }
     summary = {
@@ -107,8 +107,10 @@ def _do(engine: Engine, job: Job, task: Task, project_id: str | None) -> _Attemp
     return _Attempt(Outcome({"is_all": task.is_all, "projects": summary}, files), "\n".join(errors))
 
 
-def _projects(engine: Engine, project_id: str | None) -> list[Project]:
-    wanted = select(Project).where(Project.archived_at.is_(None)).order_by(Project.number)
+def _projects(engine: Engine, project_id: str | None, *, takes_closed: bool) -> list[Project]:
+    wanted = select(Project).order_by(Project.number)
+    if not takes_closed:
+        wanted = wanted.where(Project.archived_at.is_(None))
     if project_id is not None:
         wanted = wanted.where(Project.project_id == project_id)
     with Session(reader(engine), expire_on_commit=False) as session:

@@ -4,7 +4,7 @@ from sync.models.account import Account, Login, LoginFailure
 from sync.models.assignment import Assignment
 from sync.models.backup import Backup, Epoch, Fork
 from sync.models.base import SITE, Base
-from sync.models.blob import Blob, Upload
+from sync.models.blob import Blob, RemovedBlob, Upload
 from sync.models.device import Device, Enrolment
 from sync.models.entity import Entity, EntityList, EntityVersion
 from sync.models.event import Event
@@ -56,6 +56,7 @@ __all__ = [
     "Peer",
     "Project",
     "RemoteName",
+    "RemovedBlob",
     "Submission",
     "SubmissionAlias",
     "SubmissionAttachment",

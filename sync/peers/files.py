@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import attach
+from sync import attach, removed
 from sync.attach import BlobStore
+from sync.clashes import disputed
 from sync.device.media import Kept
 from sync.device.outbox import LARGEST_BATCH, LARGEST_BATCH_BYTES, Waiting
 from sync.device.upload import Uploader
 from sync.engine import in_transaction
-from sync.models import Blob, Conflict, Operation, SubmissionAttachment
+from sync.models import Blob, Operation, RemovedBlob, SubmissionAttachment
 from sync.operations import Sent
 from sync.peers.talk import Talk
 
@@ -42,7 +43,7 @@ def send_all(talk: Talk, send: Send) -> None:
 
 def fetch_all(talk: Talk) -> None:
     """What our records name, or an open conflict about files, and is not here is fetched, unless the peer lacks it
-    too."""
+    too, or either server has deleted it on purpose."""
     wanted = select(SubmissionAttachment.sha256, SubmissionAttachment.media_type).where(
         SubmissionAttachment.project_id == talk.project_id,
         SubmissionAttachment.sha256.is_not(None),
@@ -50,13 +51,19 @@ def fetch_all(talk: Talk) -> None:
     )
     for sha256, media_type in talk.reading(lambda session: session.execute(wanted.distinct()).all()):
         fetch(talk, str(sha256), media_type)
-    for file in talk.reading(lambda session: _disputed(session, talk.project_id)):
-        fetch(talk, file["sha256"], str(file.get("type") or ""))
+    for sha256, media_type in talk.reading(lambda session: _disputed(session, talk.project_id)).items():
+        fetch(talk, sha256, media_type)
 
 
-def _disputed(session: Session, project_id: str) -> list[Mapping[str, Any]]:
-    found = select(Conflict.siblings).where(Conflict.project_id == project_id, Conflict.kind == "submission")
-    return [side["file"] for siblings in session.scalars(found) for side in siblings if "file" in side]
+def _disputed(session: Session, project_id: str) -> Mapping[str, str]:
+    """The files that an open conflict shows, by hash, but for those that were deleted on purpose; their media type."""
+    named = {one.sha256: one.media_type for one in disputed(session, project_id)}
+    gone = removed.among(session, project_id, named)
+    return {sha256: media_type for sha256, media_type in named.items() if _may_come(gone.get(sha256))}
+
+
+def _may_come(gone: RemovedBlob | None) -> bool:
+    return gone is None or removed.may_come(gone)
 
 
 def unnamed(session: Session, project_id: str) -> list[str]:
@@ -75,12 +82,14 @@ def fetch(talk: Talk, sha256: str, media_type: str = "") -> None:
     if talk.reading(lambda session: attach.blob(session, talk.project_id, sha256)) is not None:
         return
     blobs, project_id = talk.blobs, talk.project_id
-    path, missing = f"{talk.path}/blobs/{sha256}", frozenset({404, 416})
+    path, missing = f"{talk.path}/blobs/{sha256}", frozenset({404, 410, 416})
     while True:
         offset = blobs.offset(project_id, sha256)
         wanted = {"Range": f"bytes={offset}-{offset + PIECE - 1}"}
         answer = talk.link.ask("GET", path, expected=missing, headers=wanted)
-        if answer.status == 404:
+        if answer.status == 410:
+            _give_up(talk, sha256)
+        if answer.status in (404, 410):
             return
         size = int(answer.headers.get("Content-Range", "").rpartition("/")[2] or len(answer.body))
         if answer.status != 416 and answer.body:
@@ -93,6 +102,11 @@ def fetch(talk: Talk, sha256: str, media_type: str = "") -> None:
         lambda session: attach.keep(session, project_id, stored, media_type=media_type, now=at),
     )
     talk.carried.files_received += 1
+
+
+def _give_up(talk: Talk, sha256: str) -> None:
+    at = talk.clock()
+    in_transaction(talk.engine, lambda session: attach.give_up(session, talk.project_id, sha256, now=at))
 
 
 def upload(talk: Talk, files: Sequence[Kept]) -> None:

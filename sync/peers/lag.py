@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from sync import operations
+from sync.clashes import disputed
 from sync.models import Blob, FeedRow, FormAttachment, Operation, Peer, SubmissionAttachment
 from sync.peers.roster import met_at
 
@@ -76,7 +78,21 @@ def sent_late(session: Session, peer: Peer) -> list[tuple[str, str]]:
     for start in range(0, len(peer.lacks), AT_ONCE):
         some = peer.lacks[start : start + AT_ONCE]
         found |= {*session.execute(named.where(Operation.record_id.in_(some))).all()}
-    return sorted((op_id, sha256) for op_id, sha256 in found)
+    return sorted({(op_id, sha256) for op_id, sha256 in found} | set(_disputed_late(session, peer)))
+
+
+def _disputed_late(session: Session, peer: Peer) -> Iterator[tuple[str, str]]:
+    """Of the files that stand in no record, because another of their name is shown, those that open conflicts show."""
+    lacks = frozenset(peer.lacks)
+    for one in disputed(session, peer.project_id):
+        here = select(Operation.op_id).join(Blob, Blob.project_id == Operation.project_id)
+        here = here.join(FeedRow, and_(FeedRow.project_id == Operation.project_id, FeedRow.op_id == Operation.op_id))
+        here = here.where(Operation.project_id == peer.project_id, Operation.op_id == one.op_id, is_ours(peer))
+        here = here.where(FeedRow.seq <= peer.sent_seq, Blob.sha256 == one.sha256)
+        if one.record_id not in lacks:
+            here = here.where(_is_unoffered(peer) if peer.base else false())
+        if session.scalar(here) is not None:
+            yield one.op_id, one.sha256
 
 
 def _waiting(peer: Peer) -> ColumnElement[bool]:

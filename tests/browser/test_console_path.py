@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
 
-from tests.conftest import PASSWORD
+from server.services import services
+from tests.conftest import PASSWORD, Team
 from tests.desk import CLASHING, FLAGGED, GOOD
+from tests.e2e.test_retention import reject, remove
 
 pytestmark = pytest.mark.browser
 
@@ -72,6 +76,20 @@ def test_a_supervisor_approves_a_record_with_its_photo(page: Page) -> None:
     photo.scroll_into_view_if_needed()
     expect(photo).to_have_js_property("complete", True)
     expect(photo).to_have_js_property("naturalWidth", 640)
+
+
+def test_a_supervisor_sees_when_and_why_a_photo_was_deleted(
+    page: Page, app: Flask, engine: Engine, a_project: Team
+) -> None:
+    reject(engine, a_project.project_id, GOOD)
+    remove(engine, services(app).blobs, a_project.project_id)
+    log_in(page)
+
+    page.goto(f"/projects/1/submissions/{GOOD}")
+
+    expect(page.locator(".file-missing")).to_contain_text("because it had been rejected or discarded")
+    expect(page.locator(".history")).to_contain_text("Deleted files whose time was over")
+    assert page.locator("img").count() == 0
 
 
 def test_a_supervisor_resolves_a_conflict(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -63,6 +64,34 @@ def test_bundles_may_arrive_in_any_order(centre: Office, village: Office, tmp_pa
     assert agree(centre, village)
     assert centre.shown()["records"][record][0]["umur"] == "43"
     assert peer_of(centre, VILLAGE).cursor == f"e1.{head(village)}"
+
+
+def test_photos_of_an_open_conflict_that_come_late_are_carried_on_both_sides(
+    centre: Office, village: Office, tmp_path: Path
+) -> None:
+    """Only one of them stands in the record: the other one the conflict alone shows."""
+    record, contents = new_id(), (b"mine", b"yours!")
+    files = [
+        {"name": "rumah.jpg", "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for content in contents
+    ]
+    first = village.tablet("d-siti").op(record, form=FORM_ID, xml=instance(record, photo="rumah.jpg").decode())
+    village.push("d-siti", first)
+    seen = {first["origin"]: first["n"]}
+    for name, file in zip(("d-budi", "d-rina"), files, strict=True):
+        village.push(name, village.tablet(name).op(record, form=FORM_ID, set={}, context=seen, attachments=[file]))
+    carry(centre, pack(village, tmp_path, CENTRE))
+    carry(village, pack(centre, tmp_path, VILLAGE))
+    for content in contents:
+        village.keep(content)
+
+    carried = carry(centre, pack(village, tmp_path, CENTRE))
+    again = carry(village, pack(centre, tmp_path, VILLAGE)), carry(centre, pack(village, tmp_path, CENTRE))
+
+    assert centre.shown()["clashes"] == [(record, "@rumah.jpg")]
+    assert carried.files == 2
+    assert [one.files for one in again] == [0, 0]
+    assert agree(centre, village)
 
 
 def test_what_went_through_a_third_server_is_there_once(

@@ -21,6 +21,7 @@ from sync.engine import connect, in_transaction
 from sync.epochs import standing
 from sync.models import Backup, Base, Epoch, Operation, Project
 from sync.restore import BackupDamaged, FilesMissing, NotABackup, NotEmpty, drill, restore
+from sync.retention import Terms, remove_due
 from tests.conftest import NewDatabase
 from tests.integration.sync.field import Field, Tablet, instance, new_id
 
@@ -350,6 +351,28 @@ def test_a_backup_restored_twice_by_a_dead_clock_gives_two_epochs(
 
     assert len(set(numbers)) == 2
     assert min(numbers) > 1
+
+
+def test_a_file_that_was_deleted_goes_with_the_last_backup_that_holds_it(
+    field: Field, blobs: BlobStore, photo: attach.Stored, tmp_path: Path
+) -> None:
+    shelf = Shelf(tmp_path / "shelf", kept=2)
+    beside = shelf.folder / "files" / field.project_id / photo.sha256[:2] / photo.sha256
+
+    def make(number: int) -> bool:
+        then = {"cause": "schedule", "now": field.now + timedelta(days=number)}
+        back_up(field.engine, blobs, shelf.folder / f"{number}.zip", is_inside=False, **then)
+        backup.tidy(field.engine, shelf)
+        return beside.is_file()
+
+    held = make(0)
+    with Session(field.engine, expire_on_commit=False) as session:
+        project = session.get_one(Project, field.project_id)
+    remove_due(field.engine, blobs, project, Terms({(0, "", "orphan"): 1}), now=field.now + timedelta(days=30_000))
+    after = [make(number) for number in (1, 2)]
+
+    assert (held, after) == (True, [True, False])
+    assert drill(shelf.folder / "2.zip", now=field.now).manifest.files == 0
 
 
 def test_others_on_the_machine_cannot_read_it(field: Field, blobs: BlobStore, tmp_path: Path) -> None:
