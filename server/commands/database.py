@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,14 @@ class NoSuchProjectNumber(Problem):
 
     kind = Kind.NOT_FOUND
     slug = "project/no-such-number"
+
+
+class NoProjectYet(Problem):
+    """There is no project on this server yet. Make one with: lapangan project create. Or take over that of another
+    server: lapangan peer add, or lapangan bundle import FILE --adopt FINGERPRINT"""
+
+    kind = Kind.NOT_FOUND
+    slug = "project/none-yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,10 @@ def _close_to_others(engine: Engine) -> None:
 
 
 def project(session: Session, number: int) -> Project:
-    """Refuses NoSuchProjectNumber."""
+    """Refuses NoSuchProjectNumber, NoProjectYet."""
     found = by_number(session, number)
+    if found is None and session.scalar(select(Project.project_id).limit(1)) is None:
+        raise NoProjectYet
     if found is None:
         raise NoSuchProjectNumber(str(number))
     return found

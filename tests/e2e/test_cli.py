@@ -215,9 +215,12 @@ def test_the_mistakes_of_a_form_are_told_in_indonesian(
 def test_a_form_needs_a_project_that_is_there(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pendaftaran.xlsx").write_bytes(STUDY[0].read())
 
+    nowhere = run("form", "publish", "pendaftaran.xlsx")
+    run("project", "create", "P2KP Pakis")
     shown = run("form", "publish", "pendaftaran.xlsx", "--project", "7")
 
-    assert shown.exit_code == 1
+    assert (nowhere.exit_code, shown.exit_code) == (1, 1)
+    assert "There is no project on this server yet" in nowhere.output
     assert "no project with this number" in shown.output
 
 

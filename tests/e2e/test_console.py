@@ -501,6 +501,20 @@ def test_the_audit_log_tells_of_a_decision(full_desk: Team, reader: Reader, engi
         assert len(session.scalars(select(Event).where(Event.action == "submission.approve")).all()) == 1
 
 
+def test_the_audit_log_names_what_was_in_quarantine(full_desk: Team, reader: Reader, engine: Engine) -> None:
+    here, garbage = "/projects/1/quarantine", desk.item_id(engine)
+    record = f"uuid:{uuid.uuid4()}"
+    reader.log_in("supervisor").send(f"{here}/{garbage}/discard", f"{here}/{garbage}", note="Percobaan")
+    desk.send(engine, full_desk, instance(record, name="Bu Tini").replace(b"kunjungan", b"lain"))
+    desk.publish_form(engine, full_desk, "lain")
+    reader.follow(reader.send(f"{here}/replay", here, why="unknown_form"))
+
+    page = reader.get("/projects/1/audit")
+
+    assert f'<a href="/projects/1/submissions/{record}">Bu Tini</a>' in page
+    assert f'<a href="{here}/{garbage}">an item in quarantine</a>' in page
+
+
 def test_a_viewer_reads_but_decides_nothing(full_desk: Team, reader: Reader, engine: Engine) -> None:
     reader.log_in("viewer")
     here = f"/projects/1/submissions/{GOOD}"

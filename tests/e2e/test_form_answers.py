@@ -104,7 +104,7 @@ def test_a_published_form_is_found_by_its_id(run: Run, tmp_path: Path) -> None: 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["nothing.xlsx"], "neither a file nor a published form"), (["nothing"], "no project with this number")],
+    [(["nothing.xlsx"], "neither a file nor a published form"), (["nothing"], "no project on this server yet")],
 )
 def test_a_form_that_is_not_there_is_told(run: Run, arguments: list[str], words: str) -> None:  # noqa: F811
     made = run("form", "answers", *arguments)
