@@ -124,7 +124,9 @@ class Beside:
         for assignment_id, ops in self.of("assignment").items():
             wanted = expected(self.truth, ops, {})
             told = {path: value or "" for path, value in wanted.values.items()}
-            said = tuple(told.get(path, "") for path in ("form", "assignee", "due", "note", "state", "target"))
+            said = tuple(
+                told.get(path, "") for path in ("form", "assignee", "entity", "due", "note", "state", "target")
+            )
             *stands, target = shown[assignment_id]
             _same(self.node, "assignment", assignment_id, (*stands, str(target)), said)
             self._check_conflicts(("assignment", assignment_id), wanted)
@@ -162,4 +164,4 @@ def _same(node: Node, what: str, of: str, stands: Any, wanted: Any) -> None:
 
 
 ENTITIES = "SELECT entity_id, list_name, label, data, version, is_deleted, is_approved FROM entity"
-ASSIGNMENTS = "SELECT assignment_id, form_id, assignee_id, due, note, state, target FROM assignment"
+ASSIGNMENTS = "SELECT assignment_id, form_id, assignee_id, entity_id, due, note, state, target FROM assignment"

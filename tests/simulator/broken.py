@@ -18,6 +18,7 @@ import server.tablet.uploads
 import sync.apply_reviews
 import sync.entities.apply
 import sync.entities.apply_lists
+import sync.entities.scope
 import sync.epochs
 import sync.feed
 import sync.inbox
@@ -35,6 +36,7 @@ from sync.device.errors import ServerUnreachable
 from sync.device.field_device import FieldDevice
 from sync.device.outbox import Outbox, Waiting
 from sync.engine import writer
+from sync.entities.scope import EntityScope
 from sync.identity import uuid7
 from sync.item import Item
 from sync.ledger import Act, Ledger
@@ -294,6 +296,30 @@ def list_rules_by_arrival() -> AbstractContextManager[Any]:
 
     real = sync.place.settle_list
     return patch.object(sync.place, "settle_list", settle)
+
+
+@variant("declare", "register")
+def scope_not_asked() -> AbstractContextManager[Any]:
+    """Whatever the rules of a list leave to a device, it gets all."""
+    return patch.object(EntityScope, "includes", lambda *_args: True)
+
+
+@variant("declare", "register", "visit")
+def what_leaves_the_scope_not_dropped() -> AbstractContextManager[Any]:
+    """Who had an entity that is not his or her business any more is not told to drop it."""
+    return patch.object(sync.tell, "_lost", lambda *_args, **_told: frozenset())
+
+
+@variant("declare", "sync")
+def changed_scope_unnoticed() -> AbstractContextManager[Any]:
+    """Who has read a list under other rules goes on as if these were the same."""
+    return patch.object(EntityScope, "word", lambda *_args: "")
+
+
+@variant("declare", "assign")
+def whom_to_visit_not_told() -> AbstractContextManager[Any]:
+    """Who is to visit somebody outside the scope does not get to know whom."""
+    return patch.object(sync.entities.scope, "_assigned", lambda *_args: frozenset())
 
 
 @variant("assign")

@@ -17,6 +17,7 @@ from tests.simulator.expected import expected
 from tests.simulator.form import POLICIES, flat
 from tests.simulator.kept import Kept, kept_on
 from tests.simulator.node import Node
+from tests.simulator.scope import in_scope
 from tests.simulator.tablet import Tablet
 from tests.simulator.truth import Broken, Made, Truth
 from tests.simulator.world import BASE, World
@@ -280,20 +281,17 @@ def _check_files(world: World) -> None:
 
 
 def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:
-    """I7: who has read the feed page by page holds what somebody who reads it from the start gets.
-
-    The tablets belong to one enumerator: all of them are told the same."""
+    """I7: who has read the feed page by page holds what somebody who reads it from the start gets."""
     repaired = node.rows("SELECT detail FROM event WHERE action = 'device.diverge'")
     if repaired:
         raise Broken(f"I7: a tablet held something else than the server had told it, in {repaired}")
-    if not tablets:
-        return
-    headers = {"Authorization": f"Bearer {tablets[0].device.store.setting('token')}"}
-    reply = node.answer("GET", f"{BASE}/v1/projects/1/sync/pull?limit=500", headers, b"")
-    told = orjson.loads(reply.body)["records"]
-    whole = {(one["kind"], one["record"]): one for one in told}
-    _check_told(whole.keys(), node)
     for tablet in tablets:
+        token = tablet.device.store.setting("token")
+        headers = {"Authorization": f"Bearer {token}"}
+        reply = node.answer("GET", f"{BASE}/v1/projects/1/sync/pull?limit=500", headers, b"")
+        told = orjson.loads(reply.body)["records"]
+        whole = {(one["kind"], one["record"]): one for one in told}
+        _check_told(whole.keys(), node, in_scope(node, token))
         rows = tablet.device.store.rows("SELECT kind, record_id, body FROM record")
         held = {(row[0], row[1]): _without_branch(orjson.loads(row[2])) for row in rows}
         if held != whole:
@@ -301,15 +299,8 @@ def _check_reading(tablets: Sequence[Tablet], node: Node) -> None:
             raise Broken(f"I7: {tablet.name} holds something else than the server tells of {differing}")
 
 
-def _check_told(told: Set[tuple[str, str]], node: Node) -> None:
-    """An enumerator is told of all entities that wait for nothing, and of his or her own open assignments."""
-    (enumerator,) = node.rows("SELECT account_id FROM account WHERE name = 'Enumerator'")[0]
-    lists = node.rows("SELECT name, settings FROM entity_list")
-    asking = {name for name, settings in lists if "approval" in orjson.loads(settings)}
-    entities = node.rows("SELECT entity_id, list_name, is_approved FROM entity")
-    here = {("entity", entity_id) for entity_id, of_list, approved in entities if approved or of_list not in asking}
-    rows = node.rows("SELECT assignment_id FROM assignment WHERE state = 'open' AND assignee_id = ?", enumerator)
-    here |= {("assignment", row[0]) for row in rows}
+def _check_told(told: Set[tuple[str, str]], node: Node, here: Set[tuple[str, str]]) -> None:
+    """An enumerator is told of all entities in his or her scope, and of his or her own open assignments."""
     beside = {key for key in told if key[0] in ("entity", "assignment")}
     if beside != here:
         raise Broken(f"I7: {node.name} tells of {sorted(beside - here)} too much, and not of {sorted(here - beside)}")

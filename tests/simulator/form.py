@@ -75,7 +75,9 @@ _REPLACED = {
     '<bind nodeset="/data/anggota/meta/entity/label" type="string" calculate="../../../nik"/>'
     "</model>",
     "</h:body>": f"{_CONTROLS}"
-    '<input ref="/data/tujuan"><label>Tujuan</label></input><input ref="/data/siapa"><label>Siapa</label></input>'
+    '<input ref="/data/tujuan"><label>Tujuan</label></input>'
+    f'<select1 ref="/data/siapa"><label>Siapa</label><itemset nodeset="instance(\'{PEOPLE}\')/root/item">'
+    '<value ref="name"/><label ref="label"/></itemset></select1>'
     '<group ref="/data/anggota"><label>Anggota</label><repeat nodeset="/data/anggota">'
     '<input ref="/data/anggota/nik"><label>NIK</label></input>'
     '<input ref="/data/anggota/usia"><label>Usia</label></input></repeat></group></h:body>',

@@ -72,6 +72,10 @@ class Sent:
         return self.url.endswith("/sync/push")
 
     @property
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    @property
     def is_piece(self) -> bool:
         """A part of a large file."""
         return self.method == "PATCH" and "/sync/uploads/" in self.url

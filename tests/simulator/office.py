@@ -27,6 +27,8 @@ from tests.simulator.truth import Truth, ready_on
 
 STATES = (review.HAS_ISSUES, review.APPROVED, review.REJECTED, review.RECEIVED)
 MERGES, MERGES_OF_TEXT = ("flag", "flag", "latest", "max", "min"), ("flag", "latest", "append")
+HAMLET = "dusun"
+"""The property of a device by which a list may be filtered."""
 VERSIONS = ("2", "3")
 """Of the form; the first one is published before a history begins."""
 
@@ -125,8 +127,10 @@ class Office:
             declare_list.declare(session, project, PEOPLE, {"umur": Declared(merge=rng.choice(MERGES))}, **told)
             declare_list.declare(session, project, PEOPLE, {"nama": Declared(merge=rng.choice(MERGES_OF_TEXT))}, **told)
             if rng.random() < 0.5:
-                approval = Access(needs_approval=rng.random() < 0.5)
-                declare_list.restrict(session, project, rng.choice((PEOPLE, MEMBERS)), approval, **told)
+                name = rng.choice((PEOPLE, MEMBERS))
+                filters = rng.choice(({}, {"nama": HAMLET})) if name == PEOPLE else None
+                said = Access(rng.random() < 0.5, rng.random() < 0.3, filters)
+                declare_list.restrict(session, project, name, said, **told)
 
         self._act(act)
 
@@ -155,8 +159,9 @@ class Office:
             told: Any = {"actor": self.team.supervisor, "now": now()}
             known = list(session.scalars(select(Assignment).order_by(Assignment.assignment_id)))
             day = rng.choice(("", "2026-12-01", "2026-12-02"))
-            if rng.random() < 0.3:
-                give(session, self.team, day)
+            if rng.random() < 0.4:
+                people = select(Entity.entity_id).where(Entity.list_name == PEOPLE).order_by(Entity.entity_id)
+                give(session, self.team, day, rng.choice(("", *session.scalars(people))))
                 return
             who = str(rng.choice((self.team.enumerator, self.team.supervisor)).id)
             change = rng.choice(({"due": day}, {"target": rng.choice("45")}, {"assignee": who}, {"state": "withdrawn"}))
@@ -216,6 +221,6 @@ def enlist(session: Session, team: Team, label: str, data: Mapping[str, str]) ->
     register.create(session, project, PEOPLE, [Entry(label, data)], actor=team.manager, now=now())
 
 
-def give(session: Session, team: Team, due: str) -> None:
-    task = assign.Task(FORM, str(team.enumerator.id), due=due)
+def give(session: Session, team: Team, due: str, entity_id: str = "") -> None:
+    task = assign.Task(FORM, str(team.enumerator.id), entity_id, due=due)
     assign.give(session, session.get_one(Project, team.project_id), [task], actor=team.supervisor, now=now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ import orjson
 from sync.identity import derived
 from tests.simulator.network import Reply, Sent
 from tests.simulator.node import Node
+from tests.simulator.scope import in_scope
 
 STORED = "SELECT op_id, kind, record_id FROM operation WHERE state = 'ready'"
 Key: TypeAlias = tuple[str, str]
@@ -116,8 +117,10 @@ class Truth:
             return
         if sent.is_push:
             self._note_receipt(sent, orjson.loads(_unzipped(reply)))
-        elif "/sync/pull" in sent.url:
-            self._note_page(sent.node, orjson.loads(_unzipped(reply)))
+        elif "/sync/pull" in sent.url or "/sync/buckets/" in sent.url:
+            page = orjson.loads(_unzipped(reply))
+            _check_scope(sent, page["records"])
+            self._note_page(sent.node, page)
 
     def was_damaged(self, sent: Sent, deliver: Any) -> Reply:
         """I10: a body that did not arrive as it was sent changes nothing."""
@@ -184,6 +187,14 @@ class Truth:
         ready = ready_on(node) if told else {}
         for record in told:
             self.states[_key(record)] = ready[record["kind"], record["record"]]
+
+
+def _check_scope(sent: Sent, records: Sequence[Mapping[str, Any]]) -> None:
+    """I21: nobody is sent what he or she may not see."""
+    told = {(one["kind"], one["record"]) for one in records if one["kind"] in ("entity", "assignment")}
+    secret = told - in_scope(sent.node, sent.token) if told else set()
+    if secret:
+        raise Broken(f"I21: {sent.node.name} tells of {sorted(secret)} to who may not see them")
 
 
 def ready_on(node: Node) -> Mapping[Key, frozenset[str]]:

@@ -22,13 +22,13 @@ from server.clock import now
 from sync import devices, install, peers
 from sync.device import upload
 from sync.engine import connect, in_transaction
-from sync.models import Installation, Project
+from sync.models import Device, Installation, Project
 from tests.conftest import NOW, Team, make_team
 from tests.simulator.chance import Clock, seeded
 from tests.simulator.form import KEYED, PEOPLE
 from tests.simulator.network import Network
 from tests.simulator.node import DATABASE, SECRET, Node
-from tests.simulator.office import Office, enlist, give, publish_form
+from tests.simulator.office import HAMLET, Office, enlist, give, publish_form
 from tests.simulator.stranger import Stranger
 from tests.simulator.tablet import ABOUT, GONE, Tablet
 from tests.simulator.truth import Broken, Truth
@@ -41,6 +41,8 @@ LARGE = 4000
 """Bytes of a photo: three pieces."""
 MOST_ROUNDS = 8
 """Of the servers with each other, until there is nothing left to tell."""
+HAMLETS = ("Siti, Budi, P", "Rina, Agus, Q")
+"""The names that live in them."""
 BASE, CENTRE = "http://field", "http://centre"
 
 
@@ -147,6 +149,8 @@ def ground() -> Ground:
         def enrol(number: int, base: str) -> tuple[str, str]:
             tablet = Tablet(f"t{number}", folder / "template" / f"t{number}", network, truth, clock)
             tablet.device.enrol(network.at(base).act(lambda session: _code(session, team)), base)
+            device_id = tablet.device.membership().device_id
+            network.at(base).act(lambda session: _place(session, team, device_id, HAMLETS[number % len(HAMLETS)]))
             tablet.device.pull()
             told = tablet.device.store.setting("token"), tablet.device.membership().device_id
             tablet.stop()
@@ -175,6 +179,12 @@ def _copy(node: Node, other: Node) -> None:
     node.engine.dispose()
     other.reset(node.folder)
     other.act(lambda session: setattr(session.scalars(select(Installation)).one(), "server_id", f"s-{other.name}"))
+
+
+def _place(session: Session, team: Team, device_id: str, hamlet: str) -> None:
+    """What the lists that are filtered leave it."""
+    device = session.get_one(Device, (team.project_id, device_id))
+    devices.give_properties(session, device, {HAMLET: hamlet}, actor=team.manager, now=now())
 
 
 def _code(session: Session, team: Team, *, is_server: bool = False) -> str:
