@@ -18,6 +18,8 @@ class Filter:
 
     project_id: str = ""
     action: str = ""
+    target: tuple[str, str] | None = None
+    """(kind, id) of what they are about."""
     start: datetime | None = None
     end: datetime | None = None
     limit: int = 250
@@ -31,6 +33,9 @@ def events(session: Session, wanted: Filter) -> Sequence[Event]:
         found = found.where(Event.project_id == wanted.project_id)
     if wanted.action:
         found = found.where(Event.action == wanted.action)
+    if wanted.target is not None:
+        kind, target_id = wanted.target
+        found = found.where(Event.target_kind == kind, Event.target_id == target_id)
     if wanted.start is not None:
         found = found.where(Event.at >= wanted.start)
     if wanted.end is not None:

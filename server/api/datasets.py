@@ -9,6 +9,7 @@ from flask import Response, request
 from flask.typing import ResponseReturnValue
 
 from forms.errors import Problem
+from schemas.account import EventSchema
 from schemas.entity import (
     ChangedEntitySchema,
     CsvSchema,
@@ -33,7 +34,7 @@ from server.clock import now
 from server.db import session
 from server.form_attachments import send_list
 from server.projects import project
-from sync import access, find, review
+from sync import access, audit, find, review
 from sync.entities import declare_list, entity_lists, list_rules, register, take_csv
 from sync.entities.scope import EntityScope, scope_of
 from sync.models import Entity, EntityList, Project
@@ -104,6 +105,15 @@ def show_entity(number: int, name: str, entity_id: str) -> ResponseReturnValue:
 def list_entity_versions(number: int, name: str, entity_id: str) -> ResponseReturnValue:
     found = _one(_readable(number), name, entity_id)
     return shown(EntityVersionSchema(), entity_lists.versions(session(), found), many=True)
+
+
+@bp.get(DATASET + "/entities/<entity_id>/audits")
+def list_entity_events(number: int, name: str, entity_id: str) -> ResponseReturnValue:
+    """What people did to it here, the newest first."""
+    found = _readable(number)
+    access.require(actor(), "event.read", found.project_id)
+    about = audit.Filter(project_id=found.project_id, target=("entity", _one(found, name, entity_id).entity_id))
+    return shown(EventSchema(), audit.events(session(), about), many=True)
 
 
 @bp.post("/projects/<int:number>/datasets")

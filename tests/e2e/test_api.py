@@ -329,6 +329,8 @@ def test_a_list_is_made_and_filled_by_a_script(manager: Client) -> None:
     current = {"label": "Pasar Pujasera", "version": 2, "data": {"kios": "41"}}
     assert changed["currentVersion"].items() >= current.items()
     manager.ask("DELETE", path).raise_for_status()
+    events = manager.ask("GET", f"{path}/audits").json()
+    assert [one["action"] for one in events] == ["entity.delete", "entity.update", "entity.create"]
     labels = [one["currentVersion"]["label"] for one in manager.ask("GET", "datasets/pasar/entities").json()]
     assert labels == ["Pasar Blambangan", "Pasar Pakis", "Pasar Sapi"]
     wrong = manager.ask("POST", "datasets/pasar/entities", json={"label": "x", "data": {"kois": "1"}})

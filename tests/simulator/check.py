@@ -116,6 +116,11 @@ REPLICATED = (
     "SELECT op_id, origin, n, prev, kind, record_id, context, at, rank, account_id, form_id, version, changes,"
     " is_delete, xml, instance_id, attachments, cause_id FROM operation WHERE state = 'ready'"
 )
+WAITING = (
+    "SELECT op_id FROM operation WHERE (state = 'held' OR why = 'set_aside') AND kind != 'form'"
+    " AND (kind != 'entity' OR cause_id = '')"
+)
+"""What a record says of an entity waits in the numbers of its own server, and a form version for its bytes."""
 VIEWS: Mapping[str, str] = {
     "submission": "SELECT instance_id, answers, version, conflicts, review_state, is_deleted, attachments_missing"
     " FROM submission",
@@ -132,7 +137,7 @@ VIEWS: Mapping[str, str] = {
 
 def _check_agreement(node: Node, other: Node) -> None:
     """I3, I19: both servers hold the same operations, each once, and show the same."""
-    for name, query in {"operation": REPLICATED, **VIEWS}.items():
+    for name, query in {"operation": REPLICATED, "waiting": WAITING, **VIEWS}.items():
         here, there = ({_told(name, row) for row in one.rows(query)} for one in (node, other))
         differing = sorted(here ^ there, key=str)
         if differing:
