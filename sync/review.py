@@ -5,7 +5,7 @@ stands in the audit log. A dismissed finding is only kept here: findings are mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from forms.flat import is_mark
 from sync import access, author
 from sync.access import Actor
 from sync.apply_reviews import SEEN, seen_by_reviewer
-from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove
+from sync.errors import NoReason, NoSuchConflict, NoSuchFinding, NoSuchMove, StaleEdit
 from sync.identity import uuid7
 from sync.lock import lock_project
 from sync.merge import is_whole
@@ -54,15 +54,27 @@ Shown: TypeAlias = Submission | Entity | Assignment
 
 
 def set_state(
-    session: Session, submission: Submission, state: str, *, actor: Actor, now: datetime, note: str = ""
+    session: Session,
+    submission: Submission,
+    state: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    note: str = "",
+    revision: int | None = None,
 ) -> None:
     """The review is in this state; the same state again with no note changes nothing.
 
+    `revision` is the one that the reviewer had before the eyes, None whichever stands now: nobody approves an edit
+    that came while the page was open.
+
     Open conflicts and findings do not stand in the way of an approval: the page warns, and a later answer to the
-    conflict is an edit, which opens the review again. Refuses NotAllowed, NoSuchMove."""
+    conflict is an edit, which opens the review again. Refuses NotAllowed, NoSuchMove, StaleEdit."""
     access.require(actor, "submission.review", submission.project_id)
     lock_project(session, submission.project_id)
     session.refresh(submission)
+    if revision not in (None, submission.revision):
+        raise StaleEdit
     before, note = submission.review_state, note.strip()[:LONGEST_BODY]
     if state == before and not note:
         return
@@ -134,12 +146,22 @@ def reopen(session: Session, finding: SubmissionFinding, *, actor: Actor, now: d
     _judge_finding(session, finding, "open", "", actor=actor, now=now)
 
 
-def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: Actor, now: datetime) -> None:
+def resolve(
+    session: Session,
+    conflict: Conflict,
+    value: str | None,
+    *,
+    sides: Collection[str] | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
     """The path holds `value` (None clears it) and the conflict is closed: its siblings stay in the history.
 
     An operation whose author has seen all of them; what somebody wrote without seeing it opens the conflict again.
     For an edit against a delete (of the record, path "", or of an entry of a repeat) the value is KEEP or
-    DELETE. Refuses NotAllowed, and NoSuchConflict when somebody settled it meanwhile or the value settles nothing."""
+    DELETE. `sides` are the operations that the author had before the eyes, None all that there are. Refuses NotAllowed,
+    StaleEdit when there are others by now, and NoSuchConflict when somebody settled it meanwhile or the value settles
+    nothing."""
     access.require(actor, "conflict.resolve", conflict.project_id)
     if is_whole(conflict.path) and value not in (KEEP, DELETE):
         raise NoSuchConflict
@@ -148,6 +170,8 @@ def resolve(session: Session, conflict: Conflict, value: str | None, *, actor: A
         session.refresh(conflict)
     except InvalidRequestError:
         raise NoSuchConflict from None
+    if sides is not None and set(sides) != {side.get("op") for side in conflict.siblings}:
+        raise StaleEdit
     shown = _shown(session, conflict)
     is_delete = not conflict.path and value == DELETE
     written = author.write(

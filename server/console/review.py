@@ -14,7 +14,7 @@ from server.db import session
 from server.projects import project
 from sync import find, review
 from sync.access import require
-from sync.errors import NoSuchConflict, NoSuchFinding
+from sync.errors import NoSuchConflict, NoSuchFinding, StaleEdit
 from sync.merge import is_whole
 from sync.models import Conflict, Project, Submission, SubmissionFinding
 
@@ -22,9 +22,15 @@ from sync.models import Conflict, Project, Submission, SubmissionFinding
 @bp.post("/projects/<int:number>/submissions/<path:instance_id>/review")
 def review_submission(number: int, instance_id: str) -> ResponseReturnValue:
     found, record = _record(number, instance_id)
-    state = request.form.get("decision", "")
-    review.set_state(session(), record, state, actor=actor(), now=now(), note=request.form.get("note", "").strip())
-    flash(_done(state), "good")
+    state, note = request.form.get("decision", ""), request.form.get("note", "").strip()
+    seen = request.form.get("revision", type=int)
+    try:
+        review.set_state(session(), record, state, actor=actor(), now=now(), note=note, revision=seen)
+        flash(_done(state), "good")
+    except StaleEdit:
+        flash(gettext("The record was changed while you had it open. Look at it again, then decide."), "warn")
+        if note:
+            flash(gettext("Your note was: %(note)s", note=note), "info")
     return _back(found, record)
 
 
@@ -63,8 +69,12 @@ def resolve(found: Project, kind: str, record_id: str) -> None:
     conflict = session().get(Conflict, (found.project_id, kind, record_id, request.form.get("path", "")))
     if conflict is None:
         raise NoSuchConflict
-    review.resolve(session(), conflict, _chosen(conflict), actor=actor(), now=now())
-    flash(gettext("The conflict is resolved. Both values stay in the history."), "good")
+    sides = request.form["sides"].split() if "sides" in request.form else None
+    try:
+        review.resolve(session(), conflict, _chosen(conflict), sides=sides, actor=actor(), now=now())
+        flash(gettext("The conflict is resolved. Both values stay in the history."), "good")
+    except StaleEdit:
+        flash(gettext("Another value has come since you opened the page. Look at all of them, then choose."), "warn")
 
 
 def _chosen(conflict: Conflict) -> str | None:

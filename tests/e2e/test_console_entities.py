@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from sync.models import Operation
+from sync.models import Conflict, Operation, Submission
 from tests.conftest import NOW, Team
 from tests.e2e.reader import Reader
-from tests.integration.sync.field import Field, Tablet, xform
+from tests.integration.sync.field import Field, Tablet, new_id, xform
 from tests.integration.sync.test_entities import WARGA, tell, update
 
 HERE = "/projects/1/entities/warga"
@@ -90,3 +90,51 @@ def test_what_a_device_changed_while_the_page_was_open_is_merged_with_what_was_t
     assert "Bu Siti" in shown
     assert all(value in shown.partition("<aside>")[0] for value in ("42", "43"))
     assert "1 conflict" in shown
+
+
+def test_a_value_that_came_while_the_page_was_open_is_settled_by_nobody_who_has_not_seen_it(
+    field: Field, reader: Reader
+) -> None:
+    tablets = [field.tablet(f"d-{name}") for name in ("siti", "budi", "ani")]
+    entity_id = register(field, tablets[0])
+    changes = [tell(one, update(entity_id, 1), nama="Siti", umur=age) for one, age in zip(tablets, "567", strict=True)]
+    for one, change in zip(tablets[:2], changes, strict=False):
+        field.push(one, change)
+    page = reader.get(f"{HERE}/{entity_id}")
+    (sides,), choices = (
+        re.findall(r'name="sides" value="([^"]+)"', page),
+        re.findall(r'name="choice" value="(.+?)"', page),
+    )
+
+    field.push(tablets[2], changes[2])
+    settle = {"path": "umur", "sides": sides, "choice": choices[0]}
+    unseen = reader.send(f"{HERE}/{entity_id}/conflicts", f"{HERE}/{entity_id}", **settle)
+
+    shown = reader.follow(unseen)
+    assert "Another value has come since you opened the page" in shown
+    (conflict,) = field.all(Conflict)
+    assert {side["value"] for side in conflict.siblings} == {"5", "6", "7"}
+    (settle["sides"],) = re.findall(r'name="sides" value="([^"]+)"', shown)
+    reader.send(f"{HERE}/{entity_id}/conflicts", f"{HERE}/{entity_id}", **settle)
+    assert field.all(Conflict) == []
+
+
+def test_an_edit_that_came_while_the_page_was_open_is_approved_by_nobody_who_has_not_seen_it(
+    field: Field, reader: Reader
+) -> None:
+    tablet, record = field.tablet("d-siti"), new_id()
+    field.publish(xform())
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    here = f"/projects/1/submissions/{record}"
+    (seen,) = re.findall(r'name="revision" value="(\d+)"', reader.get(here))
+
+    field.push(tablet, tablet.op(record, set={"umur": "14"}))
+    decided = {"decision": "approved", "note": "Sudah benar.", "revision": seen}
+    shown = reader.follow(reader.send(f"{here}/review", here, **decided))
+
+    assert "The record was changed while you had it open" in shown
+    assert "Your note was: Sudah benar." in shown
+    assert [one.review_state for one in field.all(Submission)] == ["edited"]
+    (decided["revision"],) = re.findall(r'name="revision" value="(\d+)"', shown)
+    reader.send(f"{here}/review", here, **decided)
+    assert [one.review_state for one in field.all(Submission)] == ["approved"]
