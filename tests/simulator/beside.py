@@ -62,6 +62,8 @@ class Beside:
         wanted_ops = {self.truth.operation_of(*one) for one in said}
         _same(self.node, "what records said of entities, lost", "all", wanted_ops - self.known, set())
         for entity_id, ops in self.of("entity").items():
+            if any(self.truth.made[one.op_id].seen is None for one in ops):
+                continue
             list_name, label, data, version, is_deleted, is_approved = shown[entity_id]
             rules = settings.get(list_name, {})
             policies = {path[6:]: value for path, value in rules.items() if path.startswith("merge/")}

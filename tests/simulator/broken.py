@@ -24,11 +24,13 @@ import sync.feed
 import sync.inbox
 import sync.item
 import sync.judge
+import sync.ledger
 import sync.merge
 import sync.operations
 import sync.place
 import sync.receive
 import sync.release
+import sync.settle
 import sync.tell
 from server.services import services
 from sync.attach import BlobStore
@@ -161,6 +163,22 @@ def cursor_off_by_one() -> AbstractContextManager[Any]:
     return patch.object(sync.feed, "_rows", lambda reader, since, limit: real(reader, since + (since > 0), limit))
 
 
+@variant("both_photo")
+def photos_of_one_name_taken_for_one() -> AbstractContextManager[Any]:
+    """Two photos of one name are one answer: whichever came last is there."""
+    return patch.object(sync.ledger, "told", lambda ops: list({op.op_id: op for op in ops}.values()))
+
+
+@variant("both_photo")
+def photos_in_conflict_not_shown() -> AbstractContextManager[Any]:
+    """Of two photos of one name nobody is asked which one is to stay."""
+
+    def naming(view: View, _expected: Any) -> View:
+        return replace(view, clashes=tuple(clash for clash in view.clashes if not clash.path.startswith("@")))
+
+    return patch.object(sync.settle, "naming", naming)
+
+
 @variant("back_up", "restore", "fill", "sync")
 def no_epoch() -> AbstractContextManager[Any]:
     """A restored server goes on as if nothing had happened."""
@@ -256,6 +274,12 @@ def entity_base_forgotten() -> AbstractContextManager[Any]:
         return origin, n, 0, {}
 
     return patch.object(sync.entities.apply, "_place", place)
+
+
+@variant("branch")
+def branches_not_followed() -> AbstractContextManager[Any]:
+    """Who changes an entity more than once offline is taken to have seen the server's version each time."""
+    return patch.object(sync.entities.apply, "_is_taken", lambda *_args: True)
 
 
 @variant("register")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from server.clock import now
 from sync.rebuild import rebuild
 from tests.simulator.beside import check_beside
-from tests.simulator.expected import expected
+from tests.simulator.expected import FILE, expected
 from tests.simulator.form import POLICIES, flat
 from tests.simulator.kept import Kept, kept_on
 from tests.simulator.node import Node
@@ -84,6 +84,7 @@ def _check_server(truth: Truth, node: Node) -> None:
     for (kind, record_id), ops in by_record.items():
         if kind == "submission":
             _check_record(truth, record_id, ops, shown.get(record_id), conflicts.get(record_id, {}))
+            _check_photo(truth, node, record_id, ops)
     check_beside(truth, node, by_record)
     _check_bytes_of_files(node)
 
@@ -251,10 +252,21 @@ def _check_record(
     if gone and left:
         raise Broken(f"I5: {record_id} shows {left}, which somebody has removed who had seen all of it")
     for path, value in wanted.values.items():
-        if shown[0].get(path) != value:
+        if not path.startswith(FILE) and shown[0].get(path) != value:
             raise Broken(f"I5: {record_id} shows {path} = {shown[0].get(path)}, not {value}")
     if wanted.conflicts != conflicts:
         raise Broken(f"I5: {record_id} has the open conflicts {dict(conflicts)}, and should have {wanted.conflicts}")
+
+
+def _check_photo(truth: Truth, node: Node, record_id: str, ops: Sequence[Kept]) -> None:
+    """I5: of several photos of one name the one is shown that the truth asks for."""
+    ready = [one for one in ops if one.state == "ready"]
+    if any(truth.made[one.op_id].seen is None for one in ready):
+        return
+    wanted = expected(truth, ready, POLICIES, CALCULATED).values
+    for name, sha256 in node.rows("SELECT name, sha256 FROM submission_attachment WHERE instance_id = ?", record_id):
+        if wanted.get(FILE + name, sha256) != sha256 and name in wanted.values():
+            raise Broken(f"I5: {record_id} shows {sha256} as {name}, not {wanted[FILE + name]}")
 
 
 def _check_bytes_of_files(node: Node) -> None:

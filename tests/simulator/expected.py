@@ -4,11 +4,15 @@ It shares nothing with the fold of the servers: sets of writes instead of number
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulator.kept import Kept
 from tests.simulator.truth import Truth
+
+FILE = "@"
+"""A file is at this and its name."""
 
 
 @dataclass(slots=True)
@@ -24,7 +28,7 @@ def expected(
     truth: Truth, ops: Sequence[Kept], policies: Mapping[str, str], unwritten: Collection[str] = ()
 ) -> Expected:
     """`policies` by path; nobody writes the `unwritten` ones. Of the paths in entries that are gone nothing is said."""
-    ready = sorted(ops, key=lambda one: one.precedence)
+    ready = sorted(_with_files(truth, ops), key=lambda one: one.precedence)
     found = Expected()
     kept_or_gone = _between(truth, ready, lambda one: one.is_delete, lambda one: bool(one.changes))
     found.is_deleted = kept_or_gone is None
@@ -41,7 +45,44 @@ def expected(
         found.values[path] = values[-1] if decide is None or len(set(values)) == 1 else decide(values)
         if decide is None and len(set(values)) > 1:
             found.conflicts[path] = {one.op_id for one in live}
+    _leave_out_unnamed(found, {one.op_id: one for one in ready})
     return found
+
+
+def _with_files(truth: Truth, ops: Sequence[Kept]) -> list[Kept]:
+    """Where one name stands for different files, a file is something that its author has written, at a path of its own;
+    and so is the answer that names it, though it is letter for letter what was there."""
+    hashes: dict[str, set[str]] = defaultdict(set)
+    for one in ops:
+        for name, sha256 in one.files.items():
+            hashes[name].add(sha256)
+    shared = {name for name, known in hashes.items() if len(known) > 1}
+    done: list[Kept] = []
+    # Who has seen more comes later.
+    for one in sorted(ops, key=lambda one: len(truth.made[one.op_id].seen or ())) if shared else ():
+        before = [other for other in done if saw(truth, one, other)]
+        new = {name: sha for name, sha in one.files.items() if name in shared and _shown(truth, before, name) != [sha]}
+        paths = {path for other in before for path in other.changes if not path.startswith(FILE)}
+        named = {path: name for path in paths for name in new if _shown(truth, before, path, last=True) == [name]}
+        done.append(replace(one, changes=named | dict(one.changes) | {FILE + name: sha for name, sha in new.items()}))
+    return done or list(ops)
+
+
+def _shown(truth: Truth, ops: Sequence[Kept], path: str, *, last: bool = False) -> list[str | None]:
+    """The values between which nobody has decided, or the last of them; of a file by its name."""
+    path = path if last else FILE + path
+    writes = sorted((one for one in ops if path in one.changes), key=lambda one: one.precedence)
+    values = [one.changes[path] for one in writes if is_head(truth, one, writes)]
+    return values[-1:] if last else sorted(set(values), key=str)
+
+
+def _leave_out_unnamed(found: Expected, ops: Mapping[str, Kept]) -> None:
+    """Whoever decides against a photo decides about its bytes, too: only of a file that somebody names is it asked."""
+    answers = {path: value for path, value in found.values.items() if not path.startswith(FILE)}
+    sides = [(path, ops[op_id]) for path, clashing in found.conflicts.items() for op_id in clashing if path in answers]
+    named = {*answers.values(), *(one.changes.get(path) for path, one in sides)}
+    for path in [path for path in found.conflicts if path.startswith(FILE) and path[len(FILE) :] not in named]:
+        del found.conflicts[path]
 
 
 def is_head(truth: Truth, op: Kept, ops: Sequence[Kept]) -> bool:

@@ -3,9 +3,10 @@ hands in bare instances as ODK Collect does."""
 
 from __future__ import annotations
 
+import hashlib
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,10 @@ from sync.device.push import encode
 from sync.identity import derived
 from tests.integration.sync.field import Tablet
 from tests.simulator.chance import Clock
-from tests.simulator.form import ANSWERS, ATOMIC, FORM, KEYED, KEYS, entry, instance
+from tests.simulator.form import ANSWERS, ATOMIC, FORM, KEYED, KEYS, PEOPLE, entry, instance
 from tests.simulator.network import Network
 from tests.simulator.node import Node
-from tests.simulator.truth import Made, Truth
+from tests.simulator.truth import NOTHING, Made, Said, Truth, ready_on
 
 NONSENSE: tuple[bytes, ...] = (
     b"{not json",
@@ -34,6 +35,9 @@ NONSENSE: tuple[bytes, ...] = (
     b"\xff\xfe\x00",
     b"[" * 2000,
 )
+
+
+LISTED = "SELECT entity_id, version FROM entity WHERE list_name = ? AND is_deleted = 0 ORDER BY entity_id"
 
 
 @dataclass(slots=True)
@@ -113,6 +117,27 @@ class Stranger:
         for base in (here,) if make == self._by_another_door else rng.choice(places):
             self.posts.append((base, xml))
             self.hand_in(base, xml)
+
+    def branch(self, rng: random.Random) -> None:
+        """As ODK Collect does it that has a list: somebody is visited more than once before anything is heard from the
+        server, and each instance says from which version it started, of the server's or of its own branch."""
+        people = self.node.rows(LISTED, PEOPLE) if self.node.is_up else []
+        branch = {"branchId": str(uuid.UUID(int=rng.getrandbits(128), version=4))}
+        if people and rng.random() < 0.7:
+            entity_id, trunk = rng.choice(people)
+            seen, branch = ready_on(self.node)["entity", entity_id], {"trunkVersion": str(trunk), **branch}
+            xmls = []
+        else:
+            entity_id, trunk, seen = str(uuid.UUID(int=rng.getrandbits(128), version=4)), 1, NOTHING
+            xmls = [self._bare_visit(rng, {"id": entity_id, "create": "1"}, seen)]
+            seen = self._said_by(xmls)
+        for base in range(trunk, trunk + rng.choice((1, 2, 2, 3))):
+            about = {"id": entity_id, "update": "1", "baseVersion": str(base), **branch}
+            xmls.append(self._bare_visit(rng, about, seen))
+            seen |= self._said_by(xmls[-1:])
+        self.posts += [(self.base, xml) for xml in xmls]
+        for xml in rng.sample(xmls, rng.randint(1, len(xmls))):
+            self.hand_in(self.base, xml)
 
     def hand_in(self, base: str, xml: str) -> None:
         """It is posted. What was answered with 201 or 202 is acknowledged."""
@@ -199,6 +224,19 @@ class Stranger:
         xml = instance(record, nama=rng.choice("EFG"), umur="33", repeats=_turns(rng))
         return self._bare(xml, record, record, frozenset())
 
+    def _bare_visit(self, rng: random.Random, about: Mapping[str, str], seen: frozenset[str]) -> str:
+        record, name = _id(rng), rng.choice("KLM")
+        values = {"nama": name, "umur": rng.choice(("66", "77"))}
+        xml = self._bare(instance(record, entity=about, **values), record, record, NOTHING)
+        said = Said(PEOPLE, about["id"], {**values, "label": name}, seen)
+        self.truth.by_number.add(self.truth.note_said(self._bare_id(xml, record), said))
+        return xml
+
+    def _said_by(self, xmls: Sequence[str]) -> frozenset[str]:
+        """The operations on entities that these instances make."""
+        ids = [self._bare_id(xml, xml.partition("<instanceID>")[2].partition("<")[0]) for xml in xmls]
+        return frozenset(self.truth.operation_of(one, said) for one in ids for said in self.truth.said[one])
+
     def _bare_edit(self, rng: random.Random) -> str:
         bases = self.node.rows(
             "SELECT min(op_id), instance_id, record_id FROM operation WHERE kind = 'submission' AND state = 'ready'"
@@ -237,11 +275,11 @@ class Stranger:
         return str(rng.choice(known)[0]) if known else ""
 
     def _bare(self, xml: str, instance_id: str, record_id: str, seen: frozenset[str], *, may_wait: bool = False) -> str:
-        import hashlib
-
-        op_id = derived(self.truth.project_id, instance_id, hashlib.sha256(xml.encode()).hexdigest())
-        self.truth.note(Made(op_id, b"", record_id, seen, self.device_id, may_wait=may_wait))
+        self.truth.note(Made(self._bare_id(xml, instance_id), b"", record_id, seen, self.device_id, may_wait=may_wait))
         return xml
+
+    def _bare_id(self, xml: str, instance_id: str) -> str:
+        return derived(self.truth.project_id, instance_id, hashlib.sha256(xml.encode()).hexdigest())
 
     def _made(self, line: bytes) -> Made | None:
         """What the truth knows of this line; None for nonsense."""

@@ -25,8 +25,9 @@ from tests.simulator.node import Node
 from tests.simulator.truth import Broken, Made, Said, Truth
 
 NAMES = ("Siti", "Budi", "Rina", "Agus")
+PHOTO = "foto"
 GONE = f"{KEYED} gone"
-ABOUT = ("umur", "umur", "nama", "after", "policies", "policies", KEYED, KEYED, GONE, ATOMIC)
+ABOUT = ("umur", "umur", "nama", "after", "policies", "policies", KEYED, KEYED, GONE, ATOMIC, PHOTO, PHOTO)
 """What people change: one of them takes an entry away."""
 AGES = ("8", "42", "63", "71")
 TRADES = ("warung", "jahit", "tambak")
@@ -96,7 +97,8 @@ class Tablet:
         own = [row[0] for row in self._rows("SELECT op_id FROM operation WHERE record_id = ?", body["record"])]
         with self._living():
             wanted = _changed(rng, about or rng.choice(ABOUT), self.device.received(body["record"]).answers)
-            self.device.correct(body["record"], wanted, None, Work(as_is=True))
+            media = {wanted[PHOTO]: rng.randbytes(200)} if PHOTO in wanted else None
+            self.device.correct(body["record"], wanted, media, Work(as_is=True))
             self._check_intent(body["record"], wanted)
         self._tell(self.truth.seen_in(body) | frozenset(own), {})
 
@@ -213,6 +215,8 @@ def _changed(rng: random.Random, about: str, shown: Mapping[str, Any]) -> dict[s
         wanted[KEYED] = here[1:] if about == GONE else _entries(rng, here)
     elif about == ATOMIC:
         wanted[ATOMIC] = [{"jenis": rng.choice(TRADES)} for _one in range(rng.randrange(3))]
+    elif about == PHOTO:
+        wanted[PHOTO] = "foto.jpg"
     elif about == "after":
         wanted["after"] = str(rng.choice((300, 500)))
     return wanted or {"umur": str(rng.choice((8, 42, 63)))} | ({"nama": rng.choice(NAMES)} if about == "nama" else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import orjson
@@ -84,6 +84,9 @@ class Truth:
     said: dict[str, list[Said]] = field(default_factory=dict)
     """Operation on a submission -> what it says about entities."""
 
+    by_number: set[str] = field(default_factory=set)
+    """Operations whose author names what was before the eyes by the number of a version, as stock clients do."""
+
     def note(self, made: Made) -> None:
         self.made.setdefault(made.op_id, made)
 
@@ -138,6 +141,9 @@ class Truth:
         self.restored_nodes.add(node.name)
         self.first = {key: verdict for key, verdict in self.first.items() if key[0] != node.name}
         self.feeds.pop(node.name, None)
+        for op_id in self.by_number:
+            # By the same number it may know another state now, or none.
+            self.made[op_id] = replace(self.made[op_id], seen=None, may_wait=True)
 
     def read_feed(self, node: Node) -> None:
         """I6: what could have been read once is all that will ever be there up to that number."""

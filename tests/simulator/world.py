@@ -30,7 +30,7 @@ from tests.simulator.network import Network
 from tests.simulator.node import DATABASE, SECRET, Node
 from tests.simulator.office import HAMLET, Office, enlist, give, publish_form
 from tests.simulator.stranger import Stranger
-from tests.simulator.tablet import ABOUT, GONE, Tablet
+from tests.simulator.tablet import ABOUT, GONE, PHOTO, Tablet
 from tests.simulator.truth import Broken, Truth
 
 TABLETS = 4
@@ -58,6 +58,7 @@ WEIGHTS: Mapping[str, int] = {
     "fill": 16,
     "correct": 16,
     "both": 6,
+    "both_photo": 2,
     "register": 4,
     "visit": 5,
     "both_visit": 5,
@@ -70,6 +71,7 @@ WEIGHTS: Mapping[str, int] = {
     "hand": 7,
     "run_ahead": 3,
     "post": 6,
+    "branch": 3,
     "review": 2,
     "comment": 1,
     "resolve": 4,
@@ -275,12 +277,18 @@ class World:
 
     def _both(self, rng: random.Random) -> None:
         """Two people change the same in one record, without seeing each other."""
+        same = rng.choice(ABOUT)
+        self._at_once(rng, rng.choice(((same, same), (GONE, KEYED))))
+
+    def _both_photo(self, rng: random.Random) -> None:
+        """Two people take a photo of the same name for one record."""
+        self._at_once(rng, (PHOTO, PHOTO))
+
+    def _at_once(self, rng: random.Random, about: tuple[str, str]) -> None:
         two = rng.sample(self.tablets, 2)
         for tablet in two:
             tablet.sync()
         held, others = ({body["record"]: body for body in tablet.holds()} for tablet in two)
-        same = rng.choice(ABOUT)
-        about = rng.choice(((same, same), (GONE, KEYED)))
         both = sorted(held.keys() & others.keys())
         if GONE in about:
             both = [record_id for record_id in both if held[record_id]["answers"].get(KEYED)] or both
@@ -369,6 +377,9 @@ class World:
 
     def _post(self, rng: random.Random) -> None:
         self.stranger.post(rng)
+
+    def _branch(self, rng: random.Random) -> None:
+        self.stranger.branch(rng)
 
     def _kill_server(self, rng: random.Random) -> None:
         """It dies so many steps from now, in the middle of whatever it does then."""
