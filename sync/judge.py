@@ -16,7 +16,7 @@ from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
 from sync.models import Device
 from sync.place import place, set_aside, wake
-from sync.repeat import SHOWN, files_beside, gives_way, is_set_aside, line_of, new_files, repeated
+from sync.repeat import SHOWN, files_beside, gives_way, is_set_aside, line_of, new_files, other_files, repeated
 from sync.settle import settle, xml_of
 from sync.verdict import Line, Outcome, Sender, Why
 
@@ -93,7 +93,7 @@ def _judge(ledger: Ledger, item: Item) -> Line:
         return _judge_new(ledger, item, item.draft, known)
     if is_set_aside(known.row, item.draft, item.sender):
         set_aside(ledger, known)
-    return _continue(ledger, item.draft, known, new_files(item.draft, known.row))
+    return _go_on(ledger, item, item.draft, known)
 
 
 def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> Line:
@@ -101,7 +101,7 @@ def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> 
     twin = _same_instance(ledger, item, draft)
     if twin is not None and draft.is_derived and not item.sender.actor.serves:
         # Servers exchange operations, whatever is in them: else their sets would differ.
-        return _continue(ledger, draft, twin, new_files(draft, twin.row))
+        return _go_on(ledger, item, draft, twin)
     ledger.welcome(_files_of([draft]))
     why, detail = _refusal(ledger, item, draft)
     if why is not Why.NONE:
@@ -116,6 +116,17 @@ def _judge_new(ledger: Ledger, item: Item, draft: Draft, marker: Act | None) -> 
     ledger.add(act)
     place(ledger, act, item.findings)
     return _line(ledger, act)
+
+
+def _go_on(ledger: Ledger, item: Item, draft: Draft, known: Act) -> Line:
+    """It is known: new files continue it. Another file of a name that it has already is put aside, for a supervisor."""
+    line = _continue(ledger, draft, known, new_files(draft, known.row))
+    others = other_files(draft, known.row, item.sender)
+    acts = ledger.record(known.row["kind"], known.row["record_id"]).acts if others else ()
+    here = {(one["name"], one["sha256"]) for act in acts for one in act.row["attachments"]}
+    unseen = sorted(one["name"] for one in others if (one["name"], one["sha256"]) not in here)
+    # Nothing of it but the files is new, so it has neither an id of its own nor a number.
+    return _put_aside(ledger, replace(item, draft=None), Why.OTHER_FILE, ", ".join(unseen)) if unseen else line
 
 
 def _files_of(drafts: Iterable[Draft]) -> set[str]:

@@ -19,6 +19,13 @@ class NoInstanceId(Problem):
     slug = "submission/no-instance-id"
 
 
+class OtherFile(Problem):
+    """Another file of this name is here already. Both are kept: a supervisor decides in the project's quarantine."""
+
+    kind = Kind.CONFLICT
+    slug = "attachment/other-file"
+
+
 class OtherForm(Problem):
     """This submission belongs to another form than the address says. Send it to that form."""
 

@@ -5,7 +5,7 @@ So also what waits for something that does not come: it is applied without, or d
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Engine, select
@@ -286,7 +286,9 @@ SHARED = (
 
 def _draft(item: InboxItem) -> Draft:
     try:
-        return read_draft(item.raw)
+        draft = read_draft(item.raw)
+        # Of a submission that is here already only the files are new.
+        return replace(draft, xml=None, changes={}) if item.why == Why.OTHER_FILE.value else draft
     except Unreadable as error:
         bare = derive(item.project_id, item.raw, (), None)
         if bare is None:

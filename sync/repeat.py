@@ -67,7 +67,8 @@ def _goes_on(row: Mapping[str, Any], told: Mapping[str, Any], sender: Sender) ->
 
 
 def _is_news(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
-    return bool(new_files(draft, row)) or gives_way(row, draft, sender) or is_set_aside(row, draft, sender)
+    has_files = new_files(draft, row) or other_files(draft, row, sender)
+    return bool(has_files) or gives_way(row, draft, sender) or is_set_aside(row, draft, sender)
 
 
 def gives_way(row: Mapping[str, Any], draft: Draft, sender: Sender) -> bool:
@@ -96,6 +97,21 @@ def files_beside(draft: Draft, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Files that are announced here and not there."""
     have = {attachment["name"] for attachment in row["attachments"]}
     return [dict(one) for one in draft.attachments if one["name"] not in have]
+
+
+def other_files(draft: Draft, row: Mapping[str, Any], sender: Sender) -> list[dict[str, Any]]:
+    """Files that come with a known submission under a name of which it announced another file.
+
+    Of what servers exchange each keeps what it took first."""
+    if not draft.is_derived or row["state"] == "void" or sender.actor.serves:
+        return []
+    known = {(one["name"], one["sha256"]) for one in row["attachments"]}
+    names = {name for name, _sha256 in known}
+    return [dict(one) for one in draft.attachments if one["name"] in names and _file_key(one) not in known]
+
+
+def _file_key(file: Mapping[str, Any]) -> tuple[str, str]:
+    return file["name"], file["sha256"]
 
 
 def repeated(row: Mapping[str, Any], shown: Mapping[str, Any], missing: tuple[str, ...] = ()) -> Line:

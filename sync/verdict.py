@@ -45,6 +45,7 @@ class Why(enum.Enum):
     UNKNOWN_FORM = "unknown_form"
     FORM_CLOSED = "form_closed"
     OTHER_FORM = "other_form"
+    OTHER_FILE = "other_file"
     NOT_PERMITTED = "not_permitted"
     REVOKED_DEVICE = "revoked_device"
     NUMBER_REUSED = "number_reused"

@@ -8,7 +8,7 @@ from forms.errors import Kind, MalformedXml, Problem
 from server.openrosa.submission import NotKept
 from sync.access import NotAllowed
 from sync.errors import FormClosed, NoSuchForm
-from sync.refuse import NoInstanceId, OtherForm, StaleBase, UnknownBase, UnknownVersion
+from sync.refuse import NoInstanceId, OtherFile, OtherForm, StaleBase, UnknownBase, UnknownVersion
 from sync.verdict import Line, Outcome, Why
 
 
@@ -24,6 +24,7 @@ REFUSALS: Mapping[Why, type[Problem]] = {
     Why.NO_INSTANCE_ID: NoInstanceId,
     Why.UNKNOWN_FORM: NoSuchForm,
     Why.OTHER_FORM: OtherForm,
+    Why.OTHER_FILE: OtherFile,
     Why.FORM_CLOSED: FormClosed,
     Why.NOT_PERMITTED: NotAllowed,
     Why.REVOKED_DEVICE: NotAllowed,

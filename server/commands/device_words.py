@@ -37,6 +37,7 @@ REASONS: Mapping[str, str] = {
     "unknown_form": "The server has no such form.",
     "form_closed": "The form is closed.",
     "other_form": "The same record came with another form.",
+    "other_file": "Another file of this name had come already.",
     "not_permitted": "This device may not do that.",
     "revoked_device": "This device's access was taken back.",
     "number_reused": "It looks like a copy of this folder is in use elsewhere.",

@@ -63,6 +63,13 @@ REASONS: Mapping[str, tuple[str, str]] = {
         lazy_gettext("Another form"),
         lazy_gettext("The record says that it belongs to another form than the one it was sent to."),
     ),
+    "other_file": (
+        lazy_gettext("Another file of this name"),
+        lazy_gettext(
+            "The record came once more with another file of a name that it has already. Release it, and both are shown "
+            "side by side for you to choose; or discard it."
+        ),
+    ),
     "not_permitted": (
         lazy_gettext("Not permitted"),
         lazy_gettext("Who sent it may not do this in the project. Give the role first, or decide for them."),

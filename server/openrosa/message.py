@@ -17,6 +17,7 @@ REASONS: Mapping[Why, LazyString] = {
     Why.UNKNOWN_FORM: lazy_gettext("this project has no such form"),
     Why.FORM_CLOSED: lazy_gettext("the form is closed"),
     Why.OTHER_FORM: lazy_gettext("it belongs to another form"),
+    Why.OTHER_FILE: lazy_gettext("another file of this name is here already"),
     Why.NOT_PERMITTED: lazy_gettext("you may not send this form"),
     Why.REVOKED_DEVICE: lazy_gettext("this device has been revoked"),
     Why.WAITS_FOR_BASE: lazy_gettext("the record that it corrects has not arrived"),

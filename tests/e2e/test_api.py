@@ -283,6 +283,18 @@ def test_a_late_file_is_added_to_its_submission(manager: Client) -> None:
     assert manager.submission(instance_id).json()["attachmentsMissing"] == 0
 
 
+def test_another_file_of_a_name_is_kept_for_a_supervisor_and_the_script_is_told(manager: Client) -> None:
+    instance_id = new_id()
+    manager.send(instance(instance_id, photo="rumah.jpg"))
+    path, jpeg = "/attachments/rumah.jpg", {"Content-Type": "image/jpeg"}
+    manager.submission(instance_id, path, "POST", data=b"the first", headers=jpeg)
+
+    sent = manager.submission(instance_id, path, "POST", data=b"another one", headers=jpeg)
+
+    assert (sent.status_code, sent.json()["type"].rpartition("/problems/")[2]) == (409, "attachment/other-file")
+    assert manager.submission(instance_id, path).content == b"the first"
+
+
 def test_app_users_are_made_listed_and_revoked(manager: Client, address: str) -> None:
     made = manager.ask("POST", "app-users", json={"displayName": "Ani"}).json()
     collect = Collect(f"{address}/v1/key/{made['token']}/projects/1")

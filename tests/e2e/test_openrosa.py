@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from config import Settings
 from server.clock import now
 from server.openrosa.settings import collect_settings, qr_svg
-from sync import form_list, publish
+from sync import announced, form_list, publish
 from sync.engine import in_transaction
 from sync.models import Conflict, Entity, Form, InboxItem, Operation, Submission, SubmissionAttachment
 from sync.receive import sent_xml
@@ -193,6 +193,19 @@ def test_a_failed_constraint_is_kept_and_told_in_indonesian(
 
     assert collect.send(instance(instance_id, age="130")) == "diterima, 1 pemeriksaan gagal"
     assert shown(instance_id).errors == 1
+
+
+def test_another_file_of_a_name_is_not_dropped_in_silence(collect: Collect, engine: Engine) -> None:
+    xml = instance(new_id(), photo="rumah.jpg")
+    collect.session.headers["Accept-Language"] = "en"
+    collect.send(xml, {"rumah.jpg": b"the first photo"})
+
+    said = collect.send(xml, {"rumah.jpg": b"another photo"})
+
+    assert said == "received and kept; your supervisor must look at it: another file of this name is here already"
+    with Session(engine) as session:
+        (item,) = session.scalars(select(InboxItem))
+        assert [(file.name, file.is_here) for file in announced.of_item(session, item)] == [("rumah.jpg", True)]
 
 
 def test_it_is_told_in_english_to_who_asks_for_that(collect: Collect) -> None:

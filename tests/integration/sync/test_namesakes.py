@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync import rebuild, review
+from sync import rebuild, release, review
 from sync.engine import in_transaction
 from sync.errors import NoSuchConflict
-from sync.models import Conflict, Operation, SubmissionAttachment
-from sync.verdict import Outcome, SentFile
+from sync.models import Conflict, InboxItem, Operation, SubmissionAttachment
+from sync.verdict import Outcome, SentFile, Why
 from tests.integration.sync.field import Field, Tablet, instance, new_id, outcomes
 
 OLD, MINE, YOURS = "0" * 64, "1" * 64, "2" * 64
@@ -135,6 +135,62 @@ def test_more_media_of_the_same_instance_are_no_conflict(field: Field) -> None:
     field.post(xml, SentFile("rumah.jpg", MINE, 5, "image/jpeg"))
 
     assert (field.conflicts(record), files(field, record)) == ({}, {"rumah.jpg": MINE})
+
+
+@pytest.mark.parametrize("door", ["openrosa", "tablet"])
+def test_the_same_record_with_another_file_of_a_name_is_put_aside_once(field: Field, tablet: Tablet, door: str) -> None:
+    record = new_id()
+    xml = instance(record, nama="Siti", foto="rumah.jpg")
+    if door == "tablet":
+        field.push(tablet, tablet.op(record, xml=xml, attachments=named(MINE)))
+    else:
+        field.post(xml, SentFile("rumah.jpg", MINE, 5, "image/jpeg"))
+
+    sent = [field.post(xml, SentFile("rumah.jpg", YOURS, 5, "image/jpeg")) for _time in range(2)]
+
+    assert [(line.outcome, line.first, line.why) for line in sent] == [
+        (Outcome.QUARANTINED, None, Why.OTHER_FILE),
+        (Outcome.DUPLICATE, Outcome.QUARANTINED, Why.OTHER_FILE),
+    ]
+    (item,) = field.all(InboxItem)
+    assert (item.state, item.detail) == ("quarantined", "rumah.jpg")
+    assert (field.conflicts(record), files(field, record)) == ({}, {"rumah.jpg": MINE})
+
+
+def test_another_file_of_a_name_that_is_released_stands_beside_the_first_until_somebody_chooses(
+    field: Field, tablet: Tablet
+) -> None:
+    """Whatever was answered since is not touched by it: only the file is new."""
+    record = new_id()
+    xml = instance(record, nama="Siti", foto="rumah.jpg")
+    field.post(xml, SentFile("rumah.jpg", MINE, 5, "image/jpeg"))
+    field.push(tablet, tablet.op(record, set={"nama": "Sita"}, context=field.shown(record).vector))
+    other = SentFile("rumah.jpg", YOURS, 5, "image/jpeg")
+    field.post(xml, other)
+
+    def let_in(session: Session) -> None:
+        item = session.scalars(select(InboxItem)).one()
+        release.release(session, item, actor=field.supervisor, now=field.now)
+
+    in_transaction(field.engine, let_in)
+    again = field.post(xml, other)
+
+    assert field.answers(record)["nama"] == "Sita"
+    assert {path: set(values) for path, values in field.conflicts(record).items()} == {"@rumah.jpg": {MINE, YOURS}}
+    assert (again.outcome, again.first) == (Outcome.DUPLICATE, Outcome.ACCEPTED)
+    assert rebuilt(field)
+
+
+def test_new_files_of_a_record_are_kept_though_another_one_is_put_aside(field: Field) -> None:
+    record = new_id()
+    xml = instance(record, nama="Siti", foto="rumah.jpg")
+    field.post(xml, SentFile("rumah.jpg", MINE, 5, "image/jpeg"))
+
+    field.post(xml, SentFile("rumah.jpg", YOURS, 5, "image/jpeg"), SentFile("catatan.m4a", OLD, 5, "audio/mp4"))
+
+    kept = {row.name: row.sha256 for row in field.all(SubmissionAttachment)}
+    assert kept == {"rumah.jpg": MINE, "catatan.m4a": OLD}
+    assert [item.why for item in field.all(InboxItem)] == [Why.OTHER_FILE.value]
 
 
 def test_files_that_come_after_their_record_are_a_conflict_too_and_a_rebuild_finds_it_as_old(field: Field) -> None:
