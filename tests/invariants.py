@@ -52,7 +52,8 @@ I15, a row of an attachment means bytes that hash to its name:
     test_a_photo_that_the_server_could_not_put_in_its_place_at_once_is_not_lost,
     test_a_file_that_is_not_what_its_address_says_is_not_kept,
     test_an_upload_with_other_bytes_than_its_hash_starts_again,
-    test_a_file_whose_end_the_server_did_not_live_to_see_is_kept_when_somebody_asks, the simulator
+    test_a_file_whose_end_the_server_did_not_live_to_see_is_kept_when_somebody_asks,
+    test_what_a_crash_has_interrupted_the_next_run_finishes, the simulator
 I16, a full disk is 507, an intact database and no acknowledgement:
     test_a_full_disk_loses_nothing, test_a_disk_that_fills_up_while_writing_is_a_refusal
 I17, a restore and what is pushed again keep I1 to I4:
@@ -71,5 +72,6 @@ I21, nothing of project A can be reached from B:
     test_a_token_opens_no_other_project, test_nothing_of_a_project_is_told_to_strangers_and_other_teams,
     test_a_file_is_kept_apart_from_other_projects
 I22, every derived table made again is the same, byte for byte:
-    test_what_is_made_again_is_the_same_row_for_row, the simulator
+    test_what_is_made_again_is_the_same_row_for_row,
+    test_what_is_shown_follows_from_the_operations_before_and_after, the simulator
 """
