@@ -20,6 +20,7 @@ from sync.record import record
 from sync.rows import table_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST_EPOCH = 1
 LARGEST_STEP = 10**6
 """Cursors have room for a thousand of them."""
 
@@ -54,7 +55,7 @@ def standing(session: Session, project_id: str) -> Standing:
     return Standing(
         found.server_id,
         found.epoch,
-        _forks(session, project_id) if found.epoch > 1 else (),
+        _forks(session, project_id) if found.epoch > FIRST_EPOCH else (),
         found.head,
         found.head if is_durable else found.durable_seq or 0,
         "database" if is_durable else "backup",

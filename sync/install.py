@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from forms.errors import Kind, Problem
 from sync.engine import in_transaction, writer
+from sync.epochs import FIRST_EPOCH
 from sync.identity import uuid7
 from sync.models import Base, Installation
 
@@ -107,7 +108,7 @@ def _installation(session: Session, now: datetime) -> Installation:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
     found = session.scalar(select(Installation))
     if found is None:
-        found = Installation(server_id=f"s-{uuid7()}", epoch=1, created_at=now)
+        found = Installation(server_id=f"s-{uuid7()}", epoch=FIRST_EPOCH, created_at=now)
         session.add(found)
         session.flush()
     return found

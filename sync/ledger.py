@@ -47,8 +47,10 @@ from sync.rows import (
     ENTITY_LIST,
     ENTITY_VERSION,
     FEED,
+    FORK,
     FORM,
     FORM_VERSION,
+    INSTALLATION,
     OPERATION,
     PROJECT,
     SUBMISSION,
@@ -105,6 +107,10 @@ ENTITIES = select(*ENTITY.columns).where(
 FORM_STATE = select(FORM.c.state, FORM.c.version).where(
     FORM.c.project_id == HERE, FORM.c.form_id == bindparam("form_id")
 )
+FORKS = select(FORK.c.seq, FORK.c.epoch).where(FORK.c.project_id == HERE).order_by(FORK.c.seq, FORK.c.epoch)
+EPOCH = select(INSTALLATION.c.epoch)
+NEVER = 2**63
+"""No number of the feed is as great: the life that goes on has no last one."""
 XML = select(OPERATION.c.xml).where(OPERATION.c.project_id == HERE, OPERATION.c.op_id == bindparam("op_id"))
 
 
@@ -278,6 +284,8 @@ class Ledger:
     """What the database has of them."""
     cleared: dict[Table, set[Key]] = field(default_factory=lambda: defaultdict(set))
     """Rows of these records are replaced by those that are new."""
+    lives: list[tuple[int, int]] | None = None
+    """(last number of the feed, epoch) of each life that has ended, once somebody has asked."""
 
     def next_seq(self, act: Act) -> int:
         """The feed's next number, for an operation that takes part from now on."""
@@ -294,6 +302,13 @@ class Ledger:
             }
         )
         return self.head
+
+    def epoch_at(self, seq: int) -> int:
+        """The life of this server in which the feed came to this number."""
+        if self.lives is None:
+            ended = [(last, epoch) for last, epoch in self._rows(FORKS)]
+            self.lives = [*ended, (NEVER, self.connection.scalars(EPOCH).one())]
+        return next(epoch for last, epoch in self.lives if seq <= last)
 
     def lay(self, table: Table, key: Key, rows: list[Row]) -> None:
         """The record has these rows now, and no others."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from sync.epochs import FIRST_EPOCH
 from sync.models import Installation, Operation, Peer
 
 Key: TypeAlias = tuple[str, str]
@@ -19,7 +20,7 @@ APART = ("s~", "r~")
 def waiting_in_vain(session: Session, held: Sequence[Operation]) -> set[str]:
     """Those of them, by op_id, that wait for what this server wrote itself before it was restored from a backup."""
     installation = session.scalars(select(Installation)).one()
-    if installation.epoch == 1 or not held:
+    if installation.epoch == FIRST_EPOCH or not held:
         return set()
     own = (f"{installation.server_id}~", *(() if _has_peers(session) else APART))
     known = _known(session, held[0].project_id, {(one.kind, one.record_id) for one in held})

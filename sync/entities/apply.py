@@ -20,6 +20,7 @@ from forms.policy import Policy
 from sync.apply_reviews import was_approved
 from sync.clashes import lay_clashes
 from sync.entities import list_rules
+from sync.epochs import FIRST_EPOCH
 from sync.filling import Filling
 from sync.identity import derived
 from sync.lay import LONGEST_VALUE
@@ -268,19 +269,24 @@ def _is_approved(ledger: Ledger, standing: Sequence[Act], makers: Sequence[Act])
 def _version(ledger: Ledger, row: Row, standing: Sequence[Act]) -> int:
     """How many operations have had a say in it: its own, and those that changed how its contested values are merged.
 
-    It follows from the set of operations alone, and each that has a say makes it greater."""
-    rules = _said_of_merging(ledger, row["list_name"]) if row["was_contested"] else []
+    Each makes it greater. What came after a restore is numbered from the new epoch on: devices may still have numbers
+    of the life that was lost, and say them of the values that they saw. Until then it follows from the set alone."""
+    having_a_say = [*standing, *_changing_what_stands(ledger, row, standing)]
+    epoch = ledger.epoch_at(max(act.row["seq"] or 0 for act in having_a_say))
+    return len(having_a_say) + (epoch if epoch > FIRST_EPOCH else 0)
+
+
+def _changing_what_stands(ledger: Ledger, row: Row, standing: Sequence[Act]) -> list[Act]:
+    """The operations on its list that have changed how values of it are merged about which people differed."""
+    if not row["was_contested"]:
+        return []
+    of_list = _standing(ledger, ledger.record("list", row["list_name"]))
+    rules = [(act, said) for act in of_list if (said := list_rules.merging(act.row["changes"]))]
     if not rules:
-        return len(standing)
+        return []
     pairs = combinations([act.op for act in standing], 2)
     contested = {path for one, other in pairs if contests(one, other) for path in one.set.keys() & other.set.keys()}
-    return len(standing) + sum(1 for properties in rules if properties & contested)
-
-
-def _said_of_merging(ledger: Ledger, list_name: str) -> list[set[str]]:
-    """The properties of the list whose merging each of its operations has changed."""
-    acts = _standing(ledger, ledger.record("list", list_name))
-    return [said for act in acts if (said := list_rules.merging(act.row["changes"]))]
+    return [act for act, said in rules if said & contested]
 
 
 def _policies(ledger: Ledger, list_name: str) -> Mapping[str, Policy]:

@@ -127,8 +127,8 @@ VIEWS: Mapping[str, str] = {
     " FROM submission",
     "conflict": "SELECT record_id, kind, path, siblings FROM conflict",
     "comment": "SELECT comment_id, instance_id, path, body FROM comment",
-    "entity": "SELECT entity_id, list_name, label, data, version, conflicts, is_deleted, is_approved, heads,"
-    " account_id, device_id FROM entity",
+    "entity": "SELECT entity_id, list_name, label, data, conflicts, is_deleted, is_approved, heads, account_id,"
+    " device_id FROM entity",
     "list": "SELECT name, settings FROM entity_list",
     "assignment": "SELECT assignment_id, form_id, assignee_id, entity_id, due, target, note, state, account_id,"
     " assigned_at, conflicts FROM assignment",

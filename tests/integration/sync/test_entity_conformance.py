@@ -14,7 +14,7 @@ from typing import TypeAlias
 import pytest
 from sqlalchemy.orm import Session
 
-from sync import release
+from sync import epochs, release
 from sync.engine import in_transaction
 from sync.errors import NoReason
 from sync.models import Entity, Operation, SubmissionFinding
@@ -250,4 +250,23 @@ def test_what_waits_is_discarded_with_a_reason_and_its_record_stays(field: Field
     assert field.one(Entity, entity_id).data["umur"] == "42"
     assert waiting(field) == []
     assert field.answers(held.instance_id)["umur"] == "43"
+    assert is_rebuilt_as_it_is(field)
+
+
+def test_a_version_that_a_restore_has_lost_is_never_taken_for_another_one(field: Field, tablet: Tablet) -> None:
+    entity_id = str(uuid.uuid4())
+    sent(field, tablet, entity_id, (REGISTERED, Step(UPDATE | on(1), "42")))
+    in_transaction(
+        field.engine, lambda session: epochs.open_epoch(session, source="", state_at=field.now, now=field.now)
+    )
+    assert field.one(Entity, entity_id).version == 2
+    sent(field, tablet, entity_id, (Step(UPDATE | on(2), "50"),))
+
+    # Its author had a third version of the life that was lost, and so not this one.
+    sent(field, tablet, entity_id, (Step(UPDATE | on(3), "43"),))
+
+    entity = field.one(Entity, entity_id)
+    assert entity.version > 3
+    assert conflict_of(entity) == "hard"
+    assert waiting(field) == []
     assert is_rebuilt_as_it_is(field)
