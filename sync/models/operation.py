@@ -52,7 +52,7 @@ class InboxItem(Base):
     __tablename__ = "inbox_item"
     __table_args__ = (
         CheckConstraint("state in ('landed', 'quarantined', 'released', 'discarded')", name="state"),
-        Index(None, "project_id", "state"),
+        Index(None, "project_id", "state", "device_id"),
         Index(None, "project_id", "op_id"),
     )
 
