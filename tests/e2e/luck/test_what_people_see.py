@@ -264,14 +264,14 @@ def test_who_goes_on_from_a_change_writes_later_unless_its_clock_is_off_by_years
     wrong.sync()
 
     right.pull()
-    right.correct(record, {"phone": "0812"}, work=Work(as_is=True))
+    right.correct(record, {"address": {"phone": "0812"}}, work=Work(as_is=True))
     right.sync()
 
     def edit(session: Session) -> None:
         project = session.get_one(Project, study.project_id)
         shown = session.get_one(Submission, (study.project_id, record))
         words = {"kind": "submission", "record_id": record, "form_id": shown.form_id, "version": shown.version}
-        author.write(session, project, **words, changes={"phone": "0813"}, actor=study.supervisor, now=now())
+        author.write(session, project, **words, changes={"address/phone": "0813"}, actor=study.supervisor, now=now())
 
     in_transaction(engine, edit)
     with Session(engine) as session:
