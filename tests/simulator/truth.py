@@ -16,6 +16,7 @@ from tests.simulator.node import Node
 from tests.simulator.scope import in_scope
 
 STORED = "SELECT op_id, kind, record_id FROM operation WHERE state = 'ready'"
+RELEASED = "SELECT op_id, cause_id FROM operation WHERE kind = 'submission' AND origin LIKE 'r~%' AND record_id = ?"
 Key: TypeAlias = tuple[str, str]
 """(kind, record)."""
 NOTHING: frozenset[str] = frozenset()
@@ -164,7 +165,11 @@ class Truth:
             head,
         ):
             cause = self.made.get(cause_id)
-            known = cause.seen if cause is not None else seen.get((kind, record_id), NOTHING)
+            before = seen.get((kind, record_id), NOTHING)
+            known = cause.seen if cause is not None else before
+            if cause is not None and known:
+                # Also what its author had written there before, under the name by which somebody has released it.
+                known |= {one for one, of in node.rows(RELEASED, record_id) if of in known and one in before}
             may_wait = cause is not None and cause.may_wait
             judged = seen.get(("submission", record_id), NOTHING) if kind == "review" else NOTHING
             self.note(Made(op_id, b"", record_id, known, node.name, may_wait=may_wait, judged=judged))

@@ -61,6 +61,33 @@ def test_a_release_never_overwrites_what_happened_since(field: Field, tablet: Ta
     assert sorted(str(value) for value in field.conflicts(record)["umur"]) == ["42", "43"]
 
 
+def test_what_its_author_had_written_before_is_no_conflict(field: Field, tablet: Tablet) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    field.push(tablet, tablet.op(record, set={"umur": "42"}), is_revoked=True)
+
+    released(field)
+
+    assert (field.answers(record)["umur"], field.conflicts(record)) == ("42", {})
+
+
+def test_two_changes_of_one_author_that_are_released_one_after_the_other_are_no_conflict(
+    field: Field, tablet: Tablet
+) -> None:
+    record = new_id()
+    field.push(tablet, tablet.fill_in(record, nama="Siti", umur="41"))
+    for age in ("42", "43"):
+        field.push(tablet, tablet.op(record, set={"umur": age}), is_revoked=True)
+
+    def release_all(session: Session) -> None:
+        for item in session.scalars(select(InboxItem).order_by(InboxItem.item_id)).all():
+            release.release(session, item, actor=field.supervisor, now=field.now)
+
+    in_transaction(field.engine, release_all)
+
+    assert (field.answers(record)["umur"], field.conflicts(record)) == ("43", {})
+
+
 def test_a_form_must_be_known_before_its_submissions_are_released(field: Field, tablet: Tablet) -> None:
     record = new_id()
     field.push(tablet, tablet.op(record, form="lain", set={"nama": "Siti"}))
