@@ -60,6 +60,9 @@ class Beside:
         made = [one for ops in self.of("submission").values() for one in ops]
         said = [(one.op_id, said) for one in made for said in self.truth.said.get(one.op_id, ())]
         wanted_ops = {self.truth.operation_of(*one) for one in said}
+        # It waits in the numbers of its own server, unknown to the other, for what is in quarantine there, or lost.
+        numbered = self.truth.by_number
+        wanted_ops -= {one for one in numbered if self.truth.closed or self.truth.made[one].may_wait}
         _same(self.node, "what records said of entities, lost", "all", wanted_ops - self.known, set())
         for entity_id, ops in self.of("entity").items():
             if any(self.truth.made[one.op_id].seen is None for one in ops):
