@@ -144,12 +144,15 @@ def _is_forged(ledger: Ledger, item: Item, draft: Draft) -> bool:
 def _is_of_another(ledger: Ledger, item: Item, draft: Draft) -> bool:
     """Whether a device that works here counts by this origin: everybody reads in records who has counted how far.
 
-    Who was revoked, or is not known here any more, sends under a new name what it had made under the old one."""
+    Who is revoked, unknown here, or silent since the sender was enrolled may be what the same tablet was before: it
+    sends under its new name what it had made under the old one."""
     own, owner = item.sender.device_id, draft.origin.rpartition("~")[0]
     if own is None or owner in ("", own):
         return False
-    device = ledger.session.get(Device, (ledger.project_id, owner))
-    return device is not None and device.revoked_at is None
+    device, sender = (ledger.session.get(Device, (ledger.project_id, one)) for one in (owner, own))
+    if device is None or sender is None or device.revoked_at is not None or device.last_seen_at is None:
+        return False
+    return device.last_seen_at >= sender.enrolled_at
 
 
 def _same_instance(ledger: Ledger, item: Item, draft: Draft) -> Act | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 from sqlalchemy.orm import Session
 
-from sync import author, receive
+from sync import author, devices, receive
 from sync.access import Actor, Role
 from sync.engine import in_transaction
 from sync.lay import MOST_FINDINGS
@@ -158,6 +159,9 @@ def test_no_device_takes_the_numbers_of_another_one(field: Field, tablet: Tablet
     """Every device reads in the records how far the others have counted."""
     record = new_id()
     field.push(tablet, tablet.fill_in(record, nama="Siti"))
+    in_transaction(
+        field.engine, lambda session: devices.seen(session, field.project_id, tablet.device_id, now=field.now)
+    )
     own = tablet.op(record, set={"umur": "41"})
 
     forged = field.push(other_tablet, own | {"op": str(uuid.uuid4()), "set": {"umur": "99"}})
@@ -176,5 +180,18 @@ def test_a_tablet_that_was_enrolled_anew_sends_what_it_had_made_before(
 
     made = tablet.fill_in(new_id(), nama="Siti")
     in_transaction(field.engine, revoke)
+
+    assert outcomes(field.push(other_tablet, made)) == [Outcome.ACCEPTED]
+
+
+def test_a_tablet_that_was_enrolled_anew_need_not_have_been_revoked(
+    field: Field, tablet: Tablet, other_tablet: Tablet
+) -> None:
+    def be_silent(session: Session) -> None:
+        old, new = (session.get_one(Device, (field.project_id, one.device_id)) for one in (tablet, other_tablet))
+        old.last_seen_at, new.enrolled_at = field.now - timedelta(days=1), field.now
+
+    made = tablet.fill_in(new_id(), nama="Siti")
+    in_transaction(field.engine, be_silent)
 
     assert outcomes(field.push(other_tablet, made)) == [Outcome.ACCEPTED]
