@@ -98,16 +98,18 @@ class Due:
     form_id: str
 
 
-def remove_due(engine: Engine, blobs: BlobStore, project: Project, terms: Terms, *, now: datetime) -> list[Due]:
-    """The files whose time is over are gone; which ones. The audit log tells of each."""
+def remove_due(
+    engine: Engine, blobs: BlobStore, project: Project, terms: Terms, *, as_of: datetime, now: datetime
+) -> list[Due]:
+    """The files whose time was over at `as_of` are gone; which ones. The audit log tells of each."""
 
     def act(session: Session) -> list[Due]:
         lock_project(session, project.project_id)
-        return _delete_rows(session, project, terms, now=now)
+        return _delete_rows(session, project, due(session, project, terms, now=as_of), now=now)
 
     with Session(reader(engine)) as session:
         # Nobody has to wait for a night on which there is nothing to do.
-        is_any = bool(due(session, project, terms, now=now))
+        is_any = bool(due(session, project, terms, now=as_of))
     gone: list[Due] = in_transaction(engine, act) if is_any else []
     for sha256 in _on_disk(engine, project.project_id):
         in_transaction(engine, partial(_drop, blobs=blobs, key=(project.project_id, sha256), before=now - GRACE))
@@ -291,8 +293,7 @@ def _blobs(session: Session, project_id: str, hashes: Iterable[str]) -> Iterator
         yield from session.execute(select(Blob.sha256, Blob.size, Blob.media_type).where(*here)).all()
 
 
-def _delete_rows(session: Session, project: Project, terms: Terms, *, now: datetime) -> list[Due]:
-    gone = due(session, project, terms, now=now)
+def _delete_rows(session: Session, project: Project, gone: list[Due], *, now: datetime) -> list[Due]:
     for one in gone:
         session.execute(delete(Blob).where(Blob.project_id == project.project_id, Blob.sha256 == one.sha256))
         known = {"size": one.size, "media_type": one.media_type, "rule": one.rule.value, "removed_at": now}

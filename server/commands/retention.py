@@ -38,7 +38,8 @@ def retention() -> None:
     out.print(shown)
     attention(
         _(
-            "They go at %(next)s. Or now: lapangan jobs once retention",
+            "What was due a night ago goes at %(next)s, the rest a night later. Or all of it now: "
+            "lapangan jobs once retention",
             next=f"{next_at:%Y-%m-%d %H:%M %Z}" if next_at else "–",
         )
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 
 from sync import backup, peers, receive
 from sync.access import SYSTEM
@@ -17,7 +18,7 @@ from sync.consolidate import run
 from sync.consolidate.cleanup import cleanup
 from sync.consolidate.job import Job, JobBusy, Keeping, NoSuchJob, Outcome, Task
 from sync.consolidate.release import consolidate
-from sync.engine import in_transaction
+from sync.engine import in_transaction, reader
 from sync.forget import forget_deletions
 from sync.models import JobRun, Project
 from sync.release import replay
@@ -25,6 +26,8 @@ from sync.retention import remove_due
 from sync.verdict import Why
 
 __all__ = ["JOBS", "Job", "JobBusy", "Keeping", "NoSuchJob", "Outcome", "Task", "run_job"]
+
+RETENTION = "retention"
 
 
 def _sweep(engine: Engine, task: Task) -> Outcome:
@@ -46,11 +49,23 @@ def _forget(engine: Engine, project: Project, task: Task) -> Outcome:
 
 
 def _remove(engine: Engine, project: Project, task: Task) -> Outcome:
-    """The bytes of attachments whose time is over are gone."""
-    if task.blobs is None:
+    """The bytes of attachments whose time was over are gone."""
+    was_over_at = _trusted(engine, task)
+    if task.blobs is None or was_over_at is None:
         return Outcome()
-    gone = remove_due(engine, task.blobs, project, task.keeping.files, now=task.now)
+    gone = remove_due(engine, task.blobs, project, task.keeping.files, as_of=was_over_at, now=task.now)
     return Outcome({"files": len(gone), "size": sum(one.size for one in gone)})
+
+
+def _trusted(engine: Engine, task: Task) -> datetime | None:
+    """The instant of the run before this one: what is deleted by night was due then, too. Nothing brings it back, and
+    for a night a clock may be years ahead. A person who runs the job has looked at what would go."""
+    with Session(reader(engine)) as session:
+        own = session.scalar(select(JobRun.cause).where(JobRun.name == RETENTION, JobRun.slot == task.slot))
+        if own == "person":
+            return task.now
+        earlier = JobRun.name == RETENTION, JobRun.outcome == "done", JobRun.started_at < task.now
+        return session.scalar(select(func.max(JobRun.started_at)).where(*earlier, JobRun.slot != task.slot))
 
 
 def _back_up(engine: Engine, task: Task) -> Outcome:
@@ -85,7 +100,7 @@ _CATALOGUE = (
     Job("peers", "Exchange with other servers", "*/5 * * * *", run=_meet_peers),
     Job("forget", "Forget what was deleted long ago", "50 3 * * *", run_project=_forget),
     Job(
-        "retention",
+        RETENTION,
         "Delete attachments whose time is over",
         "55 3 * * *",
         run_project=_remove,

@@ -54,7 +54,8 @@ def remove(engine: Engine, blobs: BlobStore, project_id: str, *, days: int = 3) 
     """What the job does so many days from now, when the administrator wants everything gone after one."""
     with Session(engine, expire_on_commit=False) as session:
         project = session.get_one(Project, project_id)
-    return remove_due(engine, blobs, project, Terms(LOW), now=now() + timedelta(days=days))
+    later = now() + timedelta(days=days)
+    return remove_due(engine, blobs, project, Terms(LOW), as_of=later, now=later)
 
 
 def reject(engine: Engine, project_id: str, instance_id: str) -> None:

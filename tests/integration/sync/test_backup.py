@@ -368,7 +368,8 @@ def test_a_file_that_was_deleted_goes_with_the_last_backup_that_holds_it(
     held = make(0)
     with Session(field.engine, expire_on_commit=False) as session:
         project = session.get_one(Project, field.project_id)
-    remove_due(field.engine, blobs, project, Terms({(0, "", "orphan"): 1}), now=field.now + timedelta(days=30_000))
+    later = field.now + timedelta(days=30_000)
+    remove_due(field.engine, blobs, project, Terms({(0, "", "orphan"): 1}), as_of=later, now=later)
     after = [make(number) for number in (1, 2)]
 
     assert (held, after) == (True, [True, False])

@@ -51,10 +51,10 @@ def keep(field: Field, blobs: BlobStore, content: bytes, *, at: datetime | None 
     return stored.sha256
 
 
-def run(field: Field, blobs: BlobStore, *, later: int = 100, **days: int) -> None:
+def run(field: Field, blobs: BlobStore, *, later: int = 100, cause: str = "person", **days: int) -> None:
     """The job, so many days later; `days` are the terms for all projects, by rule."""
     terms = Terms({(0, "", rule): after for rule, after in days.items()})
-    told = {"slot": f"manual-{new_id()}"[:40], "cause": "person", "account_id": None, "folder": blobs.root}
+    told = {"slot": f"manual-{new_id()}"[:40], "cause": cause, "account_id": None, "folder": blobs.root}
     keeping = Keeping(files=terms)
     done = run_job(field.engine, "retention", **told, now=field.now + later * DAY, blobs=blobs, keeping=keeping)
     assert done.outcome == "done", done.error
@@ -323,6 +323,26 @@ def test_a_project_that_is_closed_has_its_turn_too(field: Field, tablet: Tablet,
     run(field, blobs, approved=30)
 
     assert here(field, blobs, doomed["sha256"]) == [False]
+
+
+def test_a_clock_that_is_years_ahead_for_a_night_deletes_nothing(field: Field, blobs: BlobStore) -> None:
+    kept = keep(field, blobs, b"a")
+
+    run(field, blobs, later=1, cause="schedule", orphan=30)
+    run(field, blobs, later=5000, cause="schedule", orphan=30)
+    run(field, blobs, later=3, cause="schedule", orphan=30)
+
+    assert here(field, blobs, kept) == [True]
+
+
+def test_what_is_due_goes_by_night_once_it_was_due_the_night_before(field: Field, blobs: BlobStore) -> None:
+    doomed = keep(field, blobs, b"a")
+
+    run(field, blobs, later=31, cause="schedule", orphan=30)
+    on_the_first = here(field, blobs, doomed)
+    run(field, blobs, later=32, cause="schedule", orphan=30)
+
+    assert (on_the_first, here(field, blobs, doomed)) == ([True], [False])
 
 
 def test_what_is_shown_follows_from_the_operations_before_and_after(
