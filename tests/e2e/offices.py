@@ -120,7 +120,8 @@ class Office:
                 one.instance_id: (one.answers, one.version, one.conflicts, one.review_state, one.attachments_missing)
                 for one in session.scalars(select(Submission))
             }
-            entities = {one.entity_id: (one.label, one.data, one.version) for one in session.scalars(select(Entity))}
+            # Their versions are numbers of one server: after a restore it goes on with greater ones.
+            entities = {one.entity_id: (one.label, one.data) for one in session.scalars(select(Entity))}
             clashes = sorted((one.record_id, one.path) for one in session.scalars(select(Conflict)))
             forms = {one.form_id: one.version for one in session.scalars(select(Form))}
             return {"records": records, "entities": entities, "clashes": clashes, "forms": forms}

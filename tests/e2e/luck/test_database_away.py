@@ -260,7 +260,8 @@ def test_a_database_that_takes_no_changes_is_told_and_acknowledges_nothing(
                 device.sync()
             pushed = refused(address, token)
             files = {"xml_submission_file": ("a.xml", instance(new_id()), "text/xml")}
-            posted = requests.post(f"{address}/v1/key/{token}/projects/1/submission", files=files, timeout=60)
+            door = f"{address}/v1/key/{token}/projects/1/submission"
+            posted = requests.post(door, files=files, headers={"Accept-Language": "en"}, timeout=60)
             words = {"email": "supervisor@example.org", "password": PASSWORD}
             page = requests.post(f"{address}/login", data=words, timeout=60)
             monkeypatch.setenv("LAPANGAN_DATABASE_URL", url)
