@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from sync.ledger import NO_TWINS, Act, Ledger, Record
-from sync.merge import Op, Twins, View, fold, with_twins
+from sync.merge import Op, Twins, View, covers, fold, with_twins
 from sync.rows import COMMENT
 
 SEEN = "seen"
@@ -50,7 +50,7 @@ def _has_judged(judged: Op, ops: Sequence[Op], twins: Twins) -> bool:
         # Its author could not say, and no clock can: it is about the record as it was sent, and about no edit of it.
         return len(ops) == 1
     vector = with_twins(_vector(told), twins)
-    return all(op.n <= vector.get(op.origin, 0) for op in ops)
+    return all(covers(vector, op) for op in ops)
 
 
 def _vector(told: str) -> Mapping[str, int]:

@@ -75,7 +75,7 @@ def own_row(
     op_id = uuid7()
     record = ledger.record(kind, record_id)
     origin_, n, prev = _next_number(ledger, record, op_id, context)
-    seen = dict(record.vector if context is None else context)
+    seen = dict(record.history.told if context is None else context)
     seen.pop(origin_, None)
     return {
         "project_id": ledger.project_id,

@@ -16,7 +16,11 @@ from forms.policy import Policy
 from sync.combine import combine
 
 Vector: TypeAlias = Mapping[str, int]
-"""Origin -> the greatest of its numbers on this record that somebody has seen."""
+"""Origin -> the greatest of its numbers on this record that somebody has seen; and UNSEEN with the id of an operation
+whose number is among these, where only a marker stood for it."""
+
+UNSEEN = "!"
+NOTHING: frozenset[str] = frozenset()
 
 Value: TypeAlias = str | None
 
@@ -42,13 +46,19 @@ class Op:
     """What it announced: name -> SHA-256. Where one name stands for several files, see sync.namesakes."""
     precedence: tuple[int, str, str, int, str] = field(init=False, repr=False, compare=False)
     """Picks which of several flagged values is displayed; decides nothing else."""
+    unseen: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Operations whose number its author has seen, and nothing else of them: they had been put aside there."""
 
     def __post_init__(self) -> None:
+        unseen = frozenset(name[1:] for name in self.context if name.startswith(UNSEEN)) if self.context else NOTHING
+        object.__setattr__(self, "unseen", unseen)
         object.__setattr__(self, "precedence", (self.rank, self.at, self.origin, self.n, self.op_id))
 
     def has_seen(self, other: Op) -> bool:
         """Whether the author of this one had the other before the eyes. An author has seen all of their own."""
-        return other.n <= self.seen(other.origin)
+        if other.n > self.seen(other.origin):
+            return False
+        return other.op_id not in self.unseen or other.origin == self.origin
 
     def seen(self, origin: str) -> int:
         return self.prev if origin == self.origin else self.context.get(origin, 0)
@@ -150,6 +160,12 @@ class History:
         return self._heads
 
     @property
+    def told(self) -> Vector:
+        """What somebody has seen who has the record before the eyes as it is. Another server may have taken what was
+        put aside here: then the marker gives way to it, and nobody has seen what it says."""
+        return self.vector | {f"{UNSEEN}{op.op_id}": 1 for op in self.ready if op.is_void}
+
+    @property
     def paths(self) -> Iterable[str]:
         """All that was ever written."""
         self._weave()
@@ -159,7 +175,7 @@ class History:
         """See `fold`."""
         held = tuple(sorted(self._held, key=lambda op: (op.n, op.origin, op.op_id)))
         if len(self.ready) == 1 and not self.ready[0].is_void:
-            return _view_of_one(self.ready[0], dict(self.vector), held)
+            return _view_of_one(self.ready[0], self.told, held)
         self._weave()
         values: dict[str, Value] = {}
         writers: dict[str, Op] = {}
@@ -184,7 +200,7 @@ class History:
             values=values,
             writers=writers,
             clashes=tuple(sorted((*against, *clashes, *disputed), key=lambda clash: clash.path)),
-            vector=dict(self.vector),
+            vector=self.told,
             ready=tuple(self.ready),
             held=held,
             is_deleted=is_deleted,
@@ -194,9 +210,9 @@ class History:
 
     def seen_by(self, context: Vector, *, policies: Mapping[str, Policy] = NO_POLICIES) -> View:
         """The record as somebody with this context had it before the eyes: mostly as it is."""
-        if all(n <= context.get(origin, 0) for origin, n in self.vector.items()):
+        if all(covers(context, op) for op in self.ready):
             return self.view(policies=policies)
-        return fold((op for op in self.ready if op.n <= context.get(op.origin, 0)), policies=policies)
+        return fold((op for op in self.ready if covers(context, op)), policies=policies)
 
     def _admit(self, op: Op) -> bool:
         if missing(op, self.vector):
@@ -263,6 +279,8 @@ def _beside(live: Sequence[Op], op: Op, others: Iterable[Op]) -> list[Op]:
     # As `op.has_seen` says: to ask it of each takes three times as long, and a household has dozens that live.
     origin, seen = op.origin, op.context
     left = [one for one in live if one.n > (op.prev if one.origin == origin else seen.get(one.origin, 0))]
+    if op.unseen:
+        left = [one for one in live if not op.has_seen(one)]
     if not any(other.has_seen(op) for other in others if not other.is_void):
         insort(left, op, key=BY_PRECEDENCE)
     return left
@@ -312,6 +330,12 @@ def seeing_twins(op: Op, twins: Twins) -> Op:
     return op if seen is known else replace(op, context={o: n for o, n in seen.items() if o != op.origin})
 
 
+def covers(vector: Vector, op: Op) -> bool:
+    """Whether somebody with this vector has seen the operation; its marker has been seen as one."""
+    is_counted = op.n <= vector.get(op.origin, 0)
+    return is_counted and (op.is_void or f"{UNSEEN}{op.op_id}" not in vector)
+
+
 def closure(op: Op) -> dict[str, int]:
     """The context of somebody who had the record before the eyes right after this operation."""
     return {**op.context, op.origin: op.n}
@@ -331,7 +355,7 @@ def missing(op: Op, vector: Vector) -> str:
     if op.prev > vector.get(op.origin, 0):
         return "predecessor"
     for origin, n in op.context.items():
-        if n > vector.get(origin, 0) and origin != op.origin:
+        if n > vector.get(origin, 0) and origin != op.origin and not origin.startswith(UNSEEN):
             return "base"
     return ""
 

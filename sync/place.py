@@ -53,8 +53,7 @@ def outcome_of(view: View, op: Op) -> Outcome:
     if any(op.op_id == sibling.op_id for clash in view.clashes for sibling in clash.siblings):
         return Outcome.CONFLICT
     own = next((other for other in view.ready if other.op_id == op.op_id), op)
-    seen = {**own.context, own.origin: own.prev}
-    unseen = (other for other in view.ready if other.n > seen.get(other.origin, 0) and other is not own)
+    unseen = (other for other in view.ready if other is not own and not own.has_seen(other))
     is_concurrent = any(not other.has_seen(own) for other in unseen if not other.is_void)
     return Outcome.MERGED if is_concurrent else Outcome.ACCEPTED
 

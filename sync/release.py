@@ -22,7 +22,7 @@ from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of, verb_of
 from sync.ledger import Act, Ledger, Record, open_ledger
-from sync.merge import Vector, closure
+from sync.merge import UNSEEN, Vector, closure
 from sync.models import InboxItem, Operation
 from sync.place import place, set_aside, wake
 from sync.receive import derive
@@ -264,6 +264,7 @@ def _seen(ledger: Ledger, record: Record, waiting: Act) -> dict[str, int]:
     row, vector = waiting.row, record.vector
     seen = {**row["context"], row["origin"]: row["prev"]}
     known = {origin: min(n, vector[origin]) for origin, n in seen.items() if n and origin in vector}
+    known |= {name: 1 for name in seen if name.startswith(UNSEEN)}
     entity = seen_before(ledger, record, waiting) if row["kind"] == "entity" else {}
     return _joined(known, entity, _own_before(ledger, record, row["origin"], row["prev"]))
 

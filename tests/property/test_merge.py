@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forms.policy import Policy
-from sync.merge import History, Op, View, closure, fold
+from sync.merge import UNSEEN, History, Op, View, closure, fold
 
 PATHS = ("nama", "umur", "income/after")
 ENTRIES = ("loan/A/", "loan/B/", "loan/A/sum", "loan/A/note", "loan/B/sum")
@@ -341,13 +341,29 @@ def test_who_deletes_without_having_seen_that_it_was_kept_is_asked_again(ops: li
 @given(HISTORIES, st.data())
 def test_what_is_void_takes_its_number_and_nothing_else(ops: list[Op], data: st.DataObject) -> None:
     chosen = data.draw(st.sampled_from(ops))
-    with_void = [replace(op, is_void=True, set={}, context={}, is_delete=False) if op is chosen else op for op in ops]
 
-    view = fold(with_void)
+    view = fold(put_aside(ops, chosen))
 
     assert not view.held
-    assert view.vector == fold(ops).vector
+    assert view.vector == {**fold(ops).vector, f"{UNSEEN}{chosen.op_id}": 1}
     assert all(op.op_id != chosen.op_id for op in view.writers.values())
+
+
+@given(HISTORIES, st.data())
+def test_who_saw_a_marker_has_not_seen_what_takes_its_place(ops: list[Op], data: st.DataObject) -> None:
+    chosen = data.draw(st.sampled_from(ops))
+    late = Op("late", "s-office", 1, context=fold(put_aside(ops, chosen)).vector, set=dict.fromkeys(chosen.set, "late"))
+
+    view = fold([*ops, late])
+
+    clashing = {clash.path: {op.op_id for op in clash.siblings} for clash in view.clashes}
+    lives = {path for path in chosen.set if not any(op.has_seen(chosen) and path in op.set for op in ops)}
+    assert all(chosen.op_id in clashing.get(path, set()) for path in lives)
+
+
+def put_aside(ops: list[Op], chosen: Op) -> list[Op]:
+    """The history on a server that keeps one of them in quarantine."""
+    return [replace(op, is_void=True, set={}, context={}, is_delete=False) if op is chosen else op for op in ops]
 
 
 @given(HISTORIES, st.data())
