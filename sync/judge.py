@@ -14,7 +14,6 @@ from sync import access, definitions, inbox, removed
 from sync.draft import KINDS, Draft, Unreadable, fault_of_ids, is_attachment, read_draft
 from sync.item import Item
 from sync.ledger import Act, Ledger, Row, open_ledger
-from sync.models import Device
 from sync.place import place, set_aside, wake
 from sync.repeat import SHOWN, files_beside, gives_way, is_set_aside, line_of, new_files, other_files, repeated
 from sync.settle import settle, xml_of
@@ -149,7 +148,7 @@ def _is_of_another(ledger: Ledger, item: Item, draft: Draft) -> bool:
     own, owner = item.sender.device_id, draft.origin.rpartition("~")[0]
     if own is None or owner in ("", own):
         return False
-    device, sender = (ledger.session.get(Device, (ledger.project_id, one)) for one in (owner, own))
+    device, sender = ledger.device(owner), ledger.device(own)
     if device is None or sender is None or device.revoked_at is not None or device.last_seen_at is None:
         return False
     return device.last_seen_at >= sender.enrolled_at

@@ -38,7 +38,7 @@ from sync import removed
 from sync.filling import Filling
 from sync.insert import insert_rows
 from sync.merge import NO_POLICIES, History, Op, Twins, Vector, View, seeing_twins
-from sync.models import Blob, EntityList, RemovedBlob
+from sync.models import Blob, Device, EntityList, RemovedBlob
 from sync.namesakes import told
 from sync.rows import (
     ASSIGNMENT,
@@ -284,6 +284,7 @@ class Ledger:
     """What the database has of them."""
     cleared: dict[Table, set[Key]] = field(default_factory=lambda: defaultdict(set))
     """Rows of these records are replaced by those that are new."""
+    devices: dict[str, Device | None] = field(default_factory=dict)
     lives: list[tuple[int, int]] | None = None
     """(last number of the feed, epoch) of each life that has ended, once somebody has asked."""
 
@@ -302,6 +303,12 @@ class Ledger:
             }
         )
         return self.head
+
+    def device(self, device_id: str) -> Device | None:
+        """Asked once: a batch may name one that is not here a hundred times."""
+        if device_id not in self.devices:
+            self.devices[device_id] = self.session.get(Device, (self.project_id, device_id))
+        return self.devices[device_id]
 
     def epoch_at(self, seq: int) -> int:
         """The life of this server in which the feed came to this number."""
