@@ -22,7 +22,7 @@ from sync.errors import NoReason
 from sync.item import Landed, prepare
 from sync.judge import refusal_of_content, row_of, verb_of
 from sync.ledger import Act, Ledger, Record, open_ledger
-from sync.merge import UNSEEN, Vector, closure
+from sync.merge import UNSEEN, closure, union
 from sync.models import InboxItem, Operation
 from sync.place import place, set_aside, wake
 from sync.receive import derive
@@ -83,7 +83,7 @@ def release(session: Session, item: InboxItem, *, actor: Actor, now: datetime) -
         raise StillInQuarantine(detail, why=why.value)
     shared = row_of(ledger, prepared, draft)
     before = _own_before(ledger, ledger.record(draft.kind, shared["record_id"]), draft.origin, draft.prev)
-    seen = _joined(draft.context, before)
+    seen = union((draft.context, before))
     row = own_row(ledger, kind=draft.kind, record_id=shared["record_id"], actor=actor, context=seen)
     authored = {name: shared[name] for name in SHARED}
     # Alone in its chain: what this server wrote since, its author had not seen.
@@ -266,7 +266,7 @@ def _seen(ledger: Ledger, record: Record, waiting: Act) -> dict[str, int]:
     known = {origin: min(n, vector[origin]) for origin, n in seen.items() if n and origin in vector}
     known |= {name: 1 for name in seen if name.startswith(UNSEEN)}
     entity = seen_before(ledger, record, waiting) if row["kind"] == "entity" else {}
-    return _joined(known, entity, _own_before(ledger, record, row["origin"], row["prev"]))
+    return union((known, entity, _own_before(ledger, record, row["origin"], row["prev"])))
 
 
 def _own_before(ledger: Ledger, record: Record, origin: str, prev: int) -> dict[str, int]:
@@ -274,14 +274,7 @@ def _own_before(ledger: Ledger, record: Record, origin: str, prev: int) -> dict[
     own = {origin: prev} if 0 < prev <= record.vector.get(origin, 0) else {}
     before = ledger.numbers.get((origin, prev))
     released = (closure(one.op) for one in record.ready if before is not None and one.row["cause_id"] == before)
-    return _joined(own, *released)
-
-
-def _joined(*vectors: Vector) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for vector in vectors:
-        found |= {origin: max(n, found.get(origin, 0)) for origin, n in vector.items()}
-    return found
+    return union((own, *released))
 
 
 SHARED = (

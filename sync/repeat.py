@@ -107,11 +107,9 @@ def other_files(draft: Draft, row: Mapping[str, Any], sender: Sender) -> list[di
         return []
     known = {(one["name"], one["sha256"]) for one in row["attachments"]}
     names = {name for name, _sha256 in known}
-    return [dict(one) for one in draft.attachments if one["name"] in names and _file_key(one) not in known]
-
-
-def _file_key(file: Mapping[str, Any]) -> tuple[str, str]:
-    return file["name"], file["sha256"]
+    return [
+        dict(one) for one in draft.attachments if one["name"] in names and (one["name"], one["sha256"]) not in known
+    ]
 
 
 def repeated(row: Mapping[str, Any], shown: Mapping[str, Any], missing: tuple[str, ...] = ()) -> Line:

@@ -25,7 +25,7 @@ from sync.filling import Filling
 from sync.identity import derived
 from sync.lay import LONGEST_VALUE
 from sync.ledger import Act, Ledger, Record, Row
-from sync.merge import View, closure, contests, fold
+from sync.merge import View, closure, contests, fold, union
 from sync.models import EntityVersion
 from sync.rows import ENTITY, ENTITY_VERSION, OPERATION
 from sync.verdict import Why
@@ -158,7 +158,7 @@ def _go_on(ledger: Ledger, record: Record, act: Act, after: Sequence[str]) -> Wh
         previous = next((one for one in record.ready if one.row["cause_id"] in _names(ledger, op_id)), None)
         if previous is None:
             return Why.WAITS_FOR_PREDECESSOR
-        seen |= {origin: max(n, seen.get(origin, 0)) for origin, n in closure(previous.op).items()}
+        seen = union((seen, closure(previous.op)))
     act.change(context=seen)
     return Why.NONE
 
