@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from server.services import services
+from sync.engine import in_transaction
+from sync.models import Form
 from tests.conftest import PASSWORD, Team
 from tests.desk import CLASHING, FLAGGED, GOOD
 from tests.e2e.test_retention import reject, remove
@@ -146,6 +148,19 @@ def test_no_page_scrolls_sideways_on_a_phone(page: Page) -> None:
     for path in PAGES:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_the_version_of_an_older_record_fits_a_phone(page: Page, engine: Engine) -> None:
+    in_transaction(engine, lambda session: session.execute(update(Form).values(version="2026112601")))
+    log_in(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.context.add_cookies([{"name": "language", "value": "id", "url": page.url}])
+
+    page.goto(f"/projects/1/submissions/{GOOD}?all=yes")
+    page.evaluate("document.querySelector('.facts .num').prepend('2026100101')")
+
+    expect(page.get_by_text("bukan yang terbaru")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
